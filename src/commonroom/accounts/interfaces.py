@@ -1,0 +1,16 @@
+"""What a login needs of a source of accounts."""
+
+from typing import Protocol
+
+from commonroom.protocol.jid import JID
+from commonroom.protocol.sasl.scram_keys import ScramKeys
+
+
+class Accounts(Protocol):
+    """Answers the same, and takes as long, for an account that does not exist as for a wrong password."""
+
+    async def keys(self, account: JID, hash_name: str) -> ScramKeys | None:
+        """The account's SCRAM keys for a hash (`SHA-1`, `SHA-256`, `SHA-512`), if it may log in."""
+
+    async def check_password(self, account: JID, password: str) -> bool:
+        """Whether this is the password of an account that may log in."""

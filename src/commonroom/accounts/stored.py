@@ -1,0 +1,67 @@
+"""Accounts that are kept in the service's own database: SCRAM keys, never a password (RFC 5803)."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+
+from commonroom.protocol.jid import JID
+from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, check_password, derive_keys, fake_keys
+from commonroom.storage.interfaces import AccountStore
+from commonroom.storage.records import Account
+
+# The hash against which PLAIN passwords are checked, if an account has keys for several.
+PREFERRED = ("SHA-256", "SHA-1", "SHA-512")
+
+
+def new_account(
+    jid: JID,
+    password: str,
+    hash_names: Iterable[str],
+    iterations: int,
+    random: Callable[[int], bytes],
+    now: datetime,
+) -> Account:
+    """Derive the keys of a new account; milliseconds of CPU for each hash.
+
+    Raises ValueError for a password that RFC 8265 §4.2 forbids.
+    """
+    keys = tuple(derive_keys(password, name, random(SALT_BYTES), iterations) for name in hash_names)
+    return Account(jid, keys, now)
+
+
+class StoredAccounts:
+    """`off_loop` runs a function in a thread of a bounded pool: checking a password costs milliseconds."""
+
+    def __init__(
+        self,
+        store: AccountStore,
+        off_loop: Callable[[Callable[[], bool]], Awaitable[bool]],
+        fake_secret: bytes,
+        iterations: int,
+    ) -> None:
+        self._store = store
+        self._off_loop = off_loop
+        self._fake_secret = fake_secret
+        self._iterations = iterations
+
+    async def keys(self, account: JID, hash_name: str) -> ScramKeys | None:
+        found = await self._enabled(account)
+        if found is None:
+            return None
+        return next((keys for keys in found.keys if keys.hash_name == hash_name), None)
+
+    async def check_password(self, account: JID, password: str) -> bool:
+        """Check against invented keys if there are none, so that it takes as long (RFC 6120 §6.5.10)."""
+        found = await self._enabled(account)
+        keys = None if found is None else _preferred(found.keys)
+        against = keys or fake_keys(self._fake_secret, account, PREFERRED[0], self._iterations)
+        matches = await self._off_loop(lambda: check_password(against, password))
+        return matches and keys is not None
+
+    async def _enabled(self, account: JID) -> Account | None:
+        found = await self._store.get(account)
+        return None if found is None or found.disabled else found
+
+
+def _preferred(keys: tuple[ScramKeys, ...]) -> ScramKeys | None:
+    by_hash = {key.hash_name: key for key in keys}
+    return next((by_hash[name] for name in PREFERRED if name in by_hash), None)

@@ -1,0 +1,1 @@
+"""Sessions, routing, the rules for message and presence, and the tables that features fill."""

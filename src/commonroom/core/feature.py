@@ -1,0 +1,169 @@
+"""How a feature is declared, and how the declarations become tables.
+
+A decorator only attaches a mark to a method. `compile_features` reads the marks once, at start: it
+refuses two owners of one IQ, collects what disco announces, and sorts the stages of a message.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from commonroom.core.message import MessageStage, Received, Sent, StageTable
+from commonroom.core.moments import Moment, SessionHandler
+from commonroom.protocol.stanza import Iq, IqType
+from commonroom.xml.element import Element
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Xep(NamedTuple):
+    """An extension and the version of its text that the code follows."""
+
+    number: str
+    version: str
+
+
+class Scope(Enum):
+    """To whom an IQ is addressed; what the handler is given beside it (in brackets)."""
+
+    SERVER = "server"  # the domain itself [LocalDomain]
+    OWN_ACCOUNT = "own account"  # no `to`, or the sender's own bare address: the owner alone gets here [Session]
+    ACCOUNT = "account"  # the bare address of somebody else's account [User]
+
+
+class Answered(Enum):
+    """What a handler returns that has sent the answer itself, because its order matters."""
+
+    ANSWERED = "answered"
+
+
+ANSWERED = Answered.ANSWERED
+Reply = Element | Answered | None
+IqHandler = Callable[[Iq, Any], Reply | Awaitable[Reply]]
+IqKey = tuple[Scope, IqType, str, str]
+
+
+class _IqMark(NamedTuple):
+    kind: IqType
+    namespace: str
+    names: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+
+
+class _MessageMark(NamedTuple):
+    stage: Sent | Received
+    wants: str | None
+
+
+class _SessionMark(NamedTuple):
+    moment: Moment
+
+
+def _attach(method: Method, mark: object) -> Method:
+    marks = getattr(method, "marks", ())
+    method.marks = (*marks, mark)  # type: ignore[attr-defined]  # functions carry attributes
+    return method
+
+
+def on_iq(kind: str, namespace: str, *names: str, to: Scope | tuple[Scope, ...]) -> Callable[[Method], Method]:
+    """The method answers a `get` or `set` whose child has one of these names.
+
+    It returns the payload of the result (None: an empty result), `ANSWERED`, or an awaitable of either;
+    it raises StanzaError to refuse.
+    """
+    scopes = to if isinstance(to, tuple) else (to,)
+    return lambda method: _attach(method, _IqMark(IqType(kind), namespace, names, scopes))
+
+
+def on_message(stage: Sent | Received, wants: str | None = None) -> Callable[[Method], Method]:
+    """The method is a stage of a message's life; with `wants`, only for users who turned that on."""
+    return lambda method: _attach(method, _MessageMark(stage, wants))
+
+
+def on_session(moment: Moment) -> Callable[[Method], Method]:
+    """The method hears of this moment of each session."""
+    return lambda method: _attach(method, _SessionMark(moment))
+
+
+class Feature:
+    """One specification's part of the server. Subclasses declare; they are not called by name."""
+
+    xep: ClassVar[Xep | None] = None
+    rfc: ClassVar[str | None] = None
+    disco: ClassVar[tuple[str, ...]] = ()  # announced by the domain
+    account_disco: ClassVar[tuple[str, ...]] = ()  # announced by each account
+
+    def disco_forms(self) -> tuple[Element, ...]:
+        """What the domain's disco#info says beyond features (XEP-0128)."""
+        return ()
+
+    def compiled(self, tables: "Tables") -> None:
+        """All features are compiled; only those that must know of the others override this."""
+
+    def stream_features(self) -> tuple[Element, ...]:
+        """What a stream announces once its client may bind (RFC 6120 §4.3.2); asked after `compiled`."""
+        return ()
+
+
+class Tables(NamedTuple):
+    """What the features declared, ready to be looked up."""
+
+    iq: dict[IqKey, IqHandler]
+    sent: StageTable
+    received: StageTable
+    session: dict[Moment, tuple[SessionHandler, ...]]
+    disco: tuple[str, ...]
+    account_disco: tuple[str, ...]
+    disco_forms: tuple[Element, ...]
+
+
+class DeclarationError(Exception):
+    """Two features claim the same thing."""
+
+
+def _marked(feature: Feature) -> Iterator[tuple[Callable[..., Any], object]]:
+    for name, attribute in vars(type(feature)).items():
+        for mark in getattr(attribute, "marks", ()):
+            yield getattr(feature, name), mark
+
+
+def _claim(table: dict[IqKey, IqHandler], mark: _IqMark, handler: IqHandler) -> None:
+    for scope in mark.scopes:
+        for name in mark.names:
+            key = (scope, mark.kind, mark.namespace, name)
+            if key in table:
+                raise DeclarationError(f"{handler} and {table[key]} both answer {key}")
+            table[key] = handler
+
+
+def compile_features(features: Sequence[Feature]) -> Tables:
+    """Read every mark; within one stage, the catalog's order holds. Raises DeclarationError."""
+    iq: dict[IqKey, IqHandler] = {}
+    stages: dict[Sent | Received, list[tuple[str | None, MessageStage]]] = defaultdict(list)
+    sessions: dict[Moment, list[SessionHandler]] = {moment: [] for moment in Moment}
+    for feature in features:
+        for method, mark in _marked(feature):
+            match mark:
+                case _IqMark():
+                    _claim(iq, mark, method)
+                case _MessageMark():
+                    stages[mark.stage].append((mark.wants, method))
+                case _SessionMark():
+                    sessions[mark.moment].append(method)
+    tables = Tables(
+        iq,
+        StageTable([entry for stage in Sent for entry in stages[stage]]),
+        StageTable([entry for stage in Received for entry in stages[stage]]),
+        {moment: tuple(handlers) for moment, handlers in sessions.items()},
+        _sorted_union(feature.disco for feature in features),
+        _sorted_union(feature.account_disco for feature in features),
+        tuple(form for feature in features for form in feature.disco_forms()),
+    )
+    for feature in features:
+        feature.compiled(tables)
+    return tables
+
+
+def _sorted_union(announced: Iterator[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({namespace for namespaces in announced for namespace in namespaces}))

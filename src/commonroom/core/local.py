@@ -1,0 +1,142 @@
+"""RFC 6120 §10.5 and RFC 6121 §8.5: what comes for one of our own domains and its accounts."""
+
+from collections.abc import Awaitable, Callable
+
+from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
+from commonroom.core.feature import Scope
+from commonroom.core.iq import IqHandlers, Questions
+from commonroom.core.message import Outcome, StageTable, run
+from commonroom.core.presence import Presences
+from commonroom.core.session import Session
+from commonroom.core.subscription import SUBSCRIPTION_TYPES, Subscriptions
+from commonroom.core.user import User
+from commonroom.core.users import Users
+from commonroom.protocol.errors import service_unavailable
+from commonroom.protocol.jid import JID
+from commonroom.protocol.stanza import Iq, Message, Presence, PresenceType, Stanza
+
+
+class LocalDomain:
+    """A Destination: one of the domains whose accounts are ours."""
+
+    def __init__(
+        self,
+        name: JID,
+        users: Users,
+        iqs: IqHandlers,
+        questions: Questions,
+        presences: Presences,
+        subscriptions: Subscriptions,
+        received: StageTable,
+        is_local: Callable[[str], bool],
+    ) -> None:
+        self.name = name
+        self._users = users
+        self._iqs = iqs
+        self._questions = questions
+        self._presences = presences
+        self._subscriptions = subscriptions
+        self._received = received
+        self._is_local = is_local
+
+    def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
+        """To the server itself, or to one of its accounts (RFC 6121 §8.4, §8.5)."""
+        if to.local is None:
+            return self._to_server(stanza, to)
+        user = self._users.find(to.bare)
+        if user is not None:
+            return self._to_user(stanza, user)
+        if isinstance(stanza, Presence) and not self._needs_account(stanza, sender):
+            return None
+        return self._to_unloaded(stanza, to.bare)
+
+    def _needs_account(self, presence: Presence, sender: JID) -> bool:
+        """Nobody listens at an account that is not in memory (RFC 6121 §8.5.2.2.2), so that a broadcast
+        loads nobody; our own users' probes of it are answered by silence (§4.3.2 rule 3)."""
+        if presence.type is PresenceType.PROBE:
+            return not self._is_local(sender.domain)
+        return presence.type in SUBSCRIPTION_TYPES
+
+    # To the server: RFC 6120 §10.5.1, §10.5.2
+
+    def _to_server(self, stanza: Stanza, to: JID) -> Awaitable[None] | None:
+        if isinstance(stanza, Iq):
+            if not stanza.is_request:
+                self._questions.answered(stanza)
+                return None
+            if to.is_bare:
+                return self._iqs.handle(stanza, Scope.SERVER, self)
+        if isinstance(stanza, Presence):
+            return None
+        raise service_unavailable()
+
+    # To an account: RFC 6121 §8.5
+
+    async def _to_unloaded(self, stanza: Stanza, account: JID) -> None:
+        user = await self._users.load(account)
+        waiting = self._to_nobody(stanza) if user is None else self._to_user(stanza, user)
+        if waiting is not None:
+            await waiting
+
+    def _to_nobody(self, stanza: Stanza) -> Awaitable[None] | None:
+        """No such user (RFC 6121 §8.5.1): probes get what strangers get from anybody."""
+        assert stanza.to is not None
+        if isinstance(stanza, Message):
+            addressed = Addressed.BARE if stanza.to.is_bare else Addressed.NO_MATCH
+            if DELIVERY[Resources.NO_ACCOUNT, addressed, stanza.type] is Verdict.SILENT:
+                return None
+        if isinstance(stanza, Presence):
+            return self._presences.deny_probe(stanza) if stanza.type is PresenceType.PROBE else None
+        raise service_unavailable()
+
+    def _to_user(self, stanza: Stanza, user: User) -> Awaitable[None] | None:
+        if isinstance(stanza, Message):
+            return self._message(stanza, user)
+        if isinstance(stanza, Presence):
+            return self._presence(stanza, user)
+        assert isinstance(stanza, Iq)
+        return self._iq(stanza, user)
+
+    def _message(self, message: Message, user: User) -> Awaitable[None] | None:
+        outcome = run(self._received[user.wants], message, user)
+        if outcome is None or outcome is True:
+            _settle(message, outcome)
+            return None
+        return _settle_later(message, outcome)
+
+    def _presence(self, presence: Presence, user: User) -> Awaitable[None] | None:
+        if presence.type in SUBSCRIPTION_TYPES:
+            return self._subscriptions.inbound(presence, user)
+        if presence.type is PresenceType.PROBE:
+            return self._presences.answer_probe(presence, user)
+        self._presences.receive(presence, user)
+        return None
+
+    def _iq(self, iq: Iq, user: User) -> Awaitable[None] | None:
+        assert iq.to is not None and iq.sender is not None
+        name = iq.to.resource
+        if name is None:
+            return self._iqs.handle(iq, Scope.ACCOUNT, user)
+        resource = user.sessions.get(name)
+        if iq.is_request and (resource is None or not self._shares_presence(iq.sender, user, name)):
+            raise service_unavailable()  # the same answer in both cases (RFC 6121 §8.5.3.1, §8.5.3.2.3)
+        if resource is not None:
+            resource.send(iq)
+        return None
+
+    def _shares_presence(self, sender: JID, user: User, name: str) -> bool:
+        """By a subscription or by directed presence (RFC 6121 §8.5.3.1)."""
+        if user.shows_presence_to(sender):
+            return True
+        session = user.sessions[name]
+        return isinstance(session, Session) and any(d.bare == sender.bare for d in session.directed)
+
+
+def _settle(message: Message, outcome: Outcome) -> None:
+    """What nobody delivered, stored or dropped goes back to its sender."""
+    if outcome is None and not message.delivered:
+        raise service_unavailable()
+
+
+async def _settle_later(message: Message, outcome: Awaitable[Outcome]) -> None:
+    _settle(message, await outcome)

@@ -1,0 +1,1 @@
+"""One file a specification; catalog.py lists them all."""

@@ -1,0 +1,108 @@
+"""XEP-0030: Service Discovery."""
+
+from commonroom.core.feature import Feature, Scope, Tables, Xep, on_iq
+from commonroom.core.local import LocalDomain
+from commonroom.core.session import Session
+from commonroom.core.user import User
+from commonroom.protocol.caps import NS_CAPS, Identity, verification_string
+from commonroom.protocol.errors import item_not_found, service_unavailable
+from commonroom.protocol.stanza import Iq
+from commonroom.xml.element import Element
+
+NS_INFO = "http://jabber.org/protocol/disco#info"
+NS_ITEMS = "http://jabber.org/protocol/disco#items"
+
+SERVER = Identity("server", "im", name="Common Room")
+ACCOUNT = Identity("account", "registered")
+
+
+class Disco(Feature):
+    """Tells who the server and the accounts are, and what they can do; XEP-0115 §6.3 for the server's caps.
+
+    `node` names the software in the capabilities (XEP-0115 §4).
+    """
+
+    xep = Xep("0030", "2.5.0")
+    disco = (NS_INFO, NS_ITEMS, NS_CAPS)
+    account_disco = (NS_INFO, NS_ITEMS)
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+
+    def compiled(self, tables: Tables) -> None:
+        self._features = tables.disco
+        self._account_features = tables.account_disco
+        self._forms = tables.disco_forms
+        self._ver = verification_string((SERVER,), self._features, self._forms)
+
+    def stream_features(self) -> tuple[Element, ...]:
+        """The server's capabilities, so that clients need not ask (XEP-0115 §6.3)."""
+        return (Element(NS_CAPS, "c", {"hash": "sha-1", "node": self._node, "ver": self._ver}),)
+
+    @on_iq("get", NS_INFO, "query", to=Scope.SERVER)
+    def server_info(self, iq: Iq, domain: LocalDomain) -> Element:
+        """What the service is and can do (XEP-0030 §3.1); its one node is that of its caps."""
+        node = iq.request().get("node")
+        if node not in (None, f"{self._node}#{self._ver}"):
+            raise item_not_found()
+        return _info(node, SERVER, self._features, self._forms)
+
+    @on_iq("get", NS_ITEMS, "query", to=Scope.SERVER)
+    def server_items(self, iq: Iq, domain: LocalDomain) -> Element:
+        """The services beside this one (XEP-0030 §4.1); accounts are nobody's business (§8)."""
+        return _no_items(iq)
+
+    @on_iq("get", NS_INFO, "query", to=Scope.OWN_ACCOUNT)
+    def own_info(self, iq: Iq, session: Session) -> Element:
+        """What the server does for the account that asks."""
+        return self._account_info(iq)
+
+    @on_iq("get", NS_INFO, "query", to=Scope.ACCOUNT)
+    def account_info(self, iq: Iq, user: User) -> Element:
+        """Only for those who see the account's presence: others get what a missing account gives (§8)."""
+        _for_subscribers(iq, user)
+        return self._account_info(iq)
+
+    @on_iq("get", NS_ITEMS, "query", to=Scope.OWN_ACCOUNT)
+    def own_items(self, iq: Iq, session: Session) -> Element:
+        """The account has no items so far."""
+        return _no_items(iq)
+
+    @on_iq("get", NS_ITEMS, "query", to=Scope.ACCOUNT)
+    def account_items(self, iq: Iq, user: User) -> Element:
+        """As for `account_info`."""
+        _for_subscribers(iq, user)
+        return _no_items(iq)
+
+    def _account_info(self, iq: Iq) -> Element:
+        if iq.request().get("node") is not None:
+            raise item_not_found()
+        return _info(None, ACCOUNT, self._account_features, ())
+
+
+def _for_subscribers(iq: Iq, user: User) -> None:
+    assert iq.sender is not None
+    if not user.shows_presence_to(iq.sender):
+        raise service_unavailable()
+
+
+def _info(
+    node: str | None, identity: Identity, features: tuple[str, ...], forms: tuple[Element, ...]
+) -> Element:
+    query = Element(NS_INFO, "query", None if node is None else {"node": node})
+    attributes = {"category": identity.category, "type": identity.type}
+    if identity.name:
+        attributes["name"] = identity.name
+    query.append(Element(NS_INFO, "identity", attributes))
+    for feature in features:
+        query.append(Element(NS_INFO, "feature", {"var": feature}))
+    for form in forms:
+        query.append(form)
+    return query
+
+
+def _no_items(iq: Iq) -> Element:
+    node = iq.request().get("node")
+    if node is not None:
+        raise item_not_found()
+    return Element(NS_ITEMS, "query")

@@ -1,0 +1,49 @@
+"""XEP-0049: Private XML Storage."""
+
+from commonroom.core.feature import Feature, Scope, Xep, on_iq
+from commonroom.core.session import Session
+from commonroom.protocol.errors import bad_request, not_acceptable, resource_constraint
+from commonroom.protocol.stanza import Iq
+from commonroom.storage.interfaces import PrivateStore, Writes
+from commonroom.xml.element import Element
+from commonroom.xml.parser import parse_fragment
+from commonroom.xml.serializer import serialize
+
+NS_PRIVATE = "jabber:iq:private"
+
+
+class PrivateStorage(Feature):
+    """Keeps XML for the owner's clients, `quota` bytes of it per account; nobody else can get at it."""
+
+    xep = Xep("0049", "1.2")
+    account_disco = (NS_PRIVATE,)
+
+    def __init__(self, store: PrivateStore, writes: Writes, quota: int) -> None:
+        self._store = store
+        self._writes = writes
+        self._quota = quota
+
+    @on_iq("get", NS_PRIVATE, "query", to=Scope.OWN_ACCOUNT)
+    async def read(self, iq: Iq, session: Session) -> Element:
+        """One element, or an empty one of its name if nothing is stored (XEP-0049 §2.3)."""
+        wanted = iq.request().only_child()
+        if wanted is None:
+            raise bad_request("name the one element to get")
+        stored = await self._store.get(session.user.jid, wanted.namespace, wanted.name)
+        element = Element(wanted.namespace, wanted.name) if stored is None else parse_fragment(stored, NS_PRIVATE)
+        return Element(NS_PRIVATE, "query", None, element)
+
+    @on_iq("set", NS_PRIVATE, "query", to=Scope.OWN_ACCOUNT)
+    async def write(self, iq: Iq, session: Session) -> None:
+        """Store the elements, each in place of the one of its name (XEP-0049 §2.3)."""
+        elements = iq.request().elements()
+        if not elements or any(element.namespace in ("", NS_PRIVATE) for element in elements):
+            raise not_acceptable("each element needs a namespace of its own")
+        account = session.user.jid
+        stored = [(element, serialize(element, NS_PRIVATE)) for element in elements]
+        added = sum(len(xml.encode()) for _, xml in stored)
+        if await self._store.size(account) + added > self._quota:
+            raise resource_constraint(f"private storage holds {self._quota} bytes")
+        for element, xml in stored:
+            self._store.put(account, element.namespace, element.name, xml)
+        await self._writes.flushed()

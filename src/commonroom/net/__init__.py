@@ -1,0 +1,1 @@
+"""The asyncio edge: TLS, connections and listeners for every kind of stream."""

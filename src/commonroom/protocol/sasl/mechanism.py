@@ -1,0 +1,143 @@
+"""RFC 4422: what every SASL mechanism is handed, and what it may answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from commonroom.protocol.sasl.scram_keys import DEFAULT_ITERATIONS, ScramKeys
+
+LONGEST_RESPONSE = 8192
+"""Octets of one client response, decoded. RFC 4616 §2 wants 3 × 255 accepted; two full-length names fit."""
+
+
+class SaslCondition(Enum):
+    """Why an authentication failed: the name of the child of `<failure/>` (RFC 6120 §6.5)."""
+
+    ABORTED = "aborted"
+    ACCOUNT_DISABLED = "account-disabled"
+    CREDENTIALS_EXPIRED = "credentials-expired"
+    ENCRYPTION_REQUIRED = "encryption-required"
+    INCORRECT_ENCODING = "incorrect-encoding"
+    INVALID_AUTHZID = "invalid-authzid"
+    INVALID_MECHANISM = "invalid-mechanism"
+    MALFORMED_REQUEST = "malformed-request"
+    MECHANISM_TOO_WEAK = "mechanism-too-weak"
+    NOT_AUTHORIZED = "not-authorized"
+    TEMPORARY_AUTH_FAILURE = "temporary-auth-failure"
+
+
+class Challenge(NamedTuple):
+    """Send this to the client; it answers with a response (RFC 6120 §6.4.3)."""
+
+    data: bytes
+
+
+class WantsKeys(NamedTuple):
+    """Look up the account's keys for this hash, then call `Exchange.keys`; None when there are none.
+
+    The user name is as the client sent it: whoever looks it up normalises it first.
+    """
+
+    username: str
+    hash_name: str
+
+
+class WantsPasswordCheck(NamedTuple):
+    """Check the password, off the loop, then call `Exchange.checked`.
+
+    For an account that does not exist, check it against `fake_keys`, so that the answer takes as long
+    (RFC 6120 §6.5.10). The user name is as the client sent it.
+    """
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Without the password: representations end up in logs and tracebacks."""
+        return f"WantsPasswordCheck(username={self.username!r}, password=…)"
+
+
+class Success(NamedTuple):
+    """The client is this user; `data` goes into `<success/>`, None when there is none (RFC 6120 §6.4.6)."""
+
+    username: str
+    data: bytes | None
+
+
+class Failure(NamedTuple):
+    """The exchange is over; `username` is the name that was tried, None when none could be read."""
+
+    condition: SaslCondition
+    username: str | None = None
+
+
+Outcome = Challenge | WantsKeys | WantsPasswordCheck | Success | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class SaslContext:
+    """What an exchange knows of its stream and its server.
+
+    `offered` and the names in `channel_bindings` are exactly what the client was shown in the stream's
+    features (RFC 6120 §6.4.1, XEP-0440 §2): downgrades are recognised by comparing with them. The data of
+    a binding is taken when a client asks for it, and is never empty (RFC 5802 §7).
+    `normalise` gives the one form of an address in which it is compared, and raises ValueError for what
+    is no address.
+    """
+
+    domain: str
+    encrypted: bool
+    offered: tuple[str, ...]
+    channel_bindings: Mapping[str, Callable[[], bytes]]
+    normalise: Callable[[str], str]
+    random: Callable[[int], bytes]
+    fake_secret: bytes = field(repr=False)
+    iterations: int = DEFAULT_ITERATIONS
+
+
+class Exchange(Protocol):
+    """One authentication exchange, from the client's request to its outcome (RFC 4422 §3).
+
+    After `Success` or `Failure` it is over, and refuses everything.
+    """
+
+    __slots__ = ()
+
+    def receive(self, data: bytes | None) -> Outcome:
+        """Take the client's next response; None when `<auth/>` has no initial one (RFC 6120 §6.4.2)."""
+
+    def keys(self, found: ScramKeys | None) -> Outcome:
+        """Go on after `WantsKeys`."""
+        raise RuntimeError("this exchange did not ask for keys")
+
+    def checked(self, ok: bool) -> Outcome:
+        """Go on after `WantsPasswordCheck`."""
+        raise RuntimeError("this exchange did not ask for a password check")
+
+
+class Mechanism(NamedTuple):
+    """A mechanism that the server can speak: how to begin an exchange, what it needs of the stream."""
+
+    name: str
+    begin: Callable[[SaslContext], Exchange]
+    needs_encryption: bool = False
+    needs_channel_binding: bool = False
+
+
+def own_address(username: str, context: SaslContext) -> str:
+    """The normalised bare address of a user name; raises ValueError when there is none (RFC 6120 §6.3.7)."""
+    return context.normalise(f"{username}@{context.domain}")
+
+
+def is_own_address(authzid: str, username: str, context: SaslContext) -> bool:
+    """Whether an authorization identity is the user's own bare address (RFC 6120 §6.3.8).
+
+    Nobody may act as anybody else here; an empty identity counts as absent (RFC 6120 §6.6).
+    """
+    if not authzid:
+        return True
+    try:
+        return context.normalise(authzid) == own_address(username, context)
+    except ValueError:
+        return False

@@ -1,0 +1,405 @@
+"""RFC 6120 §8: the three stanzas, and how one is read from its element.
+
+A stanza is read once: its addresses are normalised, its type is checked. It is written from its tree,
+never from the bytes it came in, and its children are serialized once however many copies go out.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Self
+
+from commonroom.protocol.errors import ErrorType, StanzaError, bad_request, jid_malformed
+from commonroom.protocol.jid import JID, InvalidJID
+from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.serializer import escape_attribute, serialize_children
+
+
+class MessageType(StrEnum):
+    """RFC 6121 §5.2.2. A StrEnum, because its hash runs in C and every message looks it up."""
+
+    CHAT = "chat"
+    ERROR = "error"
+    GROUPCHAT = "groupchat"
+    HEADLINE = "headline"
+    NORMAL = "normal"
+
+
+class PresenceType(StrEnum):
+    """RFC 6121 §4.7.1; AVAILABLE stands for the absence of the attribute."""
+
+    AVAILABLE = "available"
+    ERROR = "error"
+    PROBE = "probe"
+    SUBSCRIBE = "subscribe"
+    SUBSCRIBED = "subscribed"
+    UNAVAILABLE = "unavailable"
+    UNSUBSCRIBE = "unsubscribe"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class IqType(StrEnum):
+    """RFC 6120 §8.2.3."""
+
+    ERROR = "error"
+    GET = "get"
+    RESULT = "result"
+    SET = "set"
+
+
+MESSAGE_TYPES = {kind.value: kind for kind in MessageType}
+PRESENCE_TYPES = {kind.value: kind for kind in PresenceType if kind is not PresenceType.AVAILABLE}
+IQ_TYPES = {kind.value: kind for kind in IqType}
+
+_COMMON = frozenset(("to", "from", "id", "type", "xml:lang"))
+
+
+class Stanza:
+    """What the three kinds share (RFC 6120 §8.1). Content is in the namespace jabber:client.
+
+    `to` and `sender` (the attribute `from`) are normalised. `extra` holds attributes beyond the common
+    five, if any. Once `xml()` was called, the stanza is not changed any more: take a copy.
+    """
+
+    __slots__ = ("_payload", "_xml", "children", "extra", "id", "lang", "sender", "to")
+    name = ""
+
+    def __init__(
+        self,
+        to: JID | None = None,
+        sender: JID | None = None,
+        id: str | None = None,
+        children: list[Element | str] | None = None,
+        lang: str | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        self.to = to
+        self.sender = sender
+        self.id = id
+        self.lang = lang
+        self.children: list[Element | str] = [] if children is None else children
+        self.extra = extra
+        self._payload: str | None = None
+        self._xml: str | None = None
+
+    def _type_attribute(self) -> str:
+        raise NotImplementedError
+
+    def _copy(self) -> Self:
+        raise NotImplementedError
+
+    def _is_error(self) -> bool:
+        raise NotImplementedError
+
+    def _failed(self, children: list[Element | str]) -> "Stanza":
+        raise NotImplementedError
+
+    def payload(self) -> str:
+        """The children's XML, made once and shared by all copies."""
+        if self._payload is None:
+            self._payload = serialize_children(self.children, NS_CLIENT)
+        return self._payload
+
+    def xml(self) -> str:
+        """The stanza for a stream whose default namespace is the content namespace."""
+        if self._xml is None:
+            payload = self.payload()
+            start = f"<{self.name}{self._attributes()}"
+            self._xml = f"{start}>{payload}</{self.name}>" if payload else f"{start}/>"
+        return self._xml
+
+    def _attributes(self) -> str:
+        text = self._type_attribute()
+        if self.to is not None:
+            text += f" to='{escape_attribute(self.to)}'"
+        if self.sender is not None:
+            text += f" from='{escape_attribute(self.sender)}'"
+        if self.id is not None:
+            text += f" id='{escape_attribute(self.id)}'"
+        if self.lang is not None:
+            text += f" xml:lang='{escape_attribute(self.lang)}'"
+        if self.extra is not None:
+            for key, value in self.extra.items():
+                text += _extra_attribute(key, value)
+        return text
+
+    def addressed(self, to: JID | None, sender: JID | None) -> Self:
+        """A copy with other addresses that shares the serialized children."""
+        copy = self._copy()
+        copy.to = to
+        copy.sender = sender
+        copy._payload = self.payload()
+        return copy
+
+    def child(self, namespace: str, name: str) -> Element | None:
+        """The first child of that name."""
+        for child in self.children:
+            if isinstance(child, Element) and child.name == name and child.namespace == namespace:
+                return child
+        return None
+
+    def elements(self) -> list[Element]:
+        """The element children, without the text between them."""
+        return [child for child in self.children if isinstance(child, Element)]
+
+    def append(self, child: Element) -> None:
+        """Add a child; only before the stanza is written."""
+        self.children.append(child)
+        self._payload = self._xml = None
+
+    def refused(self, error: StanzaError) -> "Stanza | None":
+        """The answer that tells the sender why, or None if there must not be one (RFC 6120 §8.3.1)."""
+        if self._is_error():
+            return None
+        answer = self._failed([error.element(NS_CLIENT)])
+        answer.to, answer.sender, answer.id = self.sender, self.to, self.id
+        return answer
+
+
+def _extra_attribute(key: str, value: str) -> str:
+    """A qualified attribute declares its own prefix: the tree does not keep the sender's."""
+    if key.startswith("{"):
+        namespace, _, local = key[1:].partition("}")
+        return f" xmlns:a='{escape_attribute(namespace)}' a:{local}='{escape_attribute(value)}'"
+    return f" {key}='{escape_attribute(value)}'"
+
+
+class Message(Stanza):
+    """RFC 6121 §5.2. The stages write `delivered` (to how many resources) and `archive_id`, nothing else."""
+
+    __slots__ = ("archive_id", "delivered", "type")
+    name = "message"
+
+    def __init__(
+        self,
+        type: MessageType = MessageType.NORMAL,
+        to: JID | None = None,
+        sender: JID | None = None,
+        id: str | None = None,
+        children: list[Element | str] | None = None,
+        lang: str | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(to, sender, id, children, lang, extra)
+        self.type = type
+        self.delivered = 0
+        self.archive_id: str | None = None
+
+    def _type_attribute(self) -> str:
+        return "" if self.type is MessageType.NORMAL else f" type='{self.type.value}'"
+
+    def _copy(self) -> "Message":
+        return Message(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)
+
+    def _is_error(self) -> bool:
+        return self.type is MessageType.ERROR
+
+    def _failed(self, children: list[Element | str]) -> "Message":
+        return Message(MessageType.ERROR, children=children)
+
+    def body(self) -> str | None:
+        """The text of the first <body/> (RFC 6121 §5.2.3)."""
+        body = self.child(NS_CLIENT, "body")
+        return None if body is None else body.text()
+
+
+class Presence(Stanza):
+    """RFC 6121 §4.7."""
+
+    __slots__ = ("type",)
+    name = "presence"
+
+    def __init__(
+        self,
+        type: PresenceType = PresenceType.AVAILABLE,
+        to: JID | None = None,
+        sender: JID | None = None,
+        id: str | None = None,
+        children: list[Element | str] | None = None,
+        lang: str | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(to, sender, id, children, lang, extra)
+        self.type = type
+
+    def _type_attribute(self) -> str:
+        return "" if self.type is PresenceType.AVAILABLE else f" type='{self.type.value}'"
+
+    def _copy(self) -> "Presence":
+        return Presence(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)
+
+    def _is_error(self) -> bool:
+        return self.type is PresenceType.ERROR
+
+    def _failed(self, children: list[Element | str]) -> "Presence":
+        return Presence(PresenceType.ERROR, children=children)
+
+    def priority(self) -> int:
+        """RFC 6121 §4.7.2.3: an integer from -128 to 127; anything else is refused."""
+        element = self.child(NS_CLIENT, "priority")
+        if element is None:
+            return 0
+        try:
+            priority = int(element.text().strip() or "0")
+        except ValueError:
+            raise bad_request("priority is not an integer") from None
+        if not -128 <= priority <= 127:
+            raise bad_request("priority is not between -128 and 127")
+        return priority
+
+
+class Iq(Stanza):
+    """RFC 6120 §8.2.3."""
+
+    __slots__ = ("type",)
+    name = "iq"
+
+    def __init__(
+        self,
+        type: IqType,
+        to: JID | None = None,
+        sender: JID | None = None,
+        id: str | None = None,
+        children: list[Element | str] | None = None,
+        lang: str | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(to, sender, id, children, lang, extra)
+        self.type = type
+
+    def _type_attribute(self) -> str:
+        return f" type='{self.type.value}'"
+
+    def _copy(self) -> "Iq":
+        return Iq(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)
+
+    def _is_error(self) -> bool:
+        return self.type is IqType.ERROR or self.type is IqType.RESULT
+
+    def _failed(self, children: list[Element | str]) -> "Iq":
+        return Iq(IqType.ERROR, children=children)
+
+    @property
+    def is_request(self) -> bool:
+        """Whether this is a get or a set, which must be answered."""
+        return self.type is IqType.GET or self.type is IqType.SET
+
+    def request(self) -> Element:
+        """The one child of a get or set (RFC 6120 §8.2.3); there is one, since it was read."""
+        return self.elements()[0]
+
+    def result(self, payload: Element | None = None) -> "Iq":
+        """The answer of type `result`."""
+        children: list[Element | str] = [] if payload is None else [payload]
+        return Iq(IqType.RESULT, to=self.sender, sender=self.to, id=self.id, children=children)
+
+
+def _address(text: str | None) -> JID | None:
+    if text is None:
+        return None
+    try:
+        return JID.parse(text)
+    except InvalidJID as error:
+        raise jid_malformed(str(error)) from None
+
+
+def _extra(attributes: dict[str, str]) -> dict[str, str] | None:
+    extra = {key: value for key, value in attributes.items() if key not in _COMMON}
+    return extra or None
+
+
+def read_message(element: Element) -> Message:
+    """A type nobody knows is `normal` (RFC 6121 §5.2.2)."""
+    attributes = element.attributes
+    extra = None if attributes.keys() <= _COMMON else _extra(attributes)
+    get = attributes.get
+    return Message(
+        MESSAGE_TYPES.get(get("type", "normal"), MessageType.NORMAL),
+        _address(get("to")),
+        None,
+        get("id"),
+        element.children,
+        get("xml:lang"),
+        extra,
+    )
+
+
+def read_presence(element: Element) -> Presence:
+    """Raises bad-request for a type that RFC 6121 §4.7.1 does not define."""
+    get = element.attributes.get
+    type_text = get("type")
+    kind = PresenceType.AVAILABLE if type_text is None else PRESENCE_TYPES.get(type_text)
+    if kind is None:
+        raise bad_request("no such presence type")
+    extra = _extra(element.attributes)
+    return Presence(kind, _address(get("to")), None, get("id"), element.children, get("xml:lang"), extra)
+
+
+def read_iq(element: Element) -> Iq:
+    """Raises bad-request without an id, a known type, or the one child of a request (RFC 6120 §8.2.3)."""
+    get = element.attributes.get
+    kind = IQ_TYPES.get(get("type", ""))
+    if kind is None:
+        raise bad_request("an iq is of type get, set, result or error")
+    if get("id") is None:
+        raise bad_request("an iq has an id")
+    is_request = kind is IqType.GET or kind is IqType.SET
+    if is_request and element.only_child() is None:
+        raise bad_request("a get or set has exactly one child")
+    extra = _extra(element.attributes)
+    return Iq(kind, _address(get("to")), None, get("id"), element.children, get("xml:lang"), extra)
+
+
+READERS = {"message": read_message, "presence": read_presence, "iq": read_iq}
+
+
+def unread(element: Element, error: StanzaError) -> Stanza | None:
+    """The answer to an element that could not be read as the stanza it claims to be (RFC 6120 §8.3.1).
+
+    It goes back over the stream it came from, so it needs no address.
+    """
+    if element.get("type") in ("error", "result"):
+        return None
+    children: list[Element | str] = [error.element(NS_CLIENT)]
+    stanza_id = element.get("id")
+    if element.name == "message":
+        return Message(MessageType.ERROR, id=stanza_id, children=children)
+    if element.name == "presence":
+        return Presence(PresenceType.ERROR, id=stanza_id, children=children)
+    return Iq(IqType.ERROR, id=stanza_id, children=children)
+
+
+def stanza_from(element: Element) -> Stanza:
+    """Read a stanza of any kind; its `from` is left to whoever knows who sent it.
+
+    Raises StanzaError, or KeyError if it is no stanza.
+    """
+    return READERS[element.name](element)
+
+
+def stored_sender(element: Element) -> JID:
+    """The `from` that this server itself once stamped and stored."""
+    return JID.parse(element.attributes["from"])
+
+
+def texts(children: Iterable[Element | str]) -> str:
+    """All direct text among children."""
+    return "".join(child for child in children if isinstance(child, str))
+
+
+__all__ = [
+    "ErrorType",
+    "Iq",
+    "IqType",
+    "Message",
+    "MessageType",
+    "Presence",
+    "PresenceType",
+    "Stanza",
+    "read_iq",
+    "read_message",
+    "read_presence",
+    "stanza_from",
+    "stored_sender",
+    "unread",
+]

@@ -1,0 +1,1 @@
+"""What the service keeps: narrow typed stores, and their backends (memory, SQLite, PostgreSQL)."""

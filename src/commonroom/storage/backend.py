@@ -1,0 +1,57 @@
+"""What differs between the databases."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Engine, Insert, Select, Table
+
+from commonroom.storage.connection import Connection
+
+
+class Ledger(Protocol):
+    """Keeps a batch from being written twice when nobody heard whether its commit was done."""
+
+    def attach(self, connection: Connection) -> None:
+        """Prepare a new connection for `mark`."""
+
+    def mark(self, connection: Connection, batch: int) -> None:
+        """Inside of the batch's transaction: fail, if the batch was committed before."""
+
+    def is_repetition(self, error: Exception) -> bool:
+        """Whether this is the error of `mark`."""
+
+    def detach(self, connection: Connection) -> None:
+        """Clean up, at the end."""
+
+
+class Backend(Protocol):
+    """A kind of database, at one address."""
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's, for migrations and to compile statements."""
+
+    @property
+    def readers(self) -> int:
+        """How many threads read, each with a connection of its own."""
+
+    def connect(self, *, writing: bool) -> Connection:
+        """Open a connection for the thread that calls; raises CannotOpen."""
+
+    def ledger(self) -> Ledger:
+        """Make the ledger of one writer."""
+
+    def is_temporary(self, error: Exception) -> bool:
+        """Whether the same statement can work later: locked, full, unreachable; not for bad data."""
+
+    def tables(self, connection: Connection) -> set[str]:
+        """List the names of the tables that are there."""
+
+    def lock_schema(self) -> str | None:
+        """SQL that makes other migrations wait, inside of a transaction, if beginning one does not."""
+
+    def upsert(self, table: Table, key: Sequence[str], source: Select[tuple[Any, ...]]) -> Insert:
+        """Insert the rows of a query, whose columns are named as the table's; an old row is replaced."""
+
+    def add_missing(self, table: Table, source: Select[tuple[Any, ...]]) -> Insert:
+        """Insert the rows of a query; an old row stays as it is."""

@@ -1,0 +1,176 @@
+"""Takes batches of writes to the disk, in their order and each exactly once. Runs on the writer's thread."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from time import monotonic, sleep
+
+from commonroom.storage.backend import Backend
+from commonroom.storage.connection import Connection
+from commonroom.storage.errors import CannotOpen, StorageError
+from commonroom.storage.statements import Parameters, Statement
+
+Step = tuple[Statement, Sequence[Parameters]]
+Write = tuple[Step, ...] | Callable[[Connection], None]
+"""What belongs together: all of it happens or nothing. A callable may also read, and must not commit."""
+
+Failure = tuple[int, StorageError]
+"""The position of a write in its batch, and what is wrong with it."""
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Committer:
+    """Owns the one connection that writes.
+
+    A batch is one transaction. What the database cannot take for now (it is locked, full, gone) is tried
+    again until it can. What it will never take fails alone: the batch is done again, write by write.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._ledger = backend.ledger()
+        self._connection: Connection | None = None
+        self._committed = 0
+        self._failures: list[Failure] = []
+        self._hurried = threading.Event()
+        self._deadline = 0.0
+
+    def commit(self, batch: Sequence[Write]) -> list[Failure]:
+        """Write the batch, however long it takes; returns what can never be written."""
+        self._failures = []
+        pause = 0.0
+        while True:
+            try:
+                self._attempt(batch)
+            except Exception as error:
+                self._drop_connection()
+                if not self._is_temporary(error) or not self._wait(pause, error, len(batch)):
+                    return _all_failed(batch, error)
+                pause = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+            else:
+                self._committed += 1
+                if pause:
+                    log.info("database is back", extra={"writes": len(batch)})
+                return self._failures
+
+    def hurry(self, patience: float) -> None:
+        """From any thread: from now on, give up after so many seconds."""
+        self._deadline = monotonic() + patience
+        self._hurried.set()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            try:
+                self._ledger.detach(self._connection)
+            except Exception as error:
+                if not self._is_temporary(error):
+                    raise
+            self._drop_connection()
+
+    def _attempt(self, batch: Sequence[Write]) -> None:
+        connection = self._connected()
+        try:
+            connection.transaction(partial(self._write_together, connection, batch))
+        except Exception as error:
+            if self._is_temporary(error):
+                raise
+            self._write_one_by_one(connection, batch)
+
+    def _write_together(self, connection: Connection, batch: Sequence[Write]) -> None:
+        self._ledger.mark(connection, self._committed + 1)
+        _run(connection, batch)
+
+    def _write_one_by_one(self, connection: Connection, batch: Sequence[Write]) -> None:
+        failures: list[Failure] = []
+
+        def write() -> None:
+            self._ledger.mark(connection, self._committed + 1)
+            for position, one in enumerate(batch):
+                try:
+                    connection.savepoint(partial(_run, connection, (one,)))
+                except Exception as error:
+                    if self._is_temporary(error):
+                        raise
+                    failures.append((position, _failed(error)))
+            self._failures = failures
+
+        try:
+            connection.careful_transaction(write)
+        except Exception as error:
+            # An earlier attempt, whose answer was lost, had been committed; its failures were noted then.
+            if not self._ledger.is_repetition(error):
+                raise
+            return
+        for position, failure in failures:
+            log.error("write failed", extra={"position": position}, exc_info=failure)
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            connection = self._backend.connect(writing=True)
+            self._ledger.attach(connection)
+            self._connection = connection
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _is_temporary(self, error: Exception) -> bool:
+        return isinstance(error, CannotOpen) or self._backend.is_temporary(error)
+
+    def _wait(self, pause: float, error: Exception, writes: int) -> bool:
+        """Wait before the next attempt; False if there is no time for one."""
+        if not pause:
+            log.warning("database takes no writes", extra={"reason": str(error), "writes": writes})
+        if self._hurried.wait(pause):
+            left = self._deadline - monotonic()
+            if left <= 0:
+                return False
+            sleep(min(pause, left))
+        return True
+
+
+def _run(connection: Connection, batch: Iterable[Write]) -> None:
+    """Run all steps in order, neighbours with the same statement at once."""
+    last: Statement | None = None
+    rows: list[Parameters] = []
+    for write in batch:
+        if not isinstance(write, tuple):
+            _send(connection, last, rows)
+            last, rows = None, []
+            write(connection)
+            continue
+        for statement, more in write:
+            if statement is not last:
+                _send(connection, last, rows)
+                last, rows = statement, []
+            rows.extend(more)
+    _send(connection, last, rows)
+
+
+def _send(connection: Connection, statement: Statement | None, rows: Sequence[Parameters]) -> None:
+    if statement is None:
+        return
+    if len(rows) == 1:
+        connection.execute(statement, rows[0])
+    else:
+        connection.execute_many(statement, rows)
+
+
+def _failed(error: Exception) -> StorageError:
+    failure = StorageError(f"cannot be written: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def _all_failed(batch: Sequence[Write], error: Exception) -> list[Failure]:
+    failure = _failed(error)
+    log.error("writes failed", extra={"writes": len(batch)}, exc_info=failure)
+    return [(position, failure) for position in range(len(batch))]

@@ -1,0 +1,77 @@
+"""Opens a database: checks it, brings its tables up to date, and starts the threads."""
+
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql.expression import Executable
+
+from commonroom.storage.backend import Backend
+from commonroom.storage.committer import Committer
+from commonroom.storage.errors import CannotOpen
+from commonroom.storage.interfaces import Loop
+from commonroom.storage.reader import Reader
+from commonroom.storage.schema import migrate
+from commonroom.storage.sqlite import SqliteBackend
+from commonroom.storage.statements import Statement, compiled
+from commonroom.storage.writer import PATIENCE, Writer
+
+COMMIT_DELAY = 0.002
+"""For how long writes gather under load, in seconds."""
+
+
+class Database:
+    """What the stores share."""
+
+    def __init__(self, backend: Backend, loop: Loop, commit_delay: float = COMMIT_DELAY) -> None:
+        self.backend = backend
+        self.reader = Reader(backend, loop)
+        self.writer = Writer(Committer(backend), loop, commit_delay)
+
+    def statement(self, statement: Executable) -> Statement:
+        """Compile a statement for this database; once for each, when a store is made."""
+        return compiled(statement, self.backend.engine.dialect)
+
+    async def close(self, patience: float = PATIENCE) -> None:
+        """Write what waits, and end; StorageError if the database takes nothing for `patience` seconds."""
+        try:
+            await self.writer.close(patience)
+        finally:
+            await self.reader.close()
+
+
+def open_database(url: str, state_folder: Path, loop: Loop, commit_delay: float = COMMIT_DELAY) -> Database:
+    """Open `sqlite:///file` (in the state folder, unless absolute) or `postgresql://user@host/name`.
+
+    Blocks until the tables are up to date. Raises CannotOpen.
+    """
+    backend, shown = _backend(url, state_folder)
+    migrate(backend, shown)
+    return Database(backend, loop, commit_delay)
+
+
+def _backend(url: str, state_folder: Path) -> tuple[Backend, str]:
+    """The kind of database that an address names, and the address as it may be shown."""
+    parsed = _parse(url)
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise CannotOpen(f"{url}: names no file; write sqlite:///commonroom.sqlite")
+        path = state_folder / parsed.database
+        return SqliteBackend(path), str(path)
+    if kind == "postgresql":
+        # Not at the top: SQLAlchemy's part for PostgreSQL and the driver take a quarter of a start.
+        from commonroom.storage.postgresql import PostgresBackend  # noqa: PLC0415
+
+        return PostgresBackend(parsed), parsed.render_as_string(hide_password=True)
+    raise CannotOpen(f"{kind}: is not supported; write sqlite:///file or postgresql://user@host/database")
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        # The text is not repeated: it may hold a password.
+        raise CannotOpen(
+            "the database's address is not one; write sqlite:///file or postgresql://user@host/name"
+        ) from None

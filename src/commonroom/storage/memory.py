@@ -1,0 +1,306 @@
+"""The stores in memory, for tests of everything above them: what is written is there at once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from commonroom.protocol.jid import JID
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import Told
+from commonroom.storage.records import (
+    Account,
+    AccountChange,
+    AccountState,
+    LastActivity,
+    OfflineMessage,
+    OfflineUsage,
+    RosterItem,
+    StoredRoster,
+    StoredUser,
+)
+
+
+class MemoryWrites:
+    """See `interfaces.Writes`. `hold` plays a slow disk, `release` lets it catch up or fail."""
+
+    def __init__(self) -> None:
+        self._appended = 0
+        self._settled = 0
+        self._held = False
+        self._waiting: list[Told] = []
+
+    @property
+    def appended(self) -> int:
+        """How many writes there were so far."""
+        return self._appended
+
+    @property
+    def behind(self) -> int:
+        """How many came since `hold`."""
+        return self._appended - self._settled
+
+    def note(self) -> None:
+        """Count a write."""
+        self._appended += 1
+        if not self._held:
+            self._settled = self._appended
+
+    def when_flushed(self, told: Told, since: int | None = None) -> None:
+        """Call back at once, or when what is held is released."""
+        if self.behind:
+            self._waiting.append(told)
+        else:
+            told(None)
+
+    async def flushed(self, since: int | None = None) -> None:
+        """Return at once; nothing can be awaited while writes are held, because nothing else runs."""
+        if self.behind:
+            raise StorageError("writes are held")
+
+    def hold(self) -> None:
+        """From now on, nothing reaches the disk."""
+        self._held = True
+
+    def release(self, failure: StorageError | None = None) -> None:
+        """What was held is on disk, or has failed."""
+        self._held = False
+        self._settled = self._appended
+        waiting, self._waiting = self._waiting, []
+        for told in waiting:
+            told(failure)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is kept for one account."""
+
+    account: Account
+    items: dict[JID, RosterItem] = field(default_factory=dict)
+    complete_from: int = 0
+    offline: list[OfflineMessage] = field(default_factory=list)
+    private: dict[tuple[str, str], str] = field(default_factory=dict)
+    last_activity: LastActivity | None = None
+
+
+class Memory:
+    """What the stores share; `writes` is the one to wait for."""
+
+    def __init__(self) -> None:
+        self.writes = MemoryWrites()
+        self.kept: dict[JID, _Kept] = {}
+        self.removed: list[AccountChange] = []
+        self.revision = 0
+        self.last_offline_id = 0
+        self.secrets: dict[str, bytes] = {}
+
+    def write(self, account: JID) -> _Kept | None:
+        """Begin a write; None, if there is no such account."""
+        self.writes.note()
+        return self.kept.get(account)
+
+    def next_revision(self) -> int:
+        """Count a change of an account."""
+        self.revision += 1
+        return self.revision
+
+
+class MemoryAccountStore:
+    """See `interfaces.AccountStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def get(self, account: JID) -> Account | None:
+        """Look up one account."""
+        kept = self._memory.kept.get(account)
+        return kept.account if kept else None
+
+    async def exists(self, account: JID) -> bool:
+        """Whether there is such an account."""
+        return account in self._memory.kept
+
+    async def page(self, domain: str | None, after: JID | None, limit: int) -> tuple[Account, ...]:
+        """List accounts by address."""
+        found = sorted(
+            jid
+            for jid in self._memory.kept
+            if (domain is None or jid.domain == domain) and (after is None or jid > after)
+        )
+        return tuple(self._memory.kept[jid].account for jid in found[:limit])
+
+    def put(self, account: Account) -> None:
+        """Make or replace an account."""
+        kept = self._memory.write(account.jid)
+        account = replace(account, changed=self._memory.next_revision())
+        if kept is None:
+            self._memory.kept[account.jid] = _Kept(account)
+        else:
+            kept.account = account
+
+    async def put_many(self, accounts: Iterable[Account]) -> int:
+        """Import accounts."""
+        imported = 0
+        for imported, account in enumerate(accounts, 1):  # noqa: B007
+            self.put(account)
+        return imported
+
+    def disable(self, account: JID, disabled: bool) -> None:
+        """Lock or unlock an account."""
+        kept = self._memory.write(account)
+        revision = self._memory.next_revision()
+        if kept is not None:
+            kept.account = replace(kept.account, disabled=disabled, changed=revision)
+
+    def remove(self, account: JID) -> None:
+        """Remove an account and what is kept for it."""
+        kept = self._memory.write(account)
+        revision = self._memory.next_revision()
+        if kept is not None:
+            del self._memory.kept[account]
+            self._memory.removed.append(AccountChange(account, AccountState.REMOVED, revision))
+
+    async def revision(self) -> int:
+        """The number of the last change."""
+        return self._memory.revision
+
+    async def changed_since(self, revision: int, limit: int = 1000) -> tuple[AccountChange, ...]:
+        """List changed and removed accounts."""
+        accounts = (kept.account for kept in self._memory.kept.values())
+        changes = [_to_change(account) for account in accounts] + self._memory.removed
+        changes.sort(key=lambda change: change.revision)
+        return tuple(change for change in changes if change.revision > revision)[:limit]
+
+
+class MemoryRosterStore:
+    """See `interfaces.RosterStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def load(self, account: JID) -> StoredRoster:
+        """Read a roster."""
+        kept = self._memory.kept.get(account)
+        return _roster(kept) if kept else StoredRoster()
+
+    def put(self, account: JID, item: RosterItem) -> None:
+        """Add or replace a contact."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.items[item.jid] = item
+
+    def remove(self, account: JID, contact: JID, version: int) -> None:
+        """Remove a contact."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.items.pop(contact, None)
+            kept.complete_from = version
+
+
+class MemoryOfflineStore:
+    """See `interfaces.OfflineStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def add(self, account: JID, stamp: datetime, xml: str) -> None:
+        """Store a stanza behind those that already wait."""
+        if (kept := self._memory.write(account)) is not None:
+            self._memory.last_offline_id += 1
+            kept.offline.append(OfflineMessage(self._memory.last_offline_id, stamp, xml))
+
+    async def load(self, account: JID, limit: int, after: int = 0) -> tuple[OfflineMessage, ...]:
+        """Read the oldest ones."""
+        kept = self._memory.kept.get(account)
+        return tuple(message for message in kept.offline if message.id > after)[:limit] if kept else ()
+
+    async def usage(self, account: JID) -> OfflineUsage:
+        """How much waits."""
+        kept = self._memory.kept.get(account)
+        return _usage(kept) if kept else OfflineUsage()
+
+    def remove(self, account: JID, through: int) -> None:
+        """Forget the oldest."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.offline = [message for message in kept.offline if message.id > through]
+
+    def remove_all(self, account: JID) -> None:
+        """Forget all."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.offline = []
+
+
+class MemoryPrivateStore:
+    """See `interfaces.PrivateStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def get(self, account: JID, namespace: str, name: str) -> str | None:
+        """Read what was stored under an element's name."""
+        kept = self._memory.kept.get(account)
+        return kept.private.get((namespace, name)) if kept else None
+
+    def put(self, account: JID, namespace: str, name: str, xml: str) -> None:
+        """Store an element."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.private[namespace, name] = xml
+
+    async def size(self, account: JID) -> int:
+        """How many bytes of XML the account keeps."""
+        kept = self._memory.kept.get(account)
+        return sum(len(xml.encode()) for xml in kept.private.values()) if kept else 0
+
+
+class MemoryLastActivityStore:
+    """See `interfaces.LastActivityStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def put(self, account: JID, activity: LastActivity) -> None:
+        """Note that the account's last resource left."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.last_activity = activity
+
+    async def get(self, account: JID) -> LastActivity | None:
+        """Read it."""
+        kept = self._memory.kept.get(account)
+        return kept.last_activity if kept else None
+
+
+class MemorySecretStore:
+    """See `interfaces.SecretStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def get_or_create(self, name: str, factory: Callable[[], bytes]) -> bytes:
+        """Read a secret, or make it."""
+        if name not in self._memory.secrets:
+            self._memory.secrets[name] = factory()
+        return self._memory.secrets[name]
+
+
+class MemoryUserLoader:
+    """See `interfaces.UserLoader`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def load_user(self, account: JID) -> StoredUser:
+        """Read all that a login needs."""
+        kept = self._memory.kept.get(account)
+        return StoredUser(kept.account, _roster(kept), _usage(kept)) if kept else StoredUser()
+
+
+def _roster(kept: _Kept) -> StoredRoster:
+    items = tuple(kept.items[jid] for jid in sorted(kept.items))
+    version = max((item.version for item in items), default=0)
+    return StoredRoster(items, max(version, kept.complete_from), kept.complete_from)
+
+
+def _usage(kept: _Kept) -> OfflineUsage:
+    return OfflineUsage(len(kept.offline), sum(len(message.xml.encode()) for message in kept.offline))
+
+
+def _to_change(account: Account) -> AccountChange:
+    state = AccountState.DISABLED if account.disabled else AccountState.ACTIVE
+    return AccountChange(account.jid, state, account.changed)

@@ -1,0 +1,65 @@
+"""Which revision the tables are at, and bringing them to this program's. All of it or nothing."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from commonroom.storage.backend import Backend
+from commonroom.storage.connection import Connection
+from commonroom.storage.errors import CannotOpen
+from commonroom.storage.migrations import REVISIONS, VERSION_TABLE
+from commonroom.storage.statements import Statement
+from commonroom.storage.tables import metadata
+
+_REVISION = Statement(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
+
+
+def migrate(backend: Backend, shown: str) -> bool:
+    """Bring the tables to this program's revision; False if they were there already.
+
+    `shown` is the database in words to an operator; raises CannotOpen.
+    """
+    connection = backend.connect(writing=True)
+    try:
+        # An empty transaction: a file that cannot be written is found out now, not at the first write.
+        connection.careful_transaction(lambda: None)
+        revision = _revision(backend, connection, shown)
+    finally:
+        connection.close()
+    if revision == REVISIONS[-1]:
+        return False
+    _upgrade(backend, shown)
+    return True
+
+
+def _revision(backend: Backend, connection: Connection, shown: str) -> str | None:
+    """The revision that the tables are at; None, if there are none."""
+    tables = backend.tables(connection)
+    if VERSION_TABLE not in tables:
+        if strangers := sorted(tables & metadata.tables.keys()):
+            raise CannotOpen(
+                f"{shown}: holds tables of another program ({', '.join(strangers)}); name another database"
+            )
+        return None
+    revision = str(connection.rows(_REVISION, {})[0][0])
+    if revision not in REVISIONS:
+        raise CannotOpen(
+            f"{shown}: was last used by a newer Common Room (its tables are at {revision}, this program knows"
+            f" {REVISIONS[-1]}); install that version again, or restore the backup made before it"
+        )
+    return revision
+
+
+def _upgrade(backend: Backend, shown: str) -> None:
+    # Not at the top: importing Alembic takes as long as a third of the whole start, and most have no use for it.
+    from commonroom.storage.migrations.upgrade import upgrade  # noqa: PLC0415
+
+    try:
+        with backend.engine.begin() as connection:
+            # Of two processes that start at once, the second finds nothing left to do.
+            if (lock := backend.lock_schema()) is not None:
+                connection.execute(text(lock))
+            upgrade(connection)
+    except DBAPIError as error:
+        raise CannotOpen(
+            f"{shown}: its tables cannot be brought to {REVISIONS[-1]} ({error.orig})"
+        ) from error

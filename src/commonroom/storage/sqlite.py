@@ -1,0 +1,180 @@
+"""SQLite: one file beside the service, in WAL mode, synced to disk at every commit."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy
+from sqlalchemy import URL, Engine, Insert, NullPool, Select, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
+
+from commonroom.storage.backend import Ledger
+from commonroom.storage.connection import Connection, DriverConnection, Work
+from commonroom.storage.errors import CannotOpen
+from commonroom.storage.statements import Query, Row, Statement, from_rows
+
+# Another process (the command line) may hold the file's lock for so long before we call it a failure.
+BUSY_MS = 5000
+
+_TEMPORARY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+_TABLES = Statement("SELECT name FROM sqlite_master WHERE type = 'table'")
+
+
+class SqliteConnection(DriverConnection):
+    """A connection to the file."""
+
+    begin = Statement("BEGIN IMMEDIATE")  # a lock taken later could fail in the middle of the work
+
+    def rows_of(self, *queries: Query) -> list[list[Row]]:
+        """Run queries in one read transaction."""
+        self._cursor.execute("BEGIN")
+        try:
+            return [self.rows(*query) for query in queries]
+        finally:
+            self.undo()
+
+    def transaction(self, work: Work) -> None:
+        """Do the work in one transaction; here each statement is answered at once anyway."""
+        self.careful_transaction(work)
+
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._driver.in_transaction)
+
+
+class NoLedger:
+    """A commit in the same process has happened or it has not."""
+
+    def attach(self, connection: Connection) -> None:
+        """Nothing to prepare."""
+
+    def mark(self, connection: Connection, batch: int) -> None:
+        """Nothing to keep."""
+
+    def is_repetition(self, error: Exception) -> bool:
+        """Nothing is ever written twice."""
+        return False
+
+    def detach(self, connection: Connection) -> None:
+        """Nothing to clean up."""
+
+
+class SqliteBackend:
+    """A database file; it is made, for its owner only, if it is not there."""
+
+    # Python's own work between two queries holds one core anyway; a second thread lets short queries
+    # past a long one.
+    readers = 2
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._make()
+        url = URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
+        self.engine = _engine(url)
+
+    def connect(self, *, writing: bool) -> Connection:
+        """Open the file; `mode=rw` keeps a file that somebody removed from being made anew, empty."""
+        try:
+            connection = SqliteConnection(self.engine.raw_connection())
+            self._prepare(connection, writing)
+        except (sqlite3.Error, DBAPIError) as error:
+            raise CannotOpen(self._explain(error)) from error
+        return connection
+
+    def ledger(self) -> Ledger:
+        """Make the ledger that is not needed."""
+        return NoLedger()
+
+    def is_temporary(self, error: Exception) -> bool:
+        """Whether the file was locked, full, or out of reach."""
+        return _code(error) in _TEMPORARY
+
+    def tables(self, connection: Connection) -> set[str]:
+        """List the file's tables."""
+        return {name for (name,) in connection.rows(_TABLES, {}) if not name.startswith("sqlite_")}
+
+    def lock_schema(self) -> str | None:
+        """The transaction itself locks the file."""
+        return None
+
+    def upsert(self, table: Table, key: Sequence[str], source: Select[tuple[Any, ...]]) -> Insert:
+        """Insert or replace; never REPLACE, which would remove the row with all that hangs on it."""
+        statement = insert(table)
+        changed = {
+            name: statement.excluded[name] for name in source.selected_columns.keys() if name not in key
+        }
+        return from_rows(statement, source).on_conflict_do_update(index_elements=key, set_=changed)
+
+    def add_missing(self, table: Table, source: Select[tuple[Any, ...]]) -> Insert:
+        """Insert, unless there is such a row."""
+        return from_rows(insert(table), source).on_conflict_do_nothing()
+
+    def _make(self) -> None:
+        """Make the file with the owner's permissions only: it holds what passwords are checked with."""
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return  # and is not opened: to close it again would drop the locks of a connection we may have
+        except FileNotFoundError:
+            folder = self.path.parent
+            raise CannotOpen(
+                f"{self.path}: the folder {folder} does not exist; make it, for the service's user"
+            ) from None
+        except OSError as error:
+            raise CannotOpen(
+                f"{self.path}: cannot be made ({error.strerror}); give its folder to the service's user"
+            ) from None
+
+    def _prepare(self, connection: SqliteConnection, writing: bool) -> None:
+        mode = connection.rows(Statement("PRAGMA journal_mode = wal"), {})
+        if mode != [("wal",)]:
+            raise CannotOpen(
+                f"{self.path}: the file system cannot do WAL, a network share perhaps; move the file"
+            )
+        for pragma in (
+            "synchronous = full",
+            "foreign_keys = on",
+            f"query_only = {'off' if writing else 'on'}",
+        ):
+            connection.execute(Statement(f"PRAGMA {pragma}"), {})
+
+    def _explain(self, error: Exception) -> str:
+        if _code(error) == sqlite3.SQLITE_NOTADB:
+            return f"{self.path}: not an SQLite database; restore it from a backup, or name another file"
+        if _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return f"{self.path}: cannot be written ({error}); give the file and its folder to the service's user"
+        return f"{self.path}: cannot be opened ({error})"
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        paramstyle="named",
+        connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's primary result code."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

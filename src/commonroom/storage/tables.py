@@ -1,0 +1,146 @@
+"""The tables, as SQLAlchemy sees them; `migrations/` makes them, and a test compares the two.
+
+Accounts are named by address everywhere but inside the database, where a number stands for them: it
+keeps rows and indexes short, and rows that hang on it go with the account. Only plain types are used
+(integers, text, bytes), so that what the driver returns needs no conversion.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives only an INTEGER primary key its numbers by itself.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+# PostgreSQL would sort by the language of the database; SQLite sorts by code point, and so do we.
+_Address = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _account_number(*, in_key: bool = True) -> Column[int]:
+    """The account that a row belongs to."""
+    return Column(
+        "account_id",
+        _Number,
+        ForeignKey("account.id", ondelete="CASCADE"),
+        primary_key=in_key,
+        nullable=False,
+        autoincrement=False,
+    )
+
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", _Number, Identity(), primary_key=True),
+    Column("jid", _Address, nullable=False, unique=True),
+    Column("domain", _Address, nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Index(None, "domain", "jid"),
+    Index(None, "changed"),
+    sqlite_autoincrement=True,  # a number is never used again
+)
+
+# One row. Whoever changes an account first counts here, which makes the others wait for the commit: so
+# revisions become visible in their order.
+account_revision = Table(
+    "account_revision",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+removed_account = Table(
+    "removed_account",
+    metadata,
+    Column("revision", _Number, primary_key=True, autoincrement=False),
+    Column("jid", _Address, nullable=False),
+)
+
+roster = Table(
+    "roster",
+    metadata,
+    _account_number(),
+    Column("complete_from", BigInteger, nullable=False),
+)
+
+roster_item = Table(
+    "roster_item",
+    metadata,
+    _account_number(),
+    Column("contact", _Address, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("request", Text),
+    Column("version", BigInteger, nullable=False),
+    sqlite_with_rowid=False,  # a roster lies together: one read, not one for each contact
+)
+
+# `size` is in the index so that quotas are answered from it.
+offline_message = Table(
+    "offline_message",
+    metadata,
+    Column("id", _Number, Identity(), primary_key=True),
+    _account_number(in_key=False),
+    Column("stamp", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("xml", Text, nullable=False),
+    Index(None, "account_id", "id", "size"),
+    sqlite_autoincrement=True,  # or a late `remove` could meet a new message under an old number
+)
+
+private_xml = Table(
+    "private_xml",
+    metadata,
+    _account_number(),
+    Column("element", Text, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("xml", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+last_activity = Table(
+    "last_activity",
+    metadata,
+    _account_number(),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+# Which batch of each running service was committed last (see postgresql.py).
+writer_progress = Table(
+    "writer_progress",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("batch", BigInteger, nullable=False),
+)

@@ -1,0 +1,161 @@
+"""Group commit: the writes of all sessions, one transaction every few milliseconds, on a thread of its own."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from commonroom.storage.committer import Committer, Failure, Step, Write
+from commonroom.storage.connection import Connection
+from commonroom.storage.errors import StorageBusy, StorageError
+from commonroom.storage.interfaces import Loop, Told, Waiter
+from commonroom.storage.statements import Parameters, Statement
+
+LARGEST_QUEUE = 10_000
+LARGEST_QUEUE_BYTES = 64 << 20
+PATIENCE = 5.0
+
+# What failed for good is a bug, so that this is more than anybody will ever ask for.
+_REMEMBERED_FAILURES = 1000
+
+
+class Writer:
+    """Everything but `_run` and what it calls belongs to the loop's thread.
+
+    Writes are numbered from 1 in the order in which they are appended. The thread takes all that has
+    gathered; when more comes while it commits, it gathers for `commit_delay` seconds before the next
+    commit, and not at all when it was idle. When too much waits, `append` raises StorageBusy.
+    """
+
+    def __init__(self, committer: Committer, loop: Loop, commit_delay: float) -> None:
+        self._committer = committer
+        self._loop = loop
+        self._commit_delay = commit_delay
+        self._appended = 0
+        self._settled = 0
+        self._bytes = 0
+        self._waiting: deque[tuple[int, int, Told]] = deque()
+        self._failures: deque[tuple[int, StorageError]] = deque(maxlen=_REMEMBERED_FAILURES)
+        # Shared with the thread, under the lock of `_wake`.
+        self._wake = threading.Condition()
+        self._gathered: list[Write] = []
+        self._gathered_bytes = 0
+        self._idle = False
+        self._closing = threading.Event()
+        self._ended = loop.create_future()
+        self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def appended(self) -> int:
+        """How many writes there were so far."""
+        return self._appended
+
+    @property
+    def behind(self) -> int:
+        """How many of them still wait for the disk."""
+        return self._appended - self._settled
+
+    def append(self, statement: Statement, *rows: Parameters) -> None:
+        """Run a statement for each row with the next commit; for all of them or for none."""
+        self._append(((statement, rows),), _size(rows))
+
+    def append_together(self, *steps: Step) -> None:
+        """Run several statements with the next commit; all of them or none."""
+        self._append(steps, sum(_size(rows) for _, rows in steps))
+
+    def append_call(self, work: Callable[[Connection], None]) -> None:
+        """Do work that must read, or think, in the writer's transaction. It may be called twice."""
+        self._append(work, 0)
+
+    def when_flushed(self, told: Told, since: int | None = None) -> None:
+        """See `Writes`."""
+        if since is None:
+            since = self._settled
+        if self._settled == self._appended:
+            told(self._failure(since, self._appended))
+        else:
+            self._waiting.append((since, self._appended, told))
+
+    async def flushed(self, since: int | None = None) -> None:
+        """See `Writes`."""
+        waiter = self._loop.create_future()
+        self.when_flushed(partial(_tell, waiter), since)
+        await waiter
+
+    async def close(self, patience: float = PATIENCE) -> None:
+        """Flush everything and end. StorageError, if the database takes nothing for `patience` seconds."""
+        flushed = self._loop.create_future()
+        self.when_flushed(partial(_tell, flushed))
+        self._committer.hurry(patience)
+        with self._wake:
+            self._closing.set()
+            self._wake.notify()
+        await self._ended
+        self._thread.join()
+        await flushed
+
+    def _append(self, write: Write, size: int) -> None:
+        if self._appended - self._settled >= LARGEST_QUEUE or self._bytes >= LARGEST_QUEUE_BYTES:
+            raise StorageBusy(f"{self.behind} writes wait for the database")
+        if self._closing.is_set():
+            raise StorageError("the database is closed")
+        self._appended += 1
+        self._bytes += size
+        with self._wake:
+            self._gathered.append(write)
+            self._gathered_bytes += size
+            if self._idle:
+                self._wake.notify()
+
+    def _settle(self, writes: int, size: int, failures: list[Failure]) -> None:
+        """On the loop's thread: a batch is on disk."""
+        for position, failure in failures:
+            self._failures.append((self._settled + position + 1, failure))
+        self._settled += writes
+        self._bytes -= size
+        waiting = self._waiting
+        while waiting and waiting[0][1] <= self._settled:
+            since, through, told = waiting.popleft()
+            told(self._failure(since, through))
+
+    def _failure(self, since: int, through: int) -> StorageError | None:
+        return next((failure for number, failure in self._failures if since < number <= through), None)
+
+    def _run(self) -> None:
+        more = False
+        while (taken := self._take(more)) is not None:
+            batch, size = taken
+            failures = self._committer.commit(batch)
+            more = bool(self._gathered)
+            self._loop.call_soon_threadsafe(self._settle, len(batch), size, failures)
+        self._committer.close()
+        self._loop.call_soon_threadsafe(_tell, self._ended, None)
+
+    def _take(self, more: bool) -> tuple[list[Write], int] | None:
+        if more:
+            self._closing.wait(self._commit_delay)
+        with self._wake:
+            while not self._gathered:
+                if self._closing.is_set():
+                    return None
+                self._idle = True
+                self._wake.wait()
+                self._idle = False
+            taken = self._gathered, self._gathered_bytes
+            self._gathered, self._gathered_bytes = [], 0
+        return taken
+
+
+def _size(rows: Sequence[Parameters]) -> int:
+    """Roughly, the bytes that the rows keep in memory."""
+    return sum([len(value) for row in rows for value in row.values() if isinstance(value, str)])
+
+
+def _tell(waiter: Waiter, failure: StorageError | None) -> None:
+    if waiter.done():
+        return  # nobody waits any more
+    if failure is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(failure)

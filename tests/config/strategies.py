@@ -1,0 +1,77 @@
+"""Hypothesis strategies for settings with any values that their options allow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from commonroom.config import Settings
+from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.kinds import Choice, Duration, FilePath, Kind, ListOf, Size, Text, Whole
+from commonroom.config.option import Checked, Option, Table, Tables, entries
+
+HOSTS = st.ip_addresses().map(str)
+LOOPBACK = st.ip_addresses(network="127.0.0.0/8").map(str) | st.just("::1")
+TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"),
+    min_size=1,
+)
+DOMAINS = st.from_regex(r"[a-z0-9]([a-z0-9]{0,5}[a-z0-9])?(\.[a-z]{2,5}){0,2}", fullmatch=True)
+
+
+def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
+    """Values that the kind allows."""
+    match kind:
+        case Whole() | Size():
+            return st.integers(kind.minimum, kind.maximum)
+        case Duration():
+            return st.integers(round(kind.minimum * 1e6), round(kind.maximum * 1e6)).map(lambda n: n / 1e6)
+        case Choice():
+            return st.sampled_from(list(kind.members))
+        case ListOf():
+            return st.lists(values(kind.item), min_size=kind.minimum, max_size=4, unique=True).map(tuple)
+        case Listen():
+            hosts = LOOPBACK if kind.loopback_only else HOSTS | st.just("*")
+            return st.builds(ListenAddress, hosts, st.integers(1, 65535))
+        case Text():
+            return TEXT.filter(lambda text: len(text) <= kind.maximum)
+        case FilePath():
+            return TEXT.filter(lambda text: not text.startswith("~")).map(Path)
+        case Uri():
+            return st.from_regex(r"https://[a-z.]{1,9}/[a-zA-Z0-9~%&=?#']{0,9}", fullmatch=True)
+        case Domain():
+            return DOMAINS
+        case DatabaseUrl():
+            return st.sampled_from(["sqlite", "postgresql://u:p%22@h/d", "postgresql:///d"])
+    raise AssertionError(f"no values for {kind}")
+
+
+@st.composite
+def tables(draw: st.DrawFn, settings: type[Any], domains: tuple[str, ...] = ()) -> Any:
+    """A table with any subset of its options set; named tables are named by the domains."""
+    changed: dict[str, Any] = {}
+    for name, entry in entries(settings).items():
+        if isinstance(entry, Option):
+            if entry.required or draw(st.booleans()):
+                changed[name] = draw(values(entry.kind))
+        elif isinstance(entry, Table):
+            changed[name] = draw(tables(entry.settings, changed.get("domains", domains)))
+        elif isinstance(entry, Tables):
+            names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=2))
+            changed[name] = {each: draw(tables(entry.settings)) for each in names}
+    return replace(settings(), **changed)
+
+
+def fits(settings: Settings) -> bool:
+    """Whether no option contradicts another one."""
+    checked: tuple[Checked, ...] = (settings, settings.c2s, settings.limits, settings.sasl)
+    return not any(list(part.faults()) for part in checked)
+
+
+def all_settings() -> st.SearchStrategy[Settings]:
+    """Settings that a file can hold: each option as allowed, and all of them together."""
+    everything: st.SearchStrategy[Settings] = tables(Settings)
+    return everything.filter(fits)
