@@ -1,5 +1,7 @@
 """A server process of its own for tests with real clients: started, drained, killed and restarted at will."""
 
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ START_SECONDS = 10.0
 STOP_SECONDS = 10.0
 COMMAND_SECONDS = 20.0
 LOG_TAIL_LINES = 40
+READY = re.compile(r"\bready\b")
 
 
 class ServerUnderTest(ABC):
@@ -59,7 +62,12 @@ class ServerUnderTest(ABC):
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                start_new_session=True,
             )
         try:
             wait_until(self._is_up, f"{type(self).__name__} to become ready", START_SECONDS)
@@ -72,7 +80,7 @@ class ServerUnderTest(ABC):
         assert status == 0, f"the server ended with status {status}\n{self.transcript()}"
 
     def kill(self) -> None:
-        """End the server without giving it a chance to write anything (SIGKILL)."""
+        """End the server, and what it may have started, before it can write anything (SIGKILL)."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
@@ -105,11 +113,12 @@ class ServerUnderTest(ABC):
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None, "the server is not running"
         process, self._process = self._process, None
-        process.send_signal(number)
+        if process.poll() is None:
+            (os.killpg if number is signal.SIGKILL else os.kill)(process.pid, number)
         try:
             return process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             late = f"the server lived on for {STOP_SECONDS:g} s after {number.name}"
             raise AssertionError(f"{late}\n{self.transcript()}") from None
@@ -139,7 +148,7 @@ class CommonRoom(ServerUnderTest):
         return (sys.executable, "-m", "commonroom", "serve", "--config", self.configuration)
 
     def is_ready(self) -> bool:
-        return "ready" in self.output()
+        return READY.search(self.output()) is not None
 
     def _run(self, *arguments: str | Path, stdin: str = "") -> None:
         command = (sys.executable, "-m", "commonroom", *arguments)

@@ -229,7 +229,7 @@ def test_rfc6121_3_1_3_a_request_does_not_show_in_the_roster_until_it_is_approve
 
 
 @pytest.mark.parametrize("name", ["From", "From + Pending Out", "Both"])
-def test_rfc6121_3_4_2_1_where_the_contact_is_subscribed_approval_is_ignored(name):
+def test_rfc6121_3_4_2_item_1_where_the_contact_is_subscribed_approval_is_ignored(name):
     state = SubscriptionState(name)
     transition, approved = decide(state, False, SUBSCRIBED, Direction.OUTBOUND)
     assert transition == (state, None, False, False, False, None, False)
@@ -244,7 +244,7 @@ def test_rfc6121_3_4_2_1_where_the_contact_is_subscribed_approval_is_ignored(nam
         ("None + Pending Out+In", "From + Pending Out"),
     ],
 )
-def test_rfc6121_3_4_2_2_where_the_contact_asked_approval_is_given_and_pushed_and_routed(name, new):
+def test_rfc6121_3_4_2_item_2_where_the_contact_asked_approval_is_given_and_pushed_and_routed(name, new):
     transition, approved = decide(SubscriptionState(name), False, SUBSCRIBED, Direction.OUTBOUND)
     assert transition.state is SubscriptionState(new)
     assert (transition.route, transition.push, transition.show) == (True, True, True)
@@ -252,7 +252,7 @@ def test_rfc6121_3_4_2_2_where_the_contact_asked_approval_is_given_and_pushed_an
 
 
 @pytest.mark.parametrize("name", ["To", "None", "None + Pending Out"])
-def test_rfc6121_3_4_2_3_otherwise_it_is_noted_and_pushed_but_not_routed(name):
+def test_rfc6121_3_4_2_item_3_otherwise_it_is_noted_and_pushed_but_not_routed(name):
     state = SubscriptionState(name)
     transition, approved = decide(state, False, SUBSCRIBED, Direction.OUTBOUND)
     assert approved
@@ -291,7 +291,7 @@ def test_rfc6121_3_4_2_an_approved_request_is_answered_and_not_delivered(name, n
 
 
 @pytest.mark.parametrize("name", ["None", "None + Pending Out", "To"])
-def test_rfc6121_3_2_2_2_a_cancelled_approval_is_pushed_but_not_routed(name):
+def test_rfc6121_3_2_2_item_2_a_cancelled_approval_is_pushed_but_not_routed(name):
     state = SubscriptionState(name)
     transition, approved = decide(state, True, UNSUBSCRIBED, Direction.OUTBOUND)
     assert not approved

@@ -45,14 +45,15 @@ class Users:
         loading = self._loading.get(account)
         if loading is None:
             loading = self._loading[account] = self._start(self._read(account))
-        return await loading
+        try:
+            return await loading
+        finally:
+            if self._loading.get(account) is loading:
+                del self._loading[account]
 
     async def _read(self, account: JID) -> User | None:
-        try:
-            await self._written()
-            stored = await self._loader.load_user(account)
-        finally:
-            del self._loading[account]
+        await self._written()
+        stored = await self._loader.load_user(account)
         if stored.account is None:
             return None
         epoch = f"{stored.account.created.timestamp():.6f}".replace(".", "")

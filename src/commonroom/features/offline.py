@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from commonroom.core.feature import Feature, Xep, on_message, on_session
 from commonroom.core.iq import NoAnswer, Questions
@@ -29,8 +30,15 @@ PAGE = 100
 PATIENCE = 30.0
 
 
+class OfflineQuota(NamedTuple):
+    """How much waits for one account at most: stanzas, and the bytes of their XML."""
+
+    messages: int
+    size: int
+
+
 class Offline(Feature):
-    """Keeps what nobody was there to read, `limit` messages per account, until a client surely has it.
+    """Keeps what nobody was there to read, up to `quota` per account, until a client surely has it.
 
     A page of messages is followed by a ping: its answer shows that the stream they were written to lived
     on, and only then do they leave the disk. `now` gives an aware datetime.
@@ -40,12 +48,12 @@ class Offline(Feature):
     disco = ("msgoffline",)
 
     def __init__(
-        self, store: OfflineStore, writes: Writes, questions: Questions, limit: int, now: Callable[[], datetime]
+        self, store: OfflineStore, writes: Writes, questions: Questions, quota: OfflineQuota, now: Callable[[], datetime]
     ) -> None:
         self._store = store
         self._writes = writes
         self._questions = questions
-        self._limit = limit
+        self._quota = quota
         self._now = now
         self._catching_up: set[JID] = set()
         self._more: set[JID] = set()  # for whom something was stored since it was last read
@@ -60,11 +68,13 @@ class Offline(Feature):
         return self._store_unless_full(message, user)
 
     async def _store_unless_full(self, message: Message, user: User) -> Outcome:
-        """Beyond the limit the sender hears of it (XEP-0160 §2, step 3); stored means on disk."""
+        """Beyond the quota the sender hears of it (XEP-0160 §2, step 3); stored means on disk."""
         await self._writes.flushed()
-        if (await self._store.usage(user.jid)).count >= self._limit:
+        usage = await self._store.usage(user.jid)
+        xml = message.xml()
+        if usage.count >= self._quota.messages or usage.size + len(xml.encode()) > self._quota.size:
             raise service_unavailable("the recipient's store of offline messages is full")
-        self._store.add(user.jid, self._now(), message.xml())
+        self._store.add(user.jid, self._now(), xml)
         if user.jid in self._catching_up:
             self._more.add(user.jid)
         await self._writes.flushed()

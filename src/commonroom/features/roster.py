@@ -1,6 +1,7 @@
 """RFC 6121 §2: Managing the Roster."""
 
 from dataclasses import replace
+from typing import Protocol
 
 from commonroom.core.feature import ANSWERED, Answered, Feature, Scope, on_iq, on_session
 from commonroom.core.moments import Moment
@@ -15,13 +16,17 @@ from commonroom.xml.element import Element
 from commonroom.xml.names import NS_ROSTER, NS_ROSTER_VERSIONING
 
 
-class RosterLimits:
-    """How much a roster holds: contacts, groups of each, characters of a name or group."""
+class RosterLimits(Protocol):
+    """How much a roster holds: contacts, groups of each, characters of a name and of a group."""
 
-    def __init__(self, items: int, groups: int, name_length: int) -> None:
-        self.items = items
-        self.groups = groups
-        self.name_length = name_length
+    @property
+    def items(self) -> int: ...
+    @property
+    def groups_per_item(self) -> int: ...
+    @property
+    def name_length(self) -> int: ...
+    @property
+    def group_length(self) -> int: ...
 
 
 class RosterQueries(Feature):
@@ -92,10 +97,10 @@ class RosterQueries(Feature):
         groups = [group.text() for group in item.elements() if group.name == "group"]
         if len(set(groups)) < len(groups):
             raise bad_request("the same group is there twice")
-        if len(groups) > self._limits.groups:
-            raise not_acceptable(f"a contact is in {self._limits.groups} groups at most")
-        if not all(0 < len(group) <= self._limits.name_length for group in groups):
-            raise not_acceptable(f"a group has 1 to {self._limits.name_length} characters")
+        if len(groups) > self._limits.groups_per_item:
+            raise not_acceptable(f"a contact is in {self._limits.groups_per_item} groups at most")
+        if not all(0 < len(group) <= self._limits.group_length for group in groups):
+            raise not_acceptable(f"a group has 1 to {self._limits.group_length} characters")
         return tuple(sorted(groups))
 
     @on_session(Moment.CLOSED)

@@ -1,15 +1,17 @@
 """A client's connection: joins the socket, the stream and the session, and watches the clock."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
 from commonroom.core.iq import NoAnswer, Questions, Timer
-from commonroom.core.session import Session, Spawn
+from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
-from commonroom.net.connection import Connection
+from commonroom.net.connection import Connection, Pause
 from commonroom.net.tls import ChannelBinding, TlsContexts
 from commonroom.protocol.c2s import ServerStream, StreamSettings
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
@@ -38,7 +40,10 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class ClientService:
-    """What all client connections share. `later` calls a function after so many seconds of `clock`."""
+    """What all client connections share.
+
+    `start` runs a coroutine under an owner; `later` calls a function after so many seconds of `clock`.
+    """
 
     stream_settings: StreamSettings
     limits: ClientLimits
@@ -47,8 +52,205 @@ class ClientService:
     throttle: Throttle
     sessions: Sessions
     questions: Questions
-    spawn: Spawn
-    sleep: Callable[[float], object]
+    start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
+    sleep: Callable[[float], Awaitable[None]]
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
-    connected: set["ClientConnection"]
+    connected: set["ClientConnection"] = field(default_factory=set)
+
+
+class ClientConnection:
+    """The handler of one client's `Connection`, the host of its stream, and the stream of its session."""
+
+    __slots__ = ("_allowance", "_connection", "_refilled", "_service", "_session", "_stream", "_timer")
+
+    def __init__(self, service: ClientService, needs_tls: bool) -> None:
+        self._service = service
+        self._stream = ServerStream(self, service.stream_settings, needs_tls)
+        self._session: Session | None = None
+        self._allowance = service.limits.stanza_burst
+        self._refilled = service.clock()
+
+    # The connection's handler
+
+    def connected(self, connection: Connection) -> None:
+        """The client is there, and has until the deadline to log in, whatever it sends."""
+        self._connection = connection
+        self._service.connected.add(self)
+        spent = self._service.clock() - connection.connected_at  # on a TLS handshake
+        self._timer = self._service.later(self._service.limits.login_timeout - spent, self._too_late)
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self._allowance -= self._stream.receive(data)
+        if self._allowance < 0:
+            self._slow_down()
+
+    def secured(self) -> None:
+        """TLS stands; the client opens its stream anew (RFC 6120 §5.4.3.3)."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone, however it went."""
+        self._stream.closed = True
+        self._service.connected.discard(self)
+        self._timer.cancel()
+        self._end_session(reason)
+
+    # The stream's host
+
+    def write(self, text: str) -> None:
+        """Send to the client."""
+        self._connection.write(text)
+
+    def start_tls(self) -> None:
+        """STARTTLS."""
+        self._connection.start_tls(self._service.tls.engine(self._stream.domain))
+
+    def close(self) -> None:
+        """The stream has said its last word."""
+        self._connection.close()
+        self._end_session("closed")
+
+    def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
+        """The types for which this connection has data (XEP-0440 §2)."""
+        tls = self._connection.tls
+        if tls is None:
+            return {}
+        found = {kind: tls.channel_binding(kind) for kind in CHANNEL_BINDINGS}
+        return {kind: partial(bytes, data) for kind, data in found.items() if data is not None}
+
+    def find_keys(self, account: JID | None, hash_name: str) -> None:
+        """Look SCRAM keys up."""
+        self._service.start(self._find_keys(account, hash_name))
+
+    def check_password(self, account: JID | None, password: str) -> None:
+        """Check a PLAIN password."""
+        self._service.start(self._check_password(account, password))
+
+    def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
+        """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
+        address = self._connection.address[0]
+        if condition is SaslCondition.NOT_AUTHORIZED:
+            self._service.throttle.failed(account, address)
+        log.info(
+            "login failed",
+            extra={"jid": account, "address": address, "mechanism": mechanism, "reason": condition.value},
+        )
+
+    def login_succeeded(self, account: JID, mechanism: str) -> None:
+        """The client is who it says it is."""
+        self._service.throttle.succeeded(account, self._connection.address[0])
+        log.info(
+            "logged in", extra={"jid": account, "address": self._connection.address[0], "mechanism": mechanism}
+        )
+
+    def bind(self, account: JID, resource: str | None) -> None:
+        """Bind a resource."""
+        self._service.start(self._bind(account, resource))
+
+    async def _find_keys(self, account: JID | None, hash_name: str) -> None:
+        try:
+            await self._wait_turn(account)
+            found = None if account is None else await self._service.accounts.keys(account, hash_name)
+        except StorageError:
+            log.exception("accounts cannot be read")
+            self._stream.login_impossible()
+        else:
+            self._stream.keys(found)
+
+    async def _check_password(self, account: JID | None, password: str) -> None:
+        """A name that cannot be an account's is checked as one that does not exist."""
+        unknown = JID.of(None, self._service.stream_settings.domains[0])
+        try:
+            await self._wait_turn(account)
+            ok = await self._service.accounts.check_password(account or unknown, password)
+        except StorageError:
+            log.exception("accounts cannot be read")
+            self._stream.login_impossible()
+        else:
+            self._stream.checked(ok)
+
+    async def _wait_turn(self, account: JID | None) -> None:
+        delay = self._service.throttle.delay(account, self._connection.address[0])
+        if delay:
+            await self._service.sleep(delay)
+
+    async def _bind(self, account: JID, resource: str | None) -> None:
+        try:
+            session = await self._service.sessions.open(account, resource, self)
+        except StanzaError as error:
+            self._stream.bind_refused(error)
+            return
+        except StorageError:
+            self.fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "the account cannot be read now"))
+            return
+        self._session = session
+        if self._stream.closed:  # the client left meanwhile
+            self._end_session("closed")
+            return
+        self._timer.cancel()
+        self._watch_silence(self._service.limits.idle_ping_after)
+        self._stream.bound(session)
+
+    # The session's stream
+
+    def fail(self, error: StreamError) -> None:
+        """End the stream with an error; the session ends at once, not when the socket is closed."""
+        self._stream.fail(error)
+
+    def pause(self) -> None:
+        """The session is behind: read nothing more for now."""
+        self._connection.pause(Pause.PARKED)
+
+    def resume(self) -> None:
+        """The session has caught up."""
+        self._connection.resume(Pause.PARKED)
+
+    def _end_session(self, reason: str) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._service.sessions.close(session)
+            log.info("session ended", extra={"jid": session.jid, "reason": reason})
+
+    # The clock
+
+    def _too_late(self) -> None:
+        self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "the login took too long"))
+
+    def _watch_silence(self, delay: float) -> None:
+        self._timer = self._service.later(delay, self._check_silence)
+
+    def _check_silence(self) -> None:
+        """One timer for each connection, set anew when it fires: nothing to do for a stanza."""
+        patience = self._service.limits.idle_ping_after
+        silent = self._service.clock() - self._connection.last_received
+        if silent < patience:
+            self._watch_silence(patience - silent)
+        elif self._session is not None:
+            ping = Element(NS_PING, "ping")
+            self._service.questions.ask(
+                self._session, ping, self._pinged, self._service.limits.idle_ping_timeout
+            )
+
+    def _pinged(self, answer: Iq | NoAnswer) -> None:
+        """Any byte is a sign of life, not only the answer (RFC 6120 §4.6.1)."""
+        limits = self._service.limits
+        if answer is NoAnswer.CLOSED:
+            return
+        silent = self._service.clock() - self._connection.last_received
+        if answer is NoAnswer.SILENT and silent >= limits.idle_ping_timeout:
+            self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "no answer to a ping"))
+        else:
+            self._watch_silence(limits.idle_ping_after)
+
+    def _slow_down(self) -> None:
+        """More stanzas than allowed: read on when the allowance has grown again."""
+        limits = self._service.limits
+        now = self._service.clock()
+        grown = (now - self._refilled) * limits.stanzas_per_second
+        self._allowance = min(limits.stanza_burst, self._allowance + grown)
+        self._refilled = now
+        if self._allowance < 0:
+            self._connection.pause(Pause.STANZAS)
+            delay = -self._allowance / limits.stanzas_per_second
+            self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))

@@ -172,7 +172,7 @@ def end_point_hash(certificate: x509.Certificate) -> bytes | None:
 
 
 class TlsEngine:
-    """One TLS connection as bytes in, bytes out."""
+    """One TLS connection as bytes in, bytes out. What `outgoing()` has is to be sent after each `receive`."""
 
     __slots__ = (
         "_broken",
@@ -232,6 +232,7 @@ class TlsEngine:
         """What waits to be written to the network: the handshake's, an alert, an answer to the peer."""
         size = _BIO_read(self._from_ssl, self._scratch.buffer, SCRATCH_BYTES)
         data: bytes = self._scratch.view[:size] if size > 0 else b""
+        self.attention = self.closed
         if size == SCRATCH_BYTES:
             return data + self.outgoing()
         if self._grown and self.handshake_done:

@@ -91,7 +91,7 @@ class ServerStream:
         self._host = host
         self._settings = settings
         self._needs_tls = needs_tls
-        self._domain: str | None = None
+        self.domain: str | None = None  # once the client named it
         self._account: JID | None = None
         self._session: Bound | None = None
         self._language: str | None = None
@@ -172,7 +172,7 @@ class ServerStream:
 
     def _open(self, to: JID | None) -> None:
         self._is_open = True
-        domain = self._domain or self._settings.domains[0]
+        domain = self.domain or self._settings.domains[0]
         stream_id = self._settings.random(16).hex()
         self._host.write(response_header(NS_CLIENT, domain, stream_id, to))
 
@@ -189,12 +189,12 @@ class ServerStream:
 
     def _pin_domain(self, header: Header) -> None:
         """The first header chooses the domain for the connection's life (RFC 6120 §4.7.2, §4.9.3.6)."""
-        domain = header.to or self._domain or self._settings.domains[0]
+        domain = header.to or self.domain or self._settings.domains[0]
         if domain not in self._settings.domains:
             raise StreamError(StreamCondition.HOST_UNKNOWN, f"{domain} is not served here")
-        if self._domain not in (None, domain):
+        if self.domain not in (None, domain):
             raise StreamError(StreamCondition.POLICY_VIOLATION, "'to' was another domain before")
-        self._domain = domain
+        self.domain = domain
 
     def _offer(self) -> None:
         """Announce what can be negotiated now, and take nothing else (RFC 6120 §4.3.2)."""
@@ -231,9 +231,9 @@ class ServerStream:
         bindings = self._host.channel_bindings()
         names = offered(True, tuple(bindings), self._settings.mechanisms)
         if self._negotiation is None:
-            assert self._domain is not None
+            assert self.domain is not None
             context = SaslContext(
-                domain=self._domain,
+                domain=self.domain,
                 encrypted=True,
                 offered=names,
                 channel_bindings=bindings,
@@ -255,7 +255,7 @@ class ServerStream:
     def account_of(self, username: str) -> JID | None:
         """The account that a SASL user name means on this stream, if it can be one (RFC 6120 §6.3.7)."""
         try:
-            return JID.of(username, self._domain or "")
+            return JID.of(username, self.domain or "")
         except InvalidJID:
             return None
 

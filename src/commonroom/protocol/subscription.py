@@ -41,9 +41,13 @@ class SubscriptionState(Enum):
     has_from: bool
 
     def __new__(
-        cls, notation: str, subscription: Subscription, ask: bool, pending_in: bool
+        cls,
+        notation: str,
+        subscription: Subscription = Subscription.NONE,
+        ask: bool = False,
+        pending_in: bool = False,
     ) -> "SubscriptionState":
-        """The value is the name that the RFC gives the state."""
+        """The value is the name that the RFC gives the state, by which it is also found again."""
         state = object.__new__(cls)
         state._value_ = notation
         state.subscription = subscription

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CompoundSelect,
     Select,
     bindparam,
     delete,
@@ -34,9 +35,9 @@ KEPT_REVISIONS = 100_000
 
 _IMPORTED_AT_ONCE = 500
 
-ACCOUNT_COLUMNS = (table.c.jid, table.c.keys, table.c.created, table.c.disabled, table.c.changed)
+ACCOUNT_COLUMNS = (table.c.jid, table.c.scram_keys, table.c.created, table.c.disabled, table.c.changed)
 _ONE = table.c.jid == bindparam("account")
-_COUNTER = account_revision.c.id == 1
+_COUNTER = account_revision.c.id == literal_column("1")
 _CURRENT = select(account_revision.c.value).where(_COUNTER).scalar_subquery()
 
 
@@ -58,7 +59,7 @@ class SqlAccountStore:
         self._count = compiled(
             update(account_revision).where(_COUNTER).values(value=account_revision.c.value + bindparam("by"))
         )
-        self._put = compiled(database.backend.upsert(table, ["jid"], _new_row()))
+        self._put = database.upsert(table, ["jid"], _new_row())
         self._disable = compiled(
             update(table).where(_ONE).values(disabled=bindparam("disable"), changed=_CURRENT)
         )
@@ -143,21 +144,21 @@ class SqlAccountStore:
 _BEHIND = table.c.jid > bindparam("after")
 
 
-def _page() -> Select[Any]:
+def _page() -> Select[*tuple[Any, ...]]:
     return select(*ACCOUNT_COLUMNS).order_by(table.c.jid).limit(bindparam("limit"))
 
 
-def _new_row() -> Select[Any]:
+def _new_row() -> Select[*tuple[Any, ...]]:
     """An account's row from parameters; each of several gets a revision of its own."""
-    written = ("jid", "domain", "keys", "created", "disabled")
+    written = ("jid", "domain", "scram_keys", "created", "disabled")
     return select(
         *(bindparam(name, type_=table.c[name].type).label(name) for name in written),
         (_CURRENT - bindparam("back", type_=BigInteger)).label("changed"),
     ).where(true())
 
 
-def _changes() -> Any:
-    since = bindparam("revision")
+def _changes() -> CompoundSelect[*tuple[Any, ...]]:
+    since = bindparam("revision", type_=BigInteger)
     changed = select(table.c.jid, table.c.disabled, table.c.changed.label("revision")).where(
         table.c.changed > since
     )
@@ -177,7 +178,7 @@ def _to_row(account: Account, back: int) -> Parameters:
     return {
         "jid": account.jid,
         "domain": account.jid.domain,
-        "keys": "\n".join(map(format_keys, account.keys)),
+        "scram_keys": "\n".join(map(format_keys, account.keys)),
         "created": to_stamp(account.created),
         "disabled": account.disabled,
         "back": back,
@@ -185,7 +186,7 @@ def _to_row(account: Account, back: int) -> Parameters:
 
 
 def to_account(row: Row) -> Account:
-    """Read the columns jid, keys, created, disabled, changed."""
+    """Read the columns jid, scram_keys, created, disabled, changed."""
     jid, keys, created, disabled, changed = row
     return Account(
         JID.parse(jid), tuple(map(parse_keys, keys.split())), from_stamp(created), bool(disabled), changed

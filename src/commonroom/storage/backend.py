@@ -1,9 +1,8 @@
 """What differs between the databases."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, Insert, Select, Table
+from sqlalchemy import Engine, Table
 
 from commonroom.storage.connection import Connection
 
@@ -50,8 +49,5 @@ class Backend(Protocol):
     def lock_schema(self) -> str | None:
         """SQL that makes other migrations wait, inside of a transaction, if beginning one does not."""
 
-    def upsert(self, table: Table, key: Sequence[str], source: Select[tuple[Any, ...]]) -> Insert:
-        """Insert the rows of a query, whose columns are named as the table's; an old row is replaced."""
-
-    def add_missing(self, table: Table, source: Select[tuple[Any, ...]]) -> Insert:
-        """Insert the rows of a query; an old row stays as it is."""
+    def insert(self, table: Table) -> Any:
+        """Begin SQLAlchemy's INSERT of this dialect, for `upsert` and `add_missing` of `statements.py`."""

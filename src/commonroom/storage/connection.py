@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy.engine import PoolProxiedConnection
+from sqlalchemy import PoolProxiedConnection
 
 from commonroom.storage.statements import Parameters, Query, Row, Statement
 
@@ -54,17 +54,17 @@ class DriverConnection:
 
     def rows(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """Run a query to its end: a cursor that still has rows would keep an old state of the database."""
-        self._cursor.execute(statement.text, parameters)
+        self._cursor.execute(statement.text, statement.bound(parameters))
         found: list[Row] = self._cursor.fetchall()
         return found
 
     def execute(self, statement: Statement, parameters: Parameters) -> None:
         """Run a statement that returns nothing."""
-        self._cursor.execute(statement.text, parameters)
+        self._cursor.execute(statement.text, statement.bound(parameters))
 
     def execute_many(self, statement: Statement, rows: Sequence[Parameters]) -> None:
         """Run a statement once for each row."""
-        self._cursor.executemany(statement.text, rows)
+        self._cursor.executemany(statement.text, [statement.bound(row) for row in rows])
 
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""

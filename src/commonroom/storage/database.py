@@ -1,10 +1,11 @@
 """Opens a database: checks it, brings its tables up to date, and starts the threads."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, ClauseElement, Select, Table, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.sql.expression import Executable
 
 from commonroom.storage.backend import Backend
 from commonroom.storage.committer import Committer
@@ -13,7 +14,7 @@ from commonroom.storage.interfaces import Loop
 from commonroom.storage.reader import Reader
 from commonroom.storage.schema import migrate
 from commonroom.storage.sqlite import SqliteBackend
-from commonroom.storage.statements import Statement, compiled
+from commonroom.storage.statements import Statement, add_missing, compiled, upsert
 from commonroom.storage.writer import PATIENCE, Writer
 
 COMMIT_DELAY = 0.002
@@ -28,9 +29,17 @@ class Database:
         self.reader = Reader(backend, loop)
         self.writer = Writer(Committer(backend), loop, commit_delay)
 
-    def statement(self, statement: Executable) -> Statement:
+    def statement(self, statement: ClauseElement) -> Statement:
         """Compile a statement for this database; once for each, when a store is made."""
         return compiled(statement, self.backend.engine.dialect)
+
+    def upsert(self, table: Table, key: Sequence[str], source: Select[*tuple[Any, ...]]) -> Statement:
+        """Compile "insert, or replace the row with the same key"."""
+        return self.statement(upsert(self.backend.insert(table), key, source))
+
+    def add_missing(self, table: Table, source: Select[*tuple[Any, ...]]) -> Statement:
+        """Compile "insert, unless there is such a row"."""
+        return self.statement(add_missing(self.backend.insert(table), source))
 
     async def close(self, patience: float = PATIENCE) -> None:
         """Write what waits, and end; StorageError if the database takes nothing for `patience` seconds."""

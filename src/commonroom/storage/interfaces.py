@@ -8,6 +8,7 @@ if the account had been removed just after it. An account that is removed and ma
 """
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -181,3 +182,17 @@ class UserLoader(Protocol):
 
     async def load_user(self, account: JID) -> StoredUser:
         """Read account, roster and offline usage as they were at one moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Hand each part of the service the one it needs, never this."""
+
+    accounts: AccountStore
+    rosters: RosterStore
+    offline: OfflineStore
+    private: PrivateStore
+    last_activity: LastActivityStore
+    secrets: SecretStore
+    users: UserLoader
+    writes: Writes

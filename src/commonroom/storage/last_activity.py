@@ -16,7 +16,7 @@ class SqlLastActivityStore:
     def __init__(self, database: Database) -> None:
         self._reader = database.reader
         self._writer = database.writer
-        self._put = database.statement(database.backend.upsert(table, ["account_id"], row_of_account(table)))
+        self._put = database.upsert(table, ["account_id"], row_of_account(table))
         self._get = database.statement(
             select(table.c.at, table.c.status).where(table.c.account_id == account_number())
         )

@@ -1,12 +1,13 @@
 """The stores in memory, for tests of everything above them: what is written is there at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import coroutine
 
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
-from commonroom.storage.interfaces import Told
+from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.records import (
     Account,
     AccountChange,
@@ -18,6 +19,12 @@ from commonroom.storage.records import (
     StoredRoster,
     StoredUser,
 )
+
+
+@coroutine
+def _next_turn() -> Generator[None, None, None]:
+    """Let the event loop, whichever it is, go round once."""
+    yield
 
 
 class MemoryWrites:
@@ -53,9 +60,13 @@ class MemoryWrites:
             told(None)
 
     async def flushed(self, since: int | None = None) -> None:
-        """Return at once; nothing can be awaited while writes are held, because nothing else runs."""
-        if self.behind:
-            raise StorageError("writes are held")
+        """Wait for `release`, if writes are held."""
+        outcome: list[StorageError | None] = []
+        self.when_flushed(outcome.append, since)
+        while not outcome:
+            await _next_turn()
+        if outcome[0] is not None:
+            raise outcome[0]
 
     def hold(self) -> None:
         """From now on, nothing reaches the disk."""
@@ -289,6 +300,20 @@ class MemoryUserLoader:
         """Read all that a login needs."""
         kept = self._memory.kept.get(account)
         return StoredUser(kept.account, _roster(kept), _usage(kept)) if kept else StoredUser()
+
+
+def memory_stores(memory: Memory) -> Stores:
+    """All of them; `memory` is what they share."""
+    return Stores(
+        MemoryAccountStore(memory),
+        MemoryRosterStore(memory),
+        MemoryOfflineStore(memory),
+        MemoryPrivateStore(memory),
+        MemoryLastActivityStore(memory),
+        MemorySecretStore(memory),
+        MemoryUserLoader(memory),
+        memory.writes,
+    )
 
 
 def _roster(kept: _Kept) -> StoredRoster:

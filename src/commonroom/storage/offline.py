@@ -9,7 +9,7 @@ from commonroom.protocol.jid import JID
 from commonroom.storage.database import Database
 from commonroom.storage.records import OfflineMessage, OfflineUsage
 from commonroom.storage.stamps import from_stamp, to_stamp
-from commonroom.storage.statements import Query, Row, account_number, from_rows, row_of_account
+from commonroom.storage.statements import Parameters, Query, Row, account_number, from_rows, row_of_account
 from commonroom.storage.tables import offline_message as table
 
 _OWN = table.c.account_id == account_number()
@@ -56,7 +56,7 @@ class SqlOfflineStore:
 
     async def load(self, account: JID, limit: int, after: int = 0) -> tuple[OfflineMessage, ...]:
         """Read the oldest ones."""
-        parameters = {"account": account, "after": after, "limit": limit}
+        parameters: Parameters = {"account": account, "after": after, "limit": limit}
         return await self._reader.read(lambda c: tuple(map(_to_message, c.rows(self._load, parameters))))
 
     async def usage(self, account: JID) -> OfflineUsage:

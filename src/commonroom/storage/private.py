@@ -24,9 +24,7 @@ class SqlPrivateStore:
         self._get = database.statement(
             select(table.c.xml).where(_OWN, table.c.element == bindparam("element"))
         )
-        self._put = database.statement(
-            database.backend.upsert(table, ["account_id", "element"], row_of_account(table))
-        )
+        self._put = database.upsert(table, ["account_id", "element"], row_of_account(table))
         total = cast(func.coalesce(func.sum(table.c.size), 0), BigInteger)
         self._size = database.statement(select(total).where(_OWN))
 

@@ -11,11 +11,10 @@ from commonroom.protocol.subscription import SubscriptionState
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
 from commonroom.storage.records import RosterItem, StoredRoster
-from commonroom.storage.statements import Parameters, Query, Row, Statement, account_number, row_of_account
+from commonroom.storage.statements import Parameters, Query, Row, account_number, row_of_account
 from commonroom.storage.tables import roster, roster_item
 
 _COLUMNS = ("contact", "name", "groups", "state", "approved", "listed", "request", "version")
-_KEY = ("account_id", "contact")
 _STATES = {state.value: state for state in SubscriptionState}
 
 
@@ -52,14 +51,13 @@ class SqlRosterStore:
         self._reader = database.reader
         self._writer = database.writer
         self._reading = RosterReading(database)
-        upsert = database.backend.upsert
-        self._put = database.statement(upsert(roster_item, _KEY, row_of_account(roster_item)))
+        self._put = database.upsert(roster_item, ["account_id", "contact"], row_of_account(roster_item))
         self._remove = database.statement(
             delete(roster_item).where(
                 roster_item.c.account_id == account_number(), roster_item.c.contact == bindparam("contact")
             )
         )
-        self._removed: Statement = database.statement(upsert(roster, ["account_id"], row_of_account(roster)))
+        self._removed = database.upsert(roster, ["account_id"], row_of_account(roster))
 
     async def load(self, account: JID) -> StoredRoster:
         """Read a roster."""

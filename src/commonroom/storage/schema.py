@@ -10,7 +10,7 @@ from commonroom.storage.migrations import REVISIONS, VERSION_TABLE
 from commonroom.storage.statements import Statement
 from commonroom.storage.tables import metadata
 
-_REVISION = Statement(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
+_REVISION = Statement(f"SELECT version_num FROM {VERSION_TABLE}")
 
 
 def migrate(backend: Backend, shown: str) -> bool:
@@ -50,7 +50,7 @@ def _revision(backend: Backend, connection: Connection, shown: str) -> str | Non
 
 
 def _upgrade(backend: Backend, shown: str) -> None:
-    # Not at the top: importing Alembic takes as long as a third of the whole start, and most have no use for it.
+    # Not at the top: importing Alembic takes longer than all the rest of opening, and few starts need it.
     from commonroom.storage.migrations.upgrade import upgrade  # noqa: PLC0415
 
     try:

@@ -17,7 +17,7 @@ class SqlSecretStore:
         self._writer = database.writer
         self._get = database.statement(select(table.c.value).where(table.c.name == bindparam("name")))
         new = (bindparam(column.name, type_=column.type).label(column.name) for column in table.columns)
-        self._add = database.statement(database.backend.add_missing(table, select(*new).where(true())))
+        self._add = database.add_missing(table, select(*new).where(true()))
 
     async def get_or_create(self, name: str, factory: Callable[[], bytes]) -> bytes:
         """Read a secret, or make it; another process may make it first, and then it is that one."""

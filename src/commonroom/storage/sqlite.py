@@ -2,20 +2,19 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
-from sqlalchemy import URL, Engine, Insert, NullPool, Select, Table, create_engine, event
+from sqlalchemy import URL, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from commonroom.storage.backend import Ledger
 from commonroom.storage.connection import Connection, DriverConnection, Work
 from commonroom.storage.errors import CannotOpen
-from commonroom.storage.statements import Query, Row, Statement, from_rows
+from commonroom.storage.statements import Query, Row, Statement
 
 # Another process (the command line) may hold the file's lock for so long before we call it a failure.
 BUSY_MS = 5000
@@ -110,17 +109,9 @@ class SqliteBackend:
         """The transaction itself locks the file."""
         return None
 
-    def upsert(self, table: Table, key: Sequence[str], source: Select[tuple[Any, ...]]) -> Insert:
-        """Insert or replace; never REPLACE, which would remove the row with all that hangs on it."""
-        statement = insert(table)
-        changed = {
-            name: statement.excluded[name] for name in source.selected_columns.keys() if name not in key
-        }
-        return from_rows(statement, source).on_conflict_do_update(index_elements=key, set_=changed)
-
-    def add_missing(self, table: Table, source: Select[tuple[Any, ...]]) -> Insert:
-        """Insert, unless there is such a row."""
-        return from_rows(insert(table), source).on_conflict_do_nothing()
+    def insert(self, table: Table) -> Any:
+        """Begin an INSERT that knows what to do with a row that is there already."""
+        return insert(table)
 
     def _make(self) -> None:
         """Make the file with the owner's permissions only: it holds what passwords are checked with."""
@@ -155,7 +146,7 @@ class SqliteBackend:
         if _code(error) == sqlite3.SQLITE_NOTADB:
             return f"{self.path}: not an SQLite database; restore it from a backup, or name another file"
         if _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            return f"{self.path}: cannot be written ({error}); give the file and its folder to the service's user"
+            return f"{self.path}: cannot be written ({error}); give it and its folder to the service's user"
         return f"{self.path}: cannot be opened ({error})"
 
 

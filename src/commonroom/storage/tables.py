@@ -52,7 +52,7 @@ account = Table(
     Column("id", _Number, Identity(), primary_key=True),
     Column("jid", _Address, nullable=False, unique=True),
     Column("domain", _Address, nullable=False),
-    Column("keys", Text, nullable=False),
+    Column("scram_keys", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("changed", BigInteger, nullable=False),

@@ -1,4 +1,4 @@
-"""Group commit: the writes of all sessions, one transaction every few milliseconds, on a thread of its own."""
+"""Group commit: the writes of all sessions in one transaction every few milliseconds, on its own thread."""
 
 import threading
 from collections import deque

@@ -4,6 +4,7 @@ However the bytes are cut into pieces, the events are the same.
 """
 
 import re
+from codecs import utf_8_decode
 from dataclasses import dataclass
 from enum import Enum
 from sys import maxsize
@@ -76,7 +77,9 @@ Event = StreamHeader | Element | StreamEnd | XmlError
 
 # Given to expat to put between a namespace and a name. XML cannot contain it, not even as a reference.
 _SEPARATOR = "\x01"
+_BRACKET = ord("]")
 _BLANKS = " \t\r\n"
+_FIRST = (b"", b"<", b" ", b"\t", b"\r", b"\n")  # what a document can begin with
 _CHARACTERS_PER_NAME = 128
 _ROOT_NAME = re.compile(rb"<([^\s/>]+)")
 
@@ -110,6 +113,7 @@ class StreamParser:
     """Reads one direction of one stream. It holds at most one unfinished stanza, within the limits."""
 
     __slots__ = (
+        "_begun",
         "_closed",
         "_declared",
         "_elements",
@@ -124,7 +128,6 @@ class StreamParser:
         "_stack",
         "_stanza",
         "_stanza_start",
-        "_tail",
         "_token",
         "_unit",
     )
@@ -140,14 +143,14 @@ class StreamParser:
         self._header = b""
         # The tree: a list of children for each open element of the stanza.
         self._stack: list[list[Element | str]] = []
-        self._stanza = Element("", "")
+        self._stanza: Element | None = None
         self._elements = 0
         self._is_torn = False  # whether a text came in several pieces
         # Positions in what this expat parser was fed: its end, and where the unfinished tag, the stanza, and
-        # the unit (the stanza or, between stanzas, the tag) begin. `_tail` is the last three bytes.
+        # the unit (the stanza or, between stanzas, the tag) begin.
         self._expat: expat.XMLParserType | None = None
         self._fed = self._token = self._stanza_start = self._unit = 0
-        self._tail = b""
+        self._begun = b""  # a character of which bytes are missing, not yet fed
 
     # Bytes
 
@@ -155,11 +158,16 @@ class StreamParser:
         """What these bytes complete. An XmlError is the last event ever, and so is StreamEnd."""
         if self._closed or not data:
             return []
+        misencoded = False
+        if self._begun or not data.isascii():
+            data, misencoded = self._whole_characters(data)
         try:
             if self._opening is not None:
                 self._opening += data
                 _check_encoding(self._opening)
             self._consume(self._expat or self._open(), data)
+            if misencoded:
+                raise XmlError(XmlCondition.UNSUPPORTED_ENCODING, "not UTF-8")
         except XmlError as error:
             self._fail(error)
         events = self._events
@@ -173,7 +181,7 @@ class StreamParser:
         """
         if self._expat is None:
             return True
-        if self._opening is not None or self._stack or self._token != self._fed:
+        if self._opening is not None or self._stack or self._begun or self._token != self._fed:
             return False
         self._expat = None
         self._names = _Names(self._limits.names)
@@ -190,6 +198,20 @@ class StreamParser:
         self._expat = None
         self._stack.clear()
 
+    def _whole_characters(self, data: bytes) -> tuple[bytes, bool]:
+        """The characters that are complete, up to what is not UTF-8, and whether there is such.
+
+        expat sees whole characters only: it tells bad UTF-8 from bad XML neither itself nor, when it comes in
+        pieces, by what is there so far.
+        """
+        data = self._begun + data
+        try:
+            length = utf_8_decode(data, "strict", False)[1]
+        except UnicodeDecodeError as error:
+            return data[: error.start], True
+        self._begun = data[length:]
+        return data[:length], False
+
     def _fail(self, error: XmlError) -> None:
         if not self._closed:  # what follows the stream's end is nobody's business
             error.__context__ = None
@@ -203,7 +225,10 @@ class StreamParser:
         """
         limits = self._limits
         while data:
-            room = min(self._unit + limits.stanza_bytes, self._token + limits.tag_bytes) - self._fed
+            room = self._unit + limits.stanza_bytes - self._fed
+            tag_room = self._token + limits.tag_bytes - self._fed
+            if tag_room < room:
+                room = tag_room
             if room <= 0:
                 raise self._too_long()
             piece = data if len(data) <= room else data[:room]
@@ -213,6 +238,8 @@ class StreamParser:
                 return
             if self._fed > _RENEW_AFTER:
                 parser = self._renew(parser, piece)
+            if piece is data:
+                return
             data = data[room:]
 
     def _parse(self, parser: expat.XMLParserType, piece: bytes) -> None:
@@ -221,14 +248,16 @@ class StreamParser:
         except expat.ExpatError as error:
             # First hand over the text before it, which may be an error too.
             parser.buffer_text = False
-            raise self._diagnosis(error.code, parser.ErrorByteIndex, piece) from None
+            raise self._diagnosis(error.code, piece[: parser.ErrorByteIndex + 1 - self._fed]) from None
         self._fed += len(piece)
-        self._tail = (self._tail + piece[-3:])[-3:]
         self._token = parser.CurrentByteIndex
         if self._stack:
             self._unit = self._stanza_start
         elif self._opening is None:
             self._unit = self._token
+            pending = self._fed - self._token
+            if 0 < pending <= len(piece) and piece[-pending] == _BRACKET:
+                raise _text_between_stanzas()  # before it becomes "]]>", see below
 
     def _too_long(self) -> XmlError:
         limits = self._limits
@@ -240,18 +269,13 @@ class StreamParser:
             text = f"the stream header is longer than {limits.stanza_bytes} bytes"
         return _violation(text)
 
-    def _diagnosis(self, code: int, position: int, piece: bytes) -> XmlError:
-        """What expat's error is in the terms of RFC 6120 §4.9.3."""
+    def _diagnosis(self, code: int, until: bytes) -> XmlError:
+        """What expat's error is in the terms of RFC 6120 §4.9.3; `until`: the piece up to where it is."""
         text = expat.ErrorString(code)
         if code == _UNDEFINED_ENTITY:
             return XmlError(XmlCondition.RESTRICTED_XML, text)
-        if code == _INVALID_TOKEN:
-            known = self._tail + piece  # what is wrong may have begun in an earlier piece
-            position += len(known) - len(piece) - self._fed
-            if not _is_utf8(known[position : position + 4]):
-                return XmlError(XmlCondition.UNSUPPORTED_ENCODING, "not UTF-8")
-            if not self._stack and known[position - 2 : position + 1] == b"]]>":
-                return _text_between_stanzas()  # of which expat gave us nothing if it came in one piece
+        if code == _INVALID_TOKEN and not self._stack and until.endswith(b"]]>"):
+            return _text_between_stanzas()  # which expat did not hand over
         return XmlError(XmlCondition.NOT_WELL_FORMED, text)
 
     # expat's life
@@ -261,7 +285,6 @@ class StreamParser:
         self._expat = parser = _make_expat()
         parser.Parse(self._header, False)
         self._fed = self._token = self._unit = len(self._header)
-        self._tail = b""
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
@@ -344,9 +367,12 @@ class StreamParser:
         if stack:
             stack.pop()
             if not stack:
+                stanza = self._stanza
+                assert stanza is not None
+                self._stanza = None
                 if self._is_torn:
-                    _join_texts(self._stanza)
-                self._events.append(self._stanza)
+                    _join_texts(stanza)
+                self._events.append(stanza)
         else:
             self._events.append(StreamEnd())
             self._closed = True
@@ -359,7 +385,6 @@ class StreamParser:
             children.append(text)
         elif text.strip(_BLANKS):  # RFC 6120 §11.7: only white space separates stanzas
             raise _text_between_stanzas()
-
 
     def _start_cdata(self) -> None:
         if not self._stack:  # refused even if empty: inside, a parser could not be left and made anew
@@ -415,6 +440,7 @@ class _Names:
 def _make_expat() -> expat.XMLParserType:
     """Namespace-aware, UTF-8 whatever the peer declares, without what RFC 6120 §11.1 prohibits."""
     parser = expat.ParserCreate("UTF-8", _SEPARATOR)
+    parser.buffer_size = 1024  # instead of 8192; a longer text comes in pieces, which is harmless
     parser.buffer_text = True
     if hasattr(parser, "SetReparseDeferralEnabled"):  # expat 2.6 would wait for more before it looks again
         parser.SetReparseDeferralEnabled(False)
@@ -426,13 +452,13 @@ def _make_expat() -> expat.XMLParserType:
 
 
 def _check_encoding(opening: bytearray) -> None:
-    """Refuse what makes expat go over to UTF-16 by itself: byte order marks, zeros in the first two bytes.
+    """Refuse zeros in the first two bytes, for which expat goes over to UTF-16, told UTF-8 or not.
 
-    The mark of UTF-8 is a character like any other (RFC 6120 §11.6), and no character may stand here.
+    A byte order mark is a character like any other (RFC 6120 §11.6), and no text may stand here.
     """
-    if opening[0] in b"\x00\xfe\xff" or (opening[0] in b"< \t\r\n" and opening[1:2] == b"\x00"):
+    if opening[:1] == b"\x00" or (opening[:1] in _FIRST and opening[1:2] == b"\x00"):
         raise XmlError(XmlCondition.UNSUPPORTED_ENCODING, "not UTF-8")
-    if opening[0] not in b"< \t\r\n":
+    if opening[:1] not in _FIRST:
         raise XmlError(XmlCondition.NOT_WELL_FORMED, "text before the stream header")
 
 
@@ -462,15 +488,6 @@ def _text_between_stanzas() -> XmlError:
 
 def _violation(text: str) -> XmlError:
     return XmlError(XmlCondition.POLICY_VIOLATION, text)
-
-
-def _is_utf8(character: bytes) -> bool:
-    """Whether the bytes begin with a character of UTF-8; expat has seen that none is missing."""
-    try:
-        character.decode()
-    except UnicodeDecodeError as error:
-        return error.start > 0
-    return True
 
 
 def _declarations(declared: dict[str | None, str]) -> bytes:

@@ -1,7 +1,7 @@
 """RFC 6120 §6.4: the SASL elements of a stream, around one exchange after another."""
 
-import base64
 import binascii
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import Protocol
 
@@ -85,7 +85,7 @@ class SaslNegotiation:
         """Decode what the client sent: `=` is data of length zero (RFC 6120 §6.4.2)."""
         assert self._exchange is not None
         try:
-            data = b"" if text == "=" else base64.b64decode(text, validate=True) if text else empty
+            data = b"" if text == "=" else a2b_base64(text, strict_mode=True) if text else empty
         except (binascii.Error, ValueError):
             self._conclude(Failure(SaslCondition.INCORRECT_ENCODING))
             return
@@ -112,9 +112,9 @@ class SaslNegotiation:
             case WantsPasswordCheck():
                 self._host.check_password(outcome)
             case Challenge(data):
-                self._host.write(f"<challenge xmlns='{NS_SASL}'>{_encode(data)}</challenge>")
+                self._host.write(f"<challenge xmlns='{NS_SASL}'>{_base64(data)}</challenge>")
             case Success(username, data):
-                content = "" if data is None else _encode(data)
+                content = "" if data is None else _base64(data) or "="  # RFC 6120 §6.4.6
                 self._exchange = None
                 self._host.write(f"<success xmlns='{NS_SASL}'>{content}</success>")
                 self._host.authenticated(username, self._mechanism)
@@ -133,5 +133,5 @@ class SaslNegotiation:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many failed logins")
 
 
-def _encode(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii") or "="
+def _base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode("ascii")

@@ -1,4 +1,4 @@
-"""The history of the tables. A change of `tables.py` comes with a new file in `versions/`, and its number here."""
+"""The history of the tables. A change of `tables.py` comes with a new file in `versions/`, listed here."""
 
 REVISIONS = ("0001",)
 """All that this program knows, oldest first; what is not among them was made by a newer one."""

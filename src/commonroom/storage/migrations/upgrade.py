@@ -1,4 +1,4 @@
-"""Brings the tables to this program's revision. Imports Alembic, which a start with nothing to do can spare."""
+"""Brings the tables to this program's revision. Imports Alembic, which most starts can spare."""
 
 from pathlib import Path
 

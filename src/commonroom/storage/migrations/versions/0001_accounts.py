@@ -36,7 +36,7 @@ def _accounts() -> None:
         Column("id", _NUMBER, Identity(), nullable=False),
         Column("jid", _ADDRESS, nullable=False),
         Column("domain", _ADDRESS, nullable=False),
-        Column("keys", Text, nullable=False),
+        Column("scram_keys", Text, nullable=False),
         Column("created", BigInteger, nullable=False),
         Column("disabled", Boolean, nullable=False),
         Column("changed", BigInteger, nullable=False),

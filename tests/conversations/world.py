@@ -1,0 +1,286 @@
+"""A whole service without sockets, threads or a real clock: bytes in, bytes out.
+
+Everything runs at once: the stores are in memory, so a coroutine never really waits.
+"""
+
+import base64
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from commonroom.accounts.stored import StoredAccounts, new_account
+from commonroom.accounts.throttle import Throttle
+from commonroom.app import Core, Surroundings, build_core, stream_settings
+from commonroom.config import Settings
+from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
+from commonroom.protocol.jid import JID
+from commonroom.storage.memory import Memory, memory_stores
+from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.parser import Limits, StreamHeader, StreamParser
+
+HEADER = (
+    "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xml:lang='en' "
+    "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+)
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+NO_LIMITS = Limits(stanza_bytes=10**9, depth=200, elements=10**6, attributes=1000, names=10**6, tag_bytes=10**9)
+
+
+class Done:
+    """The result of a coroutine that has ended; many can await it."""
+
+    def __init__(self, result: object) -> None:
+        self._result = result
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._result
+        yield
+
+
+class FakeTimer:
+    """Calls a function when the world's clock gets there."""
+
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at = at
+        self.call = call
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class World:
+    """A service with these accounts, each with the password `secret`; options replace `Settings`' own."""
+
+    def __init__(self, *accounts: str, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings(domains=("example.org",))
+        self.seconds = 0.0
+        self.timers: list[FakeTimer] = []
+        self.slept: list[float] = []
+        self.counter = 0
+        self.memory = Memory()
+        self.stores = memory_stores(self.memory)
+        for account in accounts:
+            self.add(account)
+        around = Surroundings(self.start, self.later, self.now, self.random)
+        self.core: Core = build_core(self.settings, self.stores, around)
+        self.service = self._service()
+
+    def _service(self) -> ClientService:
+        c2s = self.settings.c2s
+        keys = StoredAccounts(self.stores.accounts, self._off_loop, b"fake", 4096)
+        return ClientService(
+            stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
+            limits=ClientLimits(
+                c2s.login_timeout,
+                c2s.idle_ping_after,
+                c2s.idle_ping_timeout,
+                c2s.stanzas_per_second,
+                c2s.stanza_burst,
+            ),
+            tls=None,  # type: ignore[arg-type]  # connections here are a trusted proxy's
+            accounts=keys,
+            throttle=Throttle(self.settings.sasl.delay_first, self.settings.sasl.delay_longest, lambda: self.seconds),
+            sessions=self.core.sessions,
+            questions=self.core.questions,
+            start=self.start,
+            sleep=self._sleep,
+            later=self.later,
+            clock=lambda: self.seconds,
+        )
+
+    def add(self, account: str) -> None:
+        """Make an account; one cheap hash is enough."""
+        hashes = ("SHA-256",)
+        self.stores.accounts.put(new_account(JID.parse(account), "secret", hashes, 4096, self.random, START))
+
+    # What a service is handed
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            return Done(end.value)
+        raise AssertionError("nothing in this world really waits")
+
+    def later(self, delay: float, call: Callable[[], None]) -> FakeTimer:
+        timer = FakeTimer(self.seconds + delay, call)
+        self.timers.append(timer)
+        return timer
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def random(self, size: int) -> bytes:
+        self.counter += 1
+        return self.counter.to_bytes(size, "big")
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    async def _off_loop(self, work: Callable[[], bool]) -> bool:
+        return work()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, timer by timer."""
+        end = self.seconds + seconds
+        while due := [t for t in self.timers if not t.cancelled and t.at <= end]:
+            timer = min(due, key=lambda t: t.at)
+            self.timers.remove(timer)
+            self.seconds = max(self.seconds, timer.at)
+            timer.call()
+        self.seconds = end
+
+    # Clients
+
+    def connect(self, address: str = "192.0.2.1") -> "Client":
+        """A client whose connection a trusted proxy carries."""
+        return Client(self, address)
+
+    def login(self, jid: str, password: str = "secret") -> "Client":
+        """A client that has bound the resource of this full address."""
+        client = self.connect()
+        address = JID.parse(jid)
+        client.open(address.domain)
+        client.authenticate(address.local or "", password)
+        client.open(address.domain)
+        client.bind(address.resource)
+        return client
+
+    def online(self, jid: str, priority: int | None = None) -> "Client":
+        """A client that has logged in, asked for its roster, and sent initial presence."""
+        client = self.login(jid)
+        client.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+        inside = "" if priority is None else f"<priority>{priority}</priority>"
+        client.send(f"<presence>{inside}</presence>")
+        client.received()
+        return client
+
+    def befriend(self, one: str, other: str) -> None:
+        """Subscribe two accounts to each other, by the protocol."""
+        a, b = self.online(f"{one}/setup"), self.online(f"{other}/setup")
+        a.send(f"<presence to='{other}' type='subscribe'/>")
+        b.send(f"<presence to='{one}' type='subscribed'/><presence to='{one}' type='subscribe'/>")
+        a.send(f"<presence to='{other}' type='subscribed'/>")
+        a.leave()
+        b.leave()
+
+
+class Client:
+    """Plays the connection and the client behind it; what the server sends can be read as elements."""
+
+    def __init__(self, world: World, address: str) -> None:
+        self.world = world
+        self.address = (address, 40000)
+        self.connected_at = world.seconds
+        self.tls = None
+        self.last_received = world.seconds
+        self.paused: set[object] = set()
+        self.closed = False
+        self.bytes = ""
+        self._parser = StreamParser(NO_LIMITS)
+        self.jid = ""
+        self.handler = ClientConnection(world.service, needs_tls=False)
+        self.handler.connected(self)  # type: ignore[arg-type]  # a connection without a socket
+
+    # The connection that the handler sees
+
+    def write(self, text: str) -> None:
+        assert not self.closed
+        self.bytes += text
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause(self, reason: object) -> None:
+        self.paused.add(reason)
+
+    def resume(self, reason: object) -> None:
+        self.paused.discard(reason)
+
+    # The client
+
+    def send(self, text: str | bytes) -> None:
+        """Bytes to the server."""
+        self.last_received = self.world.seconds
+        self.handler.receive(text.encode() if isinstance(text, str) else text)
+
+    def cut(self) -> None:
+        """The connection is gone without a word."""
+        self.handler.lost("connection reset")
+
+    def leave(self) -> None:
+        """Close the stream as a client should."""
+        self.send("</stream:stream>")
+        self.handler.lost("closed")
+
+    def open(self, domain: str) -> list[Element]:
+        """Open a stream, or open it anew; gives the features."""
+        self.send(HEADER.format(domain=domain))
+        return self.received()
+
+    def authenticate(self, user: str, password: str) -> None:
+        """Log in by PLAIN, and expect to get in."""
+        self.send(plain(user, password))
+        assert [e.name for e in self.received()] == ["success"], f"{user} cannot log in"
+
+    def bind(self, resource: str | None) -> None:
+        """Bind a resource, and expect to get it."""
+        inside = "" if resource is None else f"<resource>{resource}</resource>"
+        self.send(f"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{inside}</bind></iq>")
+        (result,) = self.received()
+        bind = result.only_child()
+        assert bind is not None, f"not bound: {result}"
+        self.jid = bind.child_text("urn:ietf:params:xml:ns:xmpp-bind", "jid") or ""
+
+    def received(self) -> list[Element]:
+        """What came since the last look: elements of the stream, without headers."""
+        text, self.bytes = self.bytes, ""
+        elements: list[Element] = []
+        for part in re.split(r"(?=<\?xml)", text):
+            if part.startswith("<?xml"):
+                self._parser = StreamParser(NO_LIMITS)
+            for event in self._parser.feed(part.encode()):
+                if isinstance(event, Exception):
+                    raise event
+                if isinstance(event, Element):
+                    elements.append(event)
+                elif isinstance(event, StreamHeader):
+                    self.header = event
+        return elements
+
+    def one(self) -> Element:
+        """The one element that came."""
+        elements = self.received()
+        assert len(elements) == 1, f"not one element: {elements}"
+        return elements[0]
+
+    def ask(self, iq: str) -> Element:
+        """Send a request and take the one answer."""
+        self.received()
+        self.send(iq)
+        return self.one()
+
+    def bodies(self) -> list[str | None]:
+        """The bodies of the messages that came."""
+        return [e.child_text(NS_CLIENT, "body") for e in self.received() if e.name == "message"]
+
+
+def plain(user: str, password: str) -> str:
+    """An <auth/> by PLAIN."""
+    data = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    return f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{data}</auth>"
+
+
+def condition(stanza: Element) -> str | None:
+    """The error condition of a stanza, of a stream error or of a SASL failure."""
+    error = stanza.child(NS_CLIENT, "error") if stanza.namespace == NS_CLIENT else stanza
+    return None if error is None else error.elements()[0].name
+
+
+def with_options(**tables: object) -> Settings:
+    """Settings whose tables are replaced: `with_options(offline=Offline(messages=1))`."""
+    return replace(Settings(domains=("example.org",)), **tables)  # type: ignore[arg-type]
