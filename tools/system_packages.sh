@@ -6,7 +6,7 @@ set -eu
 wanted='
 openssl        openssl
 initdb         postgresql
-profanity      profanity
+profanity      profanity-light
 go-sendxmpp    go-sendxmpp
 tmux           tmux
 '

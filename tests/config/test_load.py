@@ -116,25 +116,25 @@ def test_all_faults_are_told_in_the_order_of_the_file() -> None:
 
 def test_an_unknown_option_is_told_with_the_nearest_one() -> None:
     words = fault(DOMAIN + "[roster]\nitem = 5\n")
-    known = "Possible at [roster]: items, groups_per_item, name_length, group_length"
+    known = "[roster] has: items, groups_per_item, name_length, group_length"
     assert words == f"roster.item: there is no such option; did you mean items? {known} (commonroom.toml:3)"
 
 
 def test_an_unknown_table_is_told_with_the_nearest_one() -> None:
     words = fault(DOMAIN + "[c2c]\nlisten = []\n")
     assert words.startswith(
-        "c2c: there is no such option; did you mean c2s? Possible at the top of the file: domains, "
+        "c2c: there is no such option; did you mean c2s? The top of the file has: domains, "
     )
 
 
 def test_an_option_in_the_wrong_table_is_told_where_it_belongs() -> None:
-    assert "; it belongs in [offline] Possible at [log]" in fault(DOMAIN + "[log]\nmessages = 1\n")
+    assert "; it belongs in [offline]. [log] has: level, format " in fault(DOMAIN + "[log]\nmessages = 1\n")
     words = faults("[log]\n" + DOMAIN)
-    assert "; it belongs at the top of the file, before the first table " in words[1]
+    assert "; it belongs at the top of the file, before the first table. [log] has" in words[1]
 
 
 def test_an_option_like_no_other_is_to_be_removed() -> None:
-    assert "zzz: there is no such option; remove it Possible at" in fault(DOMAIN + "[log]\nzzz = 1\n")
+    assert "zzz: there is no such option; remove it. [log] has" in fault(DOMAIN + "[log]\nzzz = 1\n")
 
 
 @pytest.mark.parametrize(

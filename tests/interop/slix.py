@@ -14,6 +14,7 @@ from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from .server import ServerUnderTest
 from .stanzas import Contact, contacts, is_message, is_presence, is_push
+from .waiting import wait_until
 
 ANSWER_SECONDS = 8.0
 LOGOUT_SECONDS = 2.0
@@ -306,9 +307,13 @@ class SlixClient:
         return contacts(push)[jid]
 
     def receive_stream_error(self) -> str:
-        """Wait until the server ends the stream with an error, and return its condition."""
+        """Wait for a stream error and the end of the stream (RFC 6120 §4.9.1.1), and return the condition."""
         error = self.receive("a stream error", lambda stanza: isinstance(stanza, StreamError))
+        wait_until(self._has_heard_the_end, f"the end of the stream to {self.jid}")
         return str(error["condition"])
+
+    def _has_heard_the_end(self) -> bool:
+        return any("</stream:stream>" in said for said in self._stream.spoken if said.startswith("server"))
 
     def has(self, wanted: Callable[[Any], bool]) -> bool:
         """Whether such a stanza is in the inbox; call `sync` before, on the sender's side first."""

@@ -35,6 +35,8 @@ def test_restart_tells_every_client_system_shutdown(
 ) -> None:
     """RFC 6120 §4.9.3.20: who is available, who only logged in, and over direct TLS."""
     clients = [romeo.come_online("online"), romeo.login("silent"), juliet.login(direct_tls=True)]
+    for client in clients:
+        client.sync()
     server.stop()
     assert [client.receive_stream_error() for client in clients] == ["system-shutdown"] * 3
 

@@ -250,7 +250,8 @@ class Choice(Kind[E]):
         for member in self.members:
             if isinstance(value, str) and member.value == value:
                 return member
-        near = did_you_mean(value, [member.value for member in self.members]) if isinstance(value, str) else ""
+        words = [member.value for member in self.members]
+        near = did_you_mean(value, words) if isinstance(value, str) else ""
         raise refused(f"{shown(value)} is not possible here; write {self.expected}{near}")
 
     def write(self, value: E) -> str:

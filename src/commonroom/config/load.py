@@ -151,7 +151,7 @@ def _tree(value: object, key: Key) -> dict[str, Any]:
 
 def _unknown(name: str, key: Key, known: list[str]) -> str:
     """What to tell of a name that this table has no option for."""
-    where = f"[{toml_key(key)}]" if key else "the top of the file"
+    where = f"[{toml_key(key)}]" if key else "The top of the file"
     elsewhere = [path for path, settings in walk(Settings) if name in entries(settings)]
     if near := get_close_matches(name, known, n=1):
         advice = f"did you mean {near[0]}?"
@@ -161,7 +161,7 @@ def _unknown(name: str, key: Key, known: list[str]) -> str:
             if elsewhere[0]
             else "at the top of the file, before the first table"
         )
-        advice = f"it belongs {home}"
+        advice = f"it belongs {home}."
     else:
-        advice = "remove it"
-    return f"there is no such option; {advice} Possible at {where}: {', '.join(known)}"
+        advice = "remove it."
+    return f"there is no such option; {advice} {where} has: {', '.join(known)}"

@@ -116,7 +116,7 @@ class _Scanner:
     def _list(self, place: Place) -> None:
         self._advance()
         index = 0
-        while self._token not in ("]", ""):
+        while self._token not in ("]", "}", ""):
             if self._token == ",":
                 index += 1
             if self._token in ("\n", ","):

@@ -80,7 +80,7 @@ class _State(Enum):
     GONE = 5
 
 
-# An attribute of an Enum costs as much as a call, twice for each piece of data.
+# A member of an Enum costs 0.1 µs to look up, a global hardly anything.
 _HANDSHAKE, _OPEN, _UPGRADE, _ENDING, _GONE = _State
 
 
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
         gate: Gate | None = None,
         direct_tls: Callable[[], TlsEngine] | None = None,
     ) -> None:
-        """`direct_tls` is called when the gate let the peer in, `handler` when there is something to handle."""
+        """`direct_tls` is called when the gate let the peer in, `handler` when that handshake is done."""
         self._make_handler = handler
         self._has_handler = self._told_lost = False
         self._limits = limits

@@ -19,6 +19,7 @@ from commonroom.storage.records import (
     StoredRoster,
     StoredUser,
 )
+from commonroom.storage.stamps import from_stamp, to_stamp
 
 
 @coroutine
@@ -141,8 +142,9 @@ class MemoryAccountStore:
 
     def put(self, account: Account) -> None:
         """Make or replace an account."""
+        created = _kept_moment(account.created)
         kept = self._memory.write(account.jid)
-        account = replace(account, changed=self._memory.next_revision())
+        account = replace(account, created=created, changed=self._memory.next_revision())
         if kept is None:
             self._memory.kept[account.jid] = _Kept(account)
         else:
@@ -213,6 +215,7 @@ class MemoryOfflineStore:
 
     def add(self, account: JID, stamp: datetime, xml: str) -> None:
         """Store a stanza behind those that already wait."""
+        stamp = _kept_moment(stamp)
         if (kept := self._memory.write(account)) is not None:
             self._memory.last_offline_id += 1
             kept.offline.append(OfflineMessage(self._memory.last_offline_id, stamp, xml))
@@ -268,8 +271,9 @@ class MemoryLastActivityStore:
 
     def put(self, account: JID, activity: LastActivity) -> None:
         """Note that the account's last resource left."""
+        at = _kept_moment(activity.at)
         if (kept := self._memory.write(account)) is not None:
-            kept.last_activity = activity
+            kept.last_activity = replace(activity, at=at)
 
     async def get(self, account: JID) -> LastActivity | None:
         """Read it."""
@@ -314,6 +318,11 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryUserLoader(memory),
         memory.writes,
     )
+
+
+def _kept_moment(moment: datetime) -> datetime:
+    """What the tables would make of it: UTC; TypeError for a naive one."""
+    return from_stamp(to_stamp(moment))
 
 
 def _roster(kept: _Kept) -> StoredRoster:

@@ -64,6 +64,13 @@ class Element:
         self.children.extend(children)
         return self
 
+    def join_texts(self) -> None:
+        """Make one of the texts that stand side by side, here and below. Recursive: see Limits.depth."""
+        self.children = _joined(self.children)
+        for child in self.children:
+            if not isinstance(child, str):
+                child.join_texts()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Element):
             return NotImplemented
@@ -71,7 +78,7 @@ class Element:
             self.name == other.name
             and self.namespace == other.namespace
             and self.attributes == other.attributes
-            and joined(self.children) == joined(other.children)
+            and _joined(self.children) == _joined(other.children)
         )
 
     __hash__ = None  # type: ignore[assignment]  # it can change
@@ -80,18 +87,17 @@ class Element:
         return serialize(self, "")
 
 
-def joined(children: list[Element | str]) -> list[Element | str]:
-    """The same children with the texts that stand side by side made one, and without empty ones."""
+def _joined(children: list[Element | str]) -> list[Element | str]:
+    """The same without an empty text and without two texts side by side."""
     result: list[Element | str] = []
-    pieces: list[str] = []
-    for child in children:
+    texts: list[str] = []
+    for child in [*children, None]:
         if isinstance(child, str):
-            pieces.append(child)
+            texts.append(child)
             continue
-        if text := "".join(pieces):
+        if text := "".join(texts):
             result.append(text)
-        pieces.clear()
-        result.append(child)
-    if text := "".join(pieces):
-        result.append(text)
+        texts.clear()
+        if child is not None:
+            result.append(child)
     return result

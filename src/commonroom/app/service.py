@@ -1,0 +1,226 @@
+"""A running service: what is opened when it starts, and closed, in the reverse order, when it stops."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from commonroom.accounts.stored import StoredAccounts
+from commonroom.accounts.throttle import Throttle
+from commonroom.app.composition import Core, Surroundings, build_core, stream_settings
+from commonroom.app.tasks import Tasks
+from commonroom.config import KeyPair, ListenAddress, Settings
+from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
+from commonroom.net.connection import Connection, ConnectionLimits
+from commonroom.net.listener import Admission, Listener
+from commonroom.net.tls import TlsContexts
+from commonroom.protocol.errors import StreamCondition, StreamError
+from commonroom.storage.database import Database, open_database
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import AccountStore, Stores
+from commonroom.storage.records import AccountState
+from commonroom.storage.stores import sql_stores
+
+log = logging.getLogger(__name__)
+
+SQLITE_FILE = "commonroom.sqlite3"
+# Threads that check PLAIN passwords: milliseconds of CPU each, and hashing lets the loop run meanwhile.
+PASSWORD_THREADS = max(1, (os.cpu_count() or 1) - 1)
+# How often the service looks whether another process (the command line) changed accounts, in seconds.
+WATCH_EVERY = 2.0
+# How long a stop waits for what is under way, in seconds.
+PATIENCE = 10.0
+
+
+class AlreadyRunning(Exception):
+    """Another service uses the same state folder."""
+
+
+def database_url(settings: Settings) -> str:
+    """The database's address as storage wants it."""
+    url = settings.database.url
+    return f"sqlite:///{SQLITE_FILE}" if url == "sqlite" else url
+
+
+def key_pairs(settings: Settings) -> dict[str, KeyPair]:
+    """The certificate and key of each domain; the default domain comes first."""
+    tls = settings.tls
+    shared = KeyPair(
+        tls.certificate or settings.state / "certificate.pem", tls.key or settings.state / "key.pem"
+    )
+    own = {name: KeyPair(pair.certificate, pair.key) for name, pair in tls.domains.items()}
+    return {name: own.get(name, shared) for name in settings.domains}
+
+
+class Service:
+    """Start it, let it run, stop it: nothing that was accepted is lost by a stop.
+
+    `addresses` lists where clients can connect, by kind (`starttls`, `direct tls`, `plain`), once started.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tasks = Tasks()
+        self._open = AsyncExitStack()
+        self.addresses: list[tuple[str, ListenAddress]] = []
+
+    async def start(self) -> None:
+        """Raises AlreadyRunning, CannotOpen, CertificateError or ListenError; then nothing is left open."""
+        async with AsyncExitStack() as opening:
+            await self._start(opening)
+            self._open = opening.pop_all()
+
+    async def _start(self, opening: AsyncExitStack) -> None:
+        settings = self._settings
+        tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
+        opening.enter_context(lock(settings.state))
+        database = await self._open_database(opening)
+        stores = sql_stores(database)
+        core = build_core(settings, stores, self._surroundings())
+        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
+        clients = await self._client_service(core, stores, tls, threads)
+        opening.push_async_callback(self._tasks.finish, PATIENCE)
+        opening.push_async_callback(self._disconnect, clients)
+        watch = self._tasks.start(self._watch_accounts(core, stores.accounts, await stores.accounts.revision()))
+        opening.callback(watch.cancel)
+        await self._listen(opening, clients)
+
+    async def stop(self) -> None:
+        """Accept nobody, end every stream with system-shutdown (RFC 6120 §4.9.3.20), write everything."""
+        await self._open.aclose()
+
+    async def _open_database(self, opening: AsyncExitStack) -> Database:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        database = open_database(
+            database_url(settings), settings.state, loop, settings.database.commit_delay
+        )
+        opening.push_async_callback(database.close)
+        return database
+
+    def _surroundings(self) -> Surroundings:
+        loop = asyncio.get_running_loop()
+        return Surroundings(
+            start=self._tasks.start,
+            later=loop.call_later,
+            now=lambda: datetime.now().astimezone(),
+            random=secrets.token_bytes,
+        )
+
+    async def _client_service(
+        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor
+    ) -> ClientService:
+        settings, c2s, sasl = self._settings, self._settings.c2s, self._settings.sasl
+        loop = asyncio.get_running_loop()
+        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
+        off_loop = partial(loop.run_in_executor, threads)
+        return ClientService(
+            stream_settings=stream_settings(settings, core, fake_secret, secrets.token_bytes),
+            limits=ClientLimits(
+                c2s.login_timeout,
+                c2s.idle_ping_after,
+                c2s.idle_ping_timeout,
+                c2s.stanzas_per_second,
+                c2s.stanza_burst,
+            ),
+            tls=tls,
+            accounts=StoredAccounts(stores.accounts, off_loop, fake_secret, sasl.iterations),
+            throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
+            sessions=core.sessions,
+            questions=core.questions,
+            start=self._tasks.start,
+            sleep=asyncio.sleep,
+            later=loop.call_later,
+            clock=loop.time,
+        )
+
+    async def _listen(self, opening: AsyncExitStack, clients: ClientService) -> None:
+        c2s = self._settings.c2s
+        limits = ConnectionLimits(
+            linger=c2s.linger,
+            bytes_per_second=c2s.bytes_per_second,
+            byte_burst=c2s.byte_burst,
+            pending_bytes=c2s.pending_bytes,
+        )
+        gate = Admission(c2s.connections, c2s.connections_per_address)
+        upgrading = partial(ClientConnection, clients, True)
+        secured = partial(ClientConnection, clients, False)
+        starttls = partial(Connection, upgrading, limits, gate)
+        direct = partial(Connection, secured, limits, gate, clients.tls.engine)
+        plain = partial(Connection, secured, limits, gate)
+        await self._accept(opening, "starttls", c2s.listen, starttls)
+        await self._accept(opening, "direct tls", c2s.listen_direct_tls, direct)
+        await self._accept(opening, "plain", c2s.listen_plain, plain)
+
+    async def _accept(
+        self,
+        opening: AsyncExitStack,
+        kind: str,
+        addresses: tuple[ListenAddress, ...],
+        accept: Callable[[], asyncio.Protocol],
+    ) -> None:
+        for address in addresses:
+            listener = Listener(address, accept, encrypted=kind != "plain")
+            await listener.start()
+            opening.callback(listener.stop)
+            self.addresses.append((kind, listener.address))
+
+    async def _disconnect(self, clients: ClientService) -> None:
+        """Every client hears why, and has `linger` seconds to read it."""
+        shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
+        for connection in tuple(clients.connected):
+            connection.fail(shutdown)
+        end = time.monotonic() + self._settings.c2s.linger + 0.5
+        while clients.connected and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+
+    async def _watch_accounts(self, core: Core, accounts: AccountStore, revision: int) -> None:
+        """End the sessions of accounts that another process removed, disabled or gave another password."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                changes = await accounts.changed_since(revision)
+            except StorageError:
+                continue  # the database is out of reach: the writer tells, and it will be back
+            for change in changes:
+                revision = change.revision
+                core.users.drop(change.jid, _ended(change.state))
+
+
+def _ended(state: AccountState) -> StreamError:
+    """Clients take not-authorized as a hint to ask for the password again (RFC 6120 §4.9.3.12)."""
+    words = {
+        AccountState.ACTIVE: "the account was changed; please log in again",
+        AccountState.DISABLED: "the account is disabled",
+        AccountState.REMOVED: "the account was removed",
+    }
+    return StreamError(StreamCondition.NOT_AUTHORIZED, words[state])
+
+
+class lock:  # noqa: N801  # a context manager that reads as a verb
+    """Keep the state folder to one service; the system lets go of it however the process ends."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / "commonroom.lock"
+
+    def __enter__(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise AlreadyRunning(f"{self._path}: another service is running with this state folder") from None
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+

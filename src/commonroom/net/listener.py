@@ -1,0 +1,150 @@
+"""RFC 6120 §13.12: where connections arrive, and how many may come, in all and from one address."""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from commonroom.config import ListenAddress
+from commonroom.net.connection import tune
+
+log = logging.getLogger(__name__)
+
+EVERY_ADDRESS = "*"
+BACKLOG = 1024  # a whole institution reconnects at once after a restart
+ADVICE = {
+    errno.EADDRINUSE: "another program listens there already; stop it, or choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; choose one that it has",
+    errno.EAFNOSUPPORT: "this machine has no IPv6; choose an IPv4 address, as 0.0.0.0 for all",
+    errno.EACCES: "ports below 1024 are the system's; choose another, or allow it to the service",
+}
+
+
+class ListenError(Exception):
+    """It is not possible to listen there; the text names the address and says what to do."""
+
+
+class Admission:
+    """Counts connections, in all and of each address; what comes beyond is accepted and closed at once.
+
+    Left in the system's queue instead, it would wait for its timeout, and others behind it; and an address
+    that has its share could keep everybody out. Closed, a client tries the next server.
+    """
+
+    __slots__ = ("_connections", "_counts", "_full", "_per_address", "_told", "total")
+
+    def __init__(self, connections: int, per_address: int) -> None:
+        self._connections = connections
+        self._per_address = per_address
+        self._counts: dict[str | bytes, int] = {}
+        self._told: set[str | bytes] = set()
+        self._full = False
+        self.total = 0
+
+    def enter(self, host: str) -> bool:
+        """Count one in; False if it must not go on (RFC 6120 §13.12, rule 1)."""
+        origin = origin_of(host)
+        count = self._counts.get(origin, 0)
+        if self.total >= self._connections:
+            self._warn_full()
+            return False
+        if count >= self._per_address:
+            self._warn_crowded(origin, host)
+            return False
+        self._counts[origin] = count + 1
+        self.total += 1
+        return True
+
+    def leave(self, host: str) -> None:
+        """Count one out that was counted in."""
+        origin = origin_of(host)
+        self.total -= 1
+        self._counts[origin] -= 1
+        if not self._counts[origin]:
+            del self._counts[origin]
+            self._told.discard(origin)
+        if self.total < self._connections * 0.9:
+            self._full = False
+
+    def _warn_full(self) -> None:
+        if not self._full:  # once, not for each that is turned away
+            self._full = True
+            log.warning("all connections are taken", extra={"connections": self._connections})
+
+    def _warn_crowded(self, origin: str | bytes, host: str) -> None:
+        if origin not in self._told:
+            self._told.add(origin)
+            log.warning("too many connections", extra={"address": host, "connections": self._per_address})
+
+
+def origin_of(host: str) -> str | bytes:
+    """What counts as one address: of IPv6 the /64, because that is what one customer has."""
+    if ":" not in host:
+        return host
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8]
+
+
+class Listener:
+    """Accepts connections on one address, between `start` and `stop`."""
+
+    __slots__ = ("_accept", "_server", "address")
+
+    def __init__(
+        self, address: ListenAddress, accept: Callable[[], asyncio.Protocol], encrypted: bool = True
+    ) -> None:
+        """`accept` makes the protocol of a connection. Raises `ListenError` if others could read along."""
+        if not encrypted and (address.host == EVERY_ADDRESS or not ip_address(address.host).is_loopback):
+            reason = "connections there are not encrypted and would cross a network; use 127.0.0.1 or [::1]"
+            raise ListenError(f"{address}: {reason}")
+        self.address = address
+        self._accept = accept
+        self._server: asyncio.AbstractServer | None = None
+
+    async def start(self) -> None:
+        """Begin to accept, also again after `stop`; raises `ListenError`."""
+        if self._server is not None:
+            return
+        try:
+            sock = _bound(self.address)
+            sock.listen(BACKLOG)
+        except OSError as error:
+            reason = ADVICE.get(error.errno or 0, error.strerror)
+            raise ListenError(f"{self.address}: {reason}") from None
+        self.address = self.address._replace(port=sock.getsockname()[1])
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, sock=sock, backlog=BACKLOG)
+        log.info("listening", extra={"address": str(self.address)})
+
+    def stop(self) -> None:
+        """Refuse new connections; those that exist live on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+
+def _bound(address: ListenAddress) -> socket.socket:
+    """A socket on the address; `::` takes IPv4 too, and so does `*` where there is IPv6 at all."""
+    if address.host != EVERY_ADDRESS:
+        return _bind(address.host, address.port)
+    try:
+        return _bind("::", address.port)
+    except OSError as error:
+        if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+        return _bind("0.0.0.0", address.port)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # at once after a restart
+        if ":" in host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        tune(sock)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
