@@ -20,16 +20,13 @@ say() { echo "commonroom: $*" >&2; }
 
 stop() { say "$*"; exit 1; }
 
-is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+is_new_enough() {
+    command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
 
 # Prints the interpreter to use, or stops with what to do.
 interpreter() {
-    if [ -n "${PYTHON:-}" ]; then
-        is_new_enough "$PYTHON" || stop "PYTHON=$PYTHON is not a Python 3.11 or newer. Name one that is."
-        echo "$PYTHON"
-        return
-    fi
-    for name in python3 python3.13 python3.12 python3.11; do
+    for name in "${PYTHON:-python3}" python3.13 python3.12 python3.11; do
         if is_new_enough "$name"; then
             command -v "$name"
             return
@@ -97,6 +94,9 @@ install() {
     cp "$lock" pyproject.toml "$made_from/"
 }
 
+if [ -n "${PYTHON:-}" ] && ! is_new_enough "$PYTHON"; then
+    stop "PYTHON=$PYTHON is not a Python 3.11 or newer. Name one that is."
+fi
 if is_current && is_usable && ! is_other_python; then exit 0; fi
 if ! is_usable || is_outdated || is_other_python; then make_folder; fi
 install

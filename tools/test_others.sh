@@ -8,6 +8,7 @@ workers=$1
 shift
 
 version_if_suitable() {
+    command -v "$1" >/dev/null || return 0
     "$1" -c '
 import sys
 if sys.implementation.name == "cpython" and sys.version_info >= (3, 11) and sys.version_info.releaselevel == "final":

@@ -30,7 +30,7 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
         case Duration():
             return st.integers(round(kind.minimum * 1e6), round(kind.maximum * 1e6)).map(lambda n: n / 1e6)
         case Choice():
-            return st.sampled_from(list(kind.members))
+            return st.sampled_from(kind.members)
         case ListOf():
             return st.lists(values(kind.item), min_size=kind.minimum, max_size=4, unique=True).map(tuple)
         case Listen():

@@ -112,21 +112,18 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 KEYS = st.sampled_from(["a", "b-1", "3.14", '"a b"', "'a.b'", '"\\u00e9"', '"#"', 'a."b]"', "a . b", '"="'])
-SCALARS = st.sampled_from(
+SCALARS = st.sampled_from(["1", "-2.5e3", "true", "0x1F", "inf", "1979-05-27", "1979-05-27 07:32:00.5"])
+STRINGS = st.sampled_from(['""', "''", '"#"', '"]"', "'\\'", '"\\""', '"\\\\"', '"x = {"'])
+LONG_STRINGS = st.sampled_from(
     [
-        "1",
-        "-2.5e3",
-        "true",
-        '"#"',
-        '"]"',
-        "'\\'",
-        '"\\""',
-        '"\\\\"',
-        "1979-05-27",
         '""""""',
         '"""\n# "" \\"""" """"',
+        "'''\n'x = 1\n'''",
+        '"""a""""',
+        '"""a"""""',
+        '"""\\\n  b"""',
+        "'''a''''",
     ]
-    + ["'''\n'x = 1\n'''", '""', "''", "0x1F", "inf", '"""a""""', '"""\\\n  b"""', "07:32:00"]
 )
 SPACE = st.sampled_from(["", " ", "\n", " # ]\n\t", "\n\n"])
 
@@ -142,7 +139,9 @@ def inline_tables(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-VALUES = st.recursive(SCALARS, lambda inner: lists(inner) | inline_tables(inner), max_leaves=6)
+VALUES = st.recursive(
+    SCALARS | STRINGS | LONG_STRINGS, lambda inner: lists(inner) | inline_tables(inner), max_leaves=6
+)
 STATEMENTS = st.one_of(
     st.tuples(KEYS, st.sampled_from(["=", " = "]), VALUES, st.sampled_from(["", " # x = [1"])).map("".join),
     KEYS.map(lambda key: f" [ {key} ]# c"),

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .server import ServerUnderTest
+from .waiting import wait_until
 
 CONFIGURATION = """
 run_as_root = true
@@ -62,6 +63,11 @@ class Prosody(ServerUnderTest):
 
     def is_ready(self) -> bool:
         return all(self._accepts(port) for port in (self.starttls_port, self.tls_port))
+
+    def stop(self) -> None:
+        """Wait until Prosody sleeps first: a signal in the middle of a write makes it lose what follows."""
+        wait_until(lambda: self.process_state() == "S", "Prosody to be idle")
+        super().stop()
 
     def _accepts(self, port: int) -> bool:
         with socket.socket() as probe:

@@ -57,6 +57,12 @@ class ServerUnderTest(ABC):
     def is_running(self) -> bool:
         return self._process is not None
 
+    def process_state(self) -> str:
+        """The kernel's letter for what the process does: "S" when it sleeps (proc(5))."""
+        assert self._process is not None, "the server is not running"
+        status = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0]
+
     def start(self) -> None:
         """Return when clients can connect; AssertionError with the log when the server does not come up."""
         self._log_start = self.log.stat().st_size if self.log.exists() else 0

@@ -391,7 +391,6 @@ def test_the_engine_says_what_was_agreed(place: Place, version: str) -> None:
     engine = connected(place, version).engine
     assert engine.version == version
     assert "GCM" in (engine.cipher or "")
-    assert not engine.attention
 
 
 @both_versions
@@ -440,7 +439,6 @@ def test_rfc8446_6_1_the_peers_close_is_seen_after_its_data(place: Place, versio
     client.tls.shutdown()
     assert client.engine.receive(data + client.ciphertext()) == b"last words"
     assert client.engine.closed
-    assert client.engine.attention
 
 
 @both_versions

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
@@ -55,9 +56,16 @@ def sqlite(tmp_path: Path, sqlite_template: Path) -> SqliteBackend:
     return SqliteBackend(path)
 
 
+@pytest.fixture(scope="session")
+def cleaner(migrated_cluster: Cluster) -> Iterator[psycopg.Connection]:
+    """A connection that stays open: to start psql for every test would take most of the time."""
+    with psycopg.connect(migrated_cluster.url("stores"), autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def postgres(migrated_cluster: Cluster) -> PostgresBackend:
-    migrated_cluster.sql(EMPTY_TABLES, "stores")
+def postgres(migrated_cluster: Cluster, cleaner: psycopg.Connection) -> PostgresBackend:
+    cleaner.execute(EMPTY_TABLES)
     return PostgresBackend(make_url(migrated_cluster.url("stores")))
 
 

@@ -148,7 +148,9 @@ def test_accounts_are_listed_by_code_point_whatever_the_language(run: Run) -> No
 
 
 def test_accounts_are_listed_by_pages_and_by_domain(run: Run) -> None:
-    jids = sorted(JID.parse(f"user{n}@{domain}.example") for n in range(5) for domain in ("capulet", "montague"))
+    jids = sorted(
+        JID.parse(f"user{n}@{domain}.example") for n in range(5) for domain in ("capulet", "montague")
+    )
     of_capulet = [jid for jid in jids if jid.domain == "capulet.example"]
 
     async def page(stores: Stores, domain: str | None, after: JID | None) -> list[JID]:

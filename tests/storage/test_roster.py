@@ -30,7 +30,9 @@ def test_removing_a_contact_that_is_not_there_is_a_change_like_any_other(run: Ru
     run(scenario)
 
 
-@pytest.mark.parametrize("text", ["'; DROP TABLE roster_item; --", 'a"b\\c', "%(name)s :name ?", "日本 🐈\u200d⬛", " "])
+@pytest.mark.parametrize(
+    "text", ["'; DROP TABLE roster_item; --", 'a"b\\c', "%(name)s :name ?", "日本 🐈\u200d⬛", " "]
+)
 def test_names_and_groups_are_kept_as_they_are(run: Run, text: str) -> None:
     contact = item(name=text, groups=tuple(sorted({text, "Friends"})), request=f"<presence id='{text}'/>")
 
@@ -60,7 +62,9 @@ def test_rfc6121_a_1_every_state_is_kept(run: Run) -> None:
 
 
 def test_rfc6121_3_1_3_a_request_is_kept_in_full_without_showing_the_contact(run: Run) -> None:
-    request = "<presence from='romeo@montague.example' type='subscribe'><status>Art thou not?</status></presence>"
+    request = (
+        "<presence from='romeo@montague.example' type='subscribe'><status>Art thou not?</status></presence>"
+    )
     asking = item(state=SubscriptionState.NONE_PENDING_IN, listed=False, approved=True, request=request)
 
     async def scenario(stores: Stores) -> None:

@@ -1,6 +1,7 @@
 """The contract of `SecretStore`."""
 
 import asyncio
+from functools import partial
 
 from commonroom.storage.database import Database
 from commonroom.storage.interfaces import Stores
@@ -24,7 +25,7 @@ def test_all_who_ask_at_once_get_the_same_secret(backend: Backend) -> None:
         processes = [Database(backend, loop) for _ in range(2)]
         secrets = [sql_stores(process).secrets for process in processes for _ in range(3)]
         asked = [
-            store.get_or_create("salt", lambda number=number: bytes([number])) for number, store in enumerate(secrets)
+            store.get_or_create("salt", partial(bytes, [number])) for number, store in enumerate(secrets)
         ]
         found = await asyncio.gather(*asked)
         for process in processes:

@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     if file is None:
         sys.stdout.write(document())
     elif not file.is_file() or file.read_text(encoding="utf-8") != document():
-        sys.stderr.write(f"{file} is stale: python -m commonroom.config.document > {file}\n")
+        sys.stderr.write(f"{file} is stale; run `make docs`\n")
         return 1
     return 0
 

@@ -32,9 +32,7 @@ class Database:
         secret=True,
     )
     connections: int = option(
-        Whole(1, 100),
-        4,
-        "How many connections to PostgreSQL may be open at once. Without effect for SQLite.",
+        Whole(1, 100), 4, "How many connections to PostgreSQL may be open at once. Without effect for SQLite."
     )
     commit_delay: float = option(
         duration("0s", "1s"),
@@ -219,9 +217,7 @@ class C2s:
         example="rename",
     )
     sessions_per_account: int = option(
-        Whole(1, 1000),
-        20,
-        "How many clients of one account may be connected at once (RFC 6120 §13.12).",
+        Whole(1, 1000), 20, "How many clients of one account may be connected at once (RFC 6120 §13.12)."
     )
 
     def faults(self) -> Iterator[tuple[Key, str]]:
@@ -315,10 +311,7 @@ class Sasl:
         example="500ms",
     )
     delay_longest: float = option(
-        duration("0s", "10m"),
-        "30s",
-        "The longest that this delay becomes.",
-        example="1m",
+        duration("0s", "10m"), "30s", "The longest that this delay becomes.", example="1m"
     )
 
     def faults(self) -> Iterator[tuple[Key, str]]:
@@ -334,14 +327,10 @@ class Roster:
     items: int = option(Whole(1, 100_000), 1000, "How many contacts an account may have.")
     groups_per_item: int = option(Whole(1, 1000), 20, "How many groups one contact may be in.")
     name_length: int = option(
-        Whole(1, 10_000),
-        256,
-        "How many characters the name of a contact may have (RFC 6121 §2.3.3).",
+        Whole(1, 10_000), 256, "How many characters the name of a contact may have (RFC 6121 §2.3.3)."
     )
     group_length: int = option(
-        Whole(1, 10_000),
-        256,
-        "How many characters the name of a group may have (RFC 6121 §2.3.3).",
+        Whole(1, 10_000), 256, "How many characters the name of a group may have (RFC 6121 §2.3.3)."
     )
 
 
@@ -350,24 +339,14 @@ class Offline:
     """Messages that wait for an account with no client connected. When it has too many, senders are told."""
 
     messages: int = option(Whole(0, 1_000_000), 500, "How many messages may wait for one account.")
-    bytes: int = option(
-        size("0 B", "16 GiB"),
-        "16 MiB",
-        "How large they may be together.",
-        example="64 MiB",
-    )
+    bytes: int = option(size("0 B", "16 GiB"), "16 MiB", "How large they may be together.", example="64 MiB")
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateStorage:
     """What clients keep on the server for themselves, as bookmarks (XEP-0049)."""
 
-    bytes: int = option(
-        size("0 B", "1 GiB"),
-        "256 KiB",
-        "How much one account may keep.",
-        example="1 MiB",
-    )
+    bytes: int = option(size("0 B", "1 GiB"), "256 KiB", "How much one account may keep.", example="1 MiB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,23 +453,6 @@ class Settings:
     registration: Registration = table(Registration)
     contact: Contact = table(Contact)
     log: Log = table(Log)
-
-    @property
-    def database_url(self) -> str:
-        """The database's URL; for SQLite with the file's path."""
-        return (
-            f"sqlite:///{self.state / 'commonroom.sqlite3'}"
-            if self.database.url == "sqlite"
-            else self.database.url
-        )
-
-    def key_pair(self, domain: str) -> KeyPair:
-        """The files of the certificate and key that the domain is served with."""
-        if own := self.tls.domains.get(domain):
-            return KeyPair(own.certificate, own.key)
-        return KeyPair(
-            self.tls.certificate or self.state / "certificate.pem", self.tls.key or self.state / "key.pem"
-        )
 
     def faults(self) -> Iterator[tuple[Key, str]]:
         """A certificate for a domain that is not served is a mistyped name."""

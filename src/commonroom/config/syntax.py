@@ -26,10 +26,12 @@ HINTS = {
     "Unterminated string": "close the text with the quotes that opened it",
     'Expected "\'"': "close the text with the quotes that opened it",
     "Illegal character": "remove this character, it cannot be seen; save the file as plain text",
+    "Found invalid character '\\n'": "close the text with the quotes that opened it, on the same line",
     "Found invalid character": "remove this character, it cannot be seen; save the file as plain text",
     "Invalid hex value": "write \\\\ for a backslash, or put the text in single quotes",
     "Escaped character": "write the character itself",
     "Invalid date": "write text in double quotes",
+    "Cannot": "this is in the file already, as an option or as a table; keep one of them",
     "Exceeds the limit": "write a smaller number",
 }
 
@@ -52,8 +54,11 @@ def explain(text: str, error: ValueError) -> SyntaxFault:
     column = int(found[2]) if found and found[2] else len(lines[-1]) + 1
     if message.startswith(("Cannot", "Duplicate")) and (fault := _repetition(lines[:line])):
         return fault
-    hint = f"this is not TOML: {_hint(message, lines[line - 1][column - 1 :])}"
-    return SyntaxFault(hint, line, column) if found else SyntaxFault(hint, None)
+    hint = _hint(message, lines[line - 1][column - 1 :])
+    if not found:
+        return SyntaxFault(f"this is not TOML: {hint}", None)
+    end = "; the file ends before that" if hint.startswith("close") and not found[1] else ""
+    return SyntaxFault(f"this is not TOML: {hint}{end}", line, column)
 
 
 def _repetition(lines: list[str]) -> SyntaxFault | None:

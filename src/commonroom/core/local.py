@@ -113,19 +113,21 @@ class LocalDomain:
         return None
 
     def _iq(self, iq: Iq, user: User) -> Awaitable[None] | None:
-        assert iq.to is not None and iq.sender is not None
+        assert iq.to is not None
         name = iq.to.resource
         if name is None:
             return self._iqs.handle(iq, Scope.ACCOUNT, user)
         resource = user.sessions.get(name)
-        if iq.is_request and (resource is None or not self._shares_presence(iq.sender, user, name)):
+        if iq.is_request and (resource is None or not self._shares_presence(iq, user, name)):
             raise service_unavailable()  # the same answer in both cases (RFC 6121 §8.5.3.1, §8.5.3.2.3)
         if resource is not None:
             resource.send(iq)
         return None
 
-    def _shares_presence(self, sender: JID, user: User, name: str) -> bool:
+    def _shares_presence(self, iq: Iq, user: User, name: str) -> bool:
         """By a subscription or by directed presence (RFC 6121 §8.5.3.1)."""
+        sender = iq.sender
+        assert sender is not None  # only answers of the account itself come without
         if user.shows_presence_to(sender):
             return True
         session = user.sessions[name]

@@ -231,8 +231,8 @@ class Connection(asyncio.Protocol):
                 return
         if data:
             self._handler.receive(data)
-        if tls is not None and tls.attention:
-            self._attend(tls)
+        if tls is not None and tls.closed:
+            self._tls_closed()
 
     def eof_received(self) -> None:
         """The peer sends no more; nor do we, after what is under way. Returning None closes the transport."""
@@ -305,8 +305,8 @@ class Connection(asyncio.Protocol):
             self._flush()
         if data and self._state is _OPEN:
             self._handler.receive(data)
-        if tls.attention:
-            self._attend(tls)
+        if tls.closed:
+            self._tls_closed()
 
     # Sending
 
@@ -326,14 +326,6 @@ class Connection(asyncio.Protocol):
         if data:
             self.bytes_sent += len(data)
             self._transport.write(data)
-
-    def _attend(self, tls: TlsEngine) -> None:
-        """TLS answered the peer by itself, or the peer closed it."""
-        if self._state is _OPEN:
-            self._transmit(tls.outgoing())
-            if tls.closed:
-                self._peer_ended()
-                self._transport.close()
 
     # Rate
 
@@ -362,6 +354,11 @@ class Connection(asyncio.Protocol):
             self._say_goodbye()
             self._transport.write_eof()
             self.resume(Pause.PARKED)
+
+    def _tls_closed(self) -> None:
+        if self._state is _OPEN:
+            self._peer_ended()
+            self._transport.close()
 
     def _peer_ended(self) -> None:
         if self._state is _OPEN:

@@ -172,7 +172,7 @@ def end_point_hash(certificate: x509.Certificate) -> bytes | None:
 
 
 class TlsEngine:
-    """One TLS connection as bytes in, bytes out. What `outgoing()` has is to be sent after each `receive`."""
+    """One TLS connection: bytes in, bytes out. In the handshake, `outgoing()` is due after each `receive`."""
 
     __slots__ = (
         "_broken",
@@ -182,7 +182,6 @@ class TlsEngine:
         "_into_ssl",
         "_scratch",
         "_ssl",
-        "attention",
         "closed",
         "handshake_done",
     )
@@ -198,7 +197,6 @@ class TlsEngine:
         self._grown = True  # by the handshake
         self.handshake_done = False
         self.closed = False  # the peer has said that it will send no more
-        self.attention = False  # `closed`, or there is something in `outgoing()` that nobody sent
 
     def receive(self, data: bytes) -> bytes:
         """Take what the network brought and give the plaintext in it, if any; raises `TlsError`."""
@@ -211,7 +209,7 @@ class TlsEngine:
             return self._decrypt() if self._shake_hands() else b""
         plaintext = self._decrypt()
         if _BIO_get_mem_data(self._from_ssl, self._scratch.pointer) > 0:
-            self._answered(plaintext)
+            self._check_answer(plaintext)
         elif self._grown:
             self._renew_buffers()
         return plaintext
@@ -232,7 +230,6 @@ class TlsEngine:
         """What waits to be written to the network: the handshake's, an alert, an answer to the peer."""
         size = _BIO_read(self._from_ssl, self._scratch.buffer, SCRATCH_BYTES)
         data: bytes = self._scratch.view[:size] if size > 0 else b""
-        self.attention = self.closed
         if size == SCRATCH_BYTES:
             return data + self.outgoing()
         if self._grown and self.handshake_done:
@@ -325,17 +322,16 @@ class TlsEngine:
             plaintext = plaintext + view[:size] if plaintext else view[:size]
         error = _SSL_get_error(self._ssl, size)
         if error == _ZERO_RETURN:
-            self.closed = self.attention = True
+            self.closed = True
         elif error != _WANT_READ:
             raise self._failure(plaintext)
         return plaintext
 
-    def _answered(self, plaintext: bytes) -> None:
-        """OpenSSL answered by itself: in TLS 1.3 a change of keys; in TLS 1.2 it refused a handshake."""
+    def _check_answer(self, plaintext: bytes) -> None:
+        """OpenSSL answered by itself: in TLS 1.2 it only ever refuses a handshake (RFC 6120 §5.3.5)."""
         if self._connection.get_protocol_version() <= SSL.TLS1_2_VERSION:
             self._broken = True
-            raise TlsError("the peer attempted renegotiation", plaintext)  # RFC 6120 §5.3.5
-        self.attention = True
+            raise TlsError("the peer attempted renegotiation", plaintext)
 
     def _failure(self, plaintext: bytes = b"") -> TlsError:
         self._broken = True

@@ -4,15 +4,14 @@ A stanza is read once: its addresses are normalised, its type is checked. It is 
 never from the bytes it came in, and its children are serialized once however many copies go out.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
-from commonroom.protocol.errors import ErrorType, StanzaError, bad_request, jid_malformed
+from commonroom.protocol.errors import StanzaError, bad_request, jid_malformed
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
-from commonroom.xml.serializer import escape_attribute, serialize_children
+from commonroom.xml.serializer import escape_attribute, serialize_attributes, serialize_children
 
 
 class MessageType(StrEnum):
@@ -119,8 +118,7 @@ class Stanza:
         if self.lang is not None:
             text += f" xml:lang='{escape_attribute(self.lang)}'"
         if self.extra is not None:
-            for key, value in self.extra.items():
-                text += _extra_attribute(key, value)
+            text += serialize_attributes(self.extra)
         return text
 
     def addressed(self, to: JID | None, sender: JID | None) -> Self:
@@ -154,14 +152,6 @@ class Stanza:
         answer = self._failed([error.element(NS_CLIENT)])
         answer.to, answer.sender, answer.id = self.sender, self.to, self.id
         return answer
-
-
-def _extra_attribute(key: str, value: str) -> str:
-    """A qualified attribute declares its own prefix: the tree does not keep the sender's."""
-    if key.startswith("{"):
-        namespace, _, local = key[1:].partition("}")
-        return f" xmlns:a='{escape_attribute(namespace)}' a:{local}='{escape_attribute(value)}'"
-    return f" {key}='{escape_attribute(value)}'"
 
 
 class Message(Stanza):
@@ -375,31 +365,3 @@ def stanza_from(element: Element) -> Stanza:
     Raises StanzaError, or KeyError if it is no stanza.
     """
     return READERS[element.name](element)
-
-
-def stored_sender(element: Element) -> JID:
-    """The `from` that this server itself once stamped and stored."""
-    return JID.parse(element.attributes["from"])
-
-
-def texts(children: Iterable[Element | str]) -> str:
-    """All direct text among children."""
-    return "".join(child for child in children if isinstance(child, str))
-
-
-__all__ = [
-    "ErrorType",
-    "Iq",
-    "IqType",
-    "Message",
-    "MessageType",
-    "Presence",
-    "PresenceType",
-    "Stanza",
-    "read_iq",
-    "read_message",
-    "read_presence",
-    "stanza_from",
-    "stored_sender",
-    "unread",
-]

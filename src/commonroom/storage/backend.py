@@ -43,6 +43,9 @@ class Backend(Protocol):
     def is_temporary(self, error: Exception) -> bool:
         """Whether the same statement can work later: locked, full, unreachable; not for bad data."""
 
+    def explain(self, error: Exception) -> str:
+        """Tell an operator what, where, and what to do."""
+
     def tables(self, connection: Connection) -> set[str]:
         """List the names of the tables that are there."""
 

@@ -79,7 +79,7 @@ def _backend(url: str, state_folder: Path) -> tuple[Backend, str]:
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text is not repeated: it may hold a password.
         raise CannotOpen(
             "the database's address is not one; write sqlite:///file or postgresql://user@host/name"

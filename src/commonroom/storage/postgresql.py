@@ -125,8 +125,7 @@ class PostgresBackend:
             if writing:
                 connection.execute(Statement("SET synchronous_commit = on"), {})
         except (self._dbapi.Error, DBAPIError) as error:
-            said = " ".join(str(getattr(error, "orig", error)).split())
-            raise CannotOpen(f"{self._shown}: cannot connect ({said})") from error
+            raise CannotOpen(self.explain(error)) from error
         if (encoding := driver.info.parameter_status("server_encoding")) != "UTF8":
             connection.close()
             raise CannotOpen(f"{self._shown}: encoded in {encoding}; make a database with ENCODING 'UTF8'")
@@ -144,6 +143,11 @@ class PostgresBackend:
         if isinstance(error, self._dbapi.errors.PipelineAborted):
             return False  # it stands behind the error of an earlier statement, and tells nothing about it
         return isinstance(error, (self._dbapi.OperationalError, self._dbapi.InterfaceError))
+
+    def explain(self, error: Exception) -> str:
+        """Repeat what the server, or the attempt to reach it, said."""
+        said = " ".join(str(getattr(error, "orig", error)).split())
+        return f"{self._shown}: cannot be used ({said}); see to the server, or name another one"
 
     def tables(self, connection: Connection) -> set[str]:
         """List the tables of the schema that comes first in the search path."""

@@ -1,7 +1,6 @@
 """Which revision the tables are at, and bringing them to this program's. All of it or nothing."""
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from commonroom.storage.backend import Backend
 from commonroom.storage.connection import Connection
@@ -18,17 +17,25 @@ def migrate(backend: Backend, shown: str) -> bool:
 
     `shown` is the database in words to an operator; raises CannotOpen.
     """
+    try:
+        if _check(backend, shown) == REVISIONS[-1]:
+            return False
+        _upgrade(backend)
+    except CannotOpen:
+        raise
+    except Exception as error:
+        raise CannotOpen(backend.explain(error)) from error
+    return True
+
+
+def _check(backend: Backend, shown: str) -> str | None:
     connection = backend.connect(writing=True)
     try:
         # An empty transaction: a file that cannot be written is found out now, not at the first write.
         connection.careful_transaction(lambda: None)
-        revision = _revision(backend, connection, shown)
+        return _revision(backend, connection, shown)
     finally:
         connection.close()
-    if revision == REVISIONS[-1]:
-        return False
-    _upgrade(backend, shown)
-    return True
 
 
 def _revision(backend: Backend, connection: Connection, shown: str) -> str | None:
@@ -49,17 +56,12 @@ def _revision(backend: Backend, connection: Connection, shown: str) -> str | Non
     return revision
 
 
-def _upgrade(backend: Backend, shown: str) -> None:
+def _upgrade(backend: Backend) -> None:
     # Not at the top: importing Alembic takes longer than all the rest of opening, and few starts need it.
     from commonroom.storage.migrations.upgrade import upgrade  # noqa: PLC0415
 
-    try:
-        with backend.engine.begin() as connection:
-            # Of two processes that start at once, the second finds nothing left to do.
-            if (lock := backend.lock_schema()) is not None:
-                connection.execute(text(lock))
-            upgrade(connection)
-    except DBAPIError as error:
-        raise CannotOpen(
-            f"{shown}: its tables cannot be brought to {REVISIONS[-1]} ({error.orig})"
-        ) from error
+    with backend.engine.begin() as connection:
+        # Of two processes that start at once, the second finds nothing left to do.
+        if (lock := backend.lock_schema()) is not None:
+            connection.execute(text(lock))
+        upgrade(connection)

@@ -16,8 +16,10 @@ from commonroom.storage.connection import Connection, DriverConnection, Work
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.statements import Query, Row, Statement
 
-# Another process (the command line) may hold the file's lock for so long before we call it a failure.
-BUSY_MS = 5000
+# How long SQLite itself waits for a lock that another process (the command line) holds. The writer tries
+# again anyway; a start waits longer, because the other process may be bringing the tables up to date.
+BUSY_MS = 500
+BUSY_AT_START_MS = 20_000
 
 _TEMPORARY = {
     sqlite3.SQLITE_BUSY,
@@ -88,9 +90,13 @@ class SqliteBackend:
         """Open the file; `mode=rw` keeps a file that somebody removed from being made anew, empty."""
         try:
             connection = SqliteConnection(self.engine.raw_connection())
-            self._prepare(connection, writing)
         except (sqlite3.Error, DBAPIError) as error:
-            raise CannotOpen(self._explain(error)) from error
+            raise CannotOpen(self.explain(error)) from error
+        try:
+            self._prepare(connection, writing)
+        except sqlite3.Error as error:
+            connection.close()
+            raise CannotOpen(self.explain(error)) from error
         return connection
 
     def ledger(self) -> Ledger:
@@ -100,6 +106,17 @@ class SqliteBackend:
     def is_temporary(self, error: Exception) -> bool:
         """Whether the file was locked, full, or out of reach."""
         return _code(error) in _TEMPORARY
+
+    def explain(self, error: Exception) -> str:
+        """Say what is wrong with the file, and what to do."""
+        code = _code(error)
+        if code == sqlite3.SQLITE_NOTADB:
+            return f"{self.path}: not an SQLite database; restore it from a backup, or name another file"
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            return f"{self.path}: cannot be written ({error}); give it and its folder to the service's user"
+        if code == sqlite3.SQLITE_BUSY:
+            return f"{self.path}: another program has locked it; end that one first"
+        return f"{self.path}: cannot be used ({error})"
 
     def tables(self, connection: Connection) -> set[str]:
         """List the file's tables."""
@@ -129,9 +146,8 @@ class SqliteBackend:
                 f"{self.path}: cannot be made ({error.strerror}); give its folder to the service's user"
             ) from None
 
-    def _prepare(self, connection: SqliteConnection, writing: bool) -> None:
-        mode = connection.rows(Statement("PRAGMA journal_mode = wal"), {})
-        if mode != [("wal",)]:
+    def _prepare(self, connection: Connection, writing: bool) -> None:
+        if connection.rows(Statement("PRAGMA journal_mode = wal"), {}) != [("wal",)]:
             raise CannotOpen(
                 f"{self.path}: the file system cannot do WAL, a network share perhaps; move the file"
             )
@@ -139,15 +155,9 @@ class SqliteBackend:
             "synchronous = full",
             "foreign_keys = on",
             f"query_only = {'off' if writing else 'on'}",
+            f"busy_timeout = {BUSY_MS}",
         ):
             connection.execute(Statement(f"PRAGMA {pragma}"), {})
-
-    def _explain(self, error: Exception) -> str:
-        if _code(error) == sqlite3.SQLITE_NOTADB:
-            return f"{self.path}: not an SQLite database; restore it from a backup, or name another file"
-        if _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            return f"{self.path}: cannot be written ({error}); give it and its folder to the service's user"
-        return f"{self.path}: cannot be opened ({error})"
 
 
 def _engine(url: URL) -> Engine:
@@ -155,7 +165,7 @@ def _engine(url: URL) -> Engine:
         url,
         poolclass=NullPool,
         paramstyle="named",
-        connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000},
+        connect_args={"isolation_level": None, "timeout": BUSY_AT_START_MS / 1000},
     )
 
     @event.listens_for(engine, "begin")

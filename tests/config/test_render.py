@@ -1,0 +1,71 @@
+"""The file that `commonroom init` writes: it is read as the settings it was written from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+
+from commonroom.config import ListenAddress, Settings, parse, render
+from commonroom.config.option import options, walk
+from tests.config.strategies import all_settings
+
+FILE = Path("/srv/commonroom.toml")
+
+
+def resolved(made: Settings) -> Settings:
+    """The settings with the paths that they have when read from FILE."""
+    folder = FILE.parent
+    tls = replace(
+        made.tls,
+        certificate=made.tls.certificate and folder / made.tls.certificate,
+        key=made.tls.key and folder / made.tls.key,
+        domains={
+            name: replace(own, certificate=folder / own.certificate, key=folder / own.key)
+            for name, own in made.tls.domains.items()
+        },
+    )
+    return replace(made, state=folder / made.state, tls=tls)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(all_settings())
+def test_any_settings_are_read_as_they_were_written(made: Settings) -> None:
+    assert parse(render(made), FILE) == resolved(made)
+
+
+def test_what_is_not_default_is_set_and_all_else_a_comment() -> None:
+    made = replace(Settings(domains=("example.org",)), c2s=replace(Settings().c2s, linger=0.5))
+    lines = [line for line in render(made).splitlines() if line and not line.startswith(("#", "["))]
+    assert lines == ['domains = ["example.org"]', 'linger = "500ms"']
+
+
+def test_every_option_is_there_with_its_meaning() -> None:
+    text = render(Settings(domains=("example.org",)))
+    notes = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    lines = text.splitlines()
+    for key, table in walk(Settings):
+        for name, option in options(table).items():
+            assert " ".join(option.doc.split()) in notes
+            assert any(line.lstrip("#").startswith(f"{name} = ") for line in lines), (key, name)
+
+
+def test_options_without_their_number_sign_are_the_defaults_and_the_examples() -> None:
+    text = render(Settings(domains=("example.org",)))
+    read = parse(re.sub(r"(?m)^#(?! |$)", "", text), FILE)
+    assert read.c2s == Settings().c2s
+    assert read.tls.certificate == Path("/etc/letsencrypt/live/example.org/fullchain.pem")
+    assert list(read.tls.domains) == ["example.org"]
+
+
+def test_lines_of_notes_are_short() -> None:
+    notes = [line[2:] for line in render(Settings()).splitlines() if line.startswith("# ")]
+    assert [line for line in notes if len(line) > 98 and " " in line] == []
+
+
+def test_a_listen_address_is_written_as_it_is_read() -> None:
+    listen = (ListenAddress("::1", 1), ListenAddress("*", 2))
+    made = replace(Settings(), c2s=replace(Settings().c2s, listen=listen))
+    assert 'listen = ["[::1]:1", "*:2"]' in render(made)

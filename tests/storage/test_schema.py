@@ -1,0 +1,136 @@
+"""The tables: made by migrations, all or nothing, and only by a program that knows them."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import make_url, text
+
+from commonroom.storage import migrations
+from commonroom.storage.database import Database
+from commonroom.storage.errors import CannotOpen
+from commonroom.storage.postgresql import PostgresBackend
+from commonroom.storage.schema import migrate
+from commonroom.storage.sqlite import SqliteBackend
+from commonroom.storage.stores import sql_stores
+from commonroom.storage.tables import metadata
+from tests.postgres import Cluster
+from tests.storage.conftest import Backend
+from tests.storage.samples import JULIET
+
+OPENING = """
+import asyncio, sys
+from pathlib import Path
+from commonroom.storage.database import open_database
+
+async def main():
+    database = open_database("sqlite:///commonroom.sqlite", Path(sys.argv[1]), asyncio.get_running_loop())
+    await database.close()
+
+asyncio.run(main())
+print(*sorted(name for name in ("alembic", "psycopg") if name in sys.modules))
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield SqliteBackend(tmp_path / "bare.sqlite")
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    cluster.sql("CREATE DATABASE bare")
+    yield PostgresBackend(make_url(cluster.url("bare")))
+    cluster.sql("DROP DATABASE bare")
+
+
+def run(backend: Backend, *statements: str) -> None:
+    with backend.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def tables(backend: Backend) -> set[str]:
+    connection = backend.connect(writing=False)
+    try:
+        return backend.tables(connection)
+    finally:
+        connection.close()
+
+
+def test_tables_of_a_newer_program_are_refused(backend: Backend) -> None:
+    run(backend, f"UPDATE {migrations.VERSION_TABLE} SET version_num = '9999'")
+    try:
+        with pytest.raises(
+            CannotOpen, match=r"newer Common Room \(its tables are at 9999, this program knows 0001\)"
+        ):
+            migrate(backend, "commonroom.sqlite")
+    finally:
+        run(backend, f"UPDATE {migrations.VERSION_TABLE} SET version_num = '{migrations.REVISIONS[-1]}'")
+
+
+def test_tables_of_another_program_are_refused(bare: Backend) -> None:
+    run(bare, "CREATE TABLE account (id INTEGER)", "CREATE TABLE zebra (id INTEGER)")
+    with pytest.raises(CannotOpen, match=r"tables of another program \(account\)"):
+        migrate(bare, "commonroom.sqlite")
+    assert tables(bare) == {"account", "zebra"}
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(bare: Backend) -> None:
+    # The index's name is taken: the migration fails behind its first table.
+    run(bare, "CREATE TABLE zebra (id INTEGER)", "CREATE INDEX ix_account_changed ON zebra (id)")
+    with pytest.raises(CannotOpen, match="ix_account_changed"):
+        migrate(bare, "commonroom.sqlite")
+    assert tables(bare) == {"zebra"}
+    run(bare, "DROP INDEX ix_account_changed")
+    assert migrate(bare, "commonroom.sqlite") is True
+
+
+def test_the_program_lists_the_revisions_that_there_are() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == migrations.REVISIONS
+    assert scripts.get_heads() == [migrations.REVISIONS[-1]]
+
+
+def test_migrations_make_what_the_program_works_with(bare: Backend) -> None:
+    assert migrate(bare, "bare") is True
+    assert migrate(bare, "bare") is False
+    assert tables(bare) == {*metadata.tables, migrations.VERSION_TABLE}
+    with bare.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": migrations.VERSION_TABLE}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_of_two_programs_that_start_at_once_one_makes_the_tables(bare: Backend) -> None:
+    def start(number: int) -> bool:
+        other = (
+            SqliteBackend(bare.path) if isinstance(bare, SqliteBackend) else PostgresBackend(bare.engine.url)
+        )
+        return migrate(other, f"program {number}")
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(start, range(3)))
+
+    async def main() -> None:
+        database = Database(bare, asyncio.get_running_loop())
+        assert await sql_stores(database).users.load_user(JULIET)
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_a_start_with_nothing_to_migrate_does_not_import_what_it_does_not_need(tmp_path: Path) -> None:
+    def imported() -> str:
+        return subprocess.check_output([sys.executable, "-c", OPENING, str(tmp_path)], text=True).strip()
+
+    assert imported() == "alembic"
+    assert imported() == ""
