@@ -1,6 +1,7 @@
 """A whole service without sockets, threads or a real clock: bytes in, bytes out.
 
-Everything runs at once: the stores are in memory, so a coroutine never really waits.
+Everything runs at once: the stores are in memory, so a coroutine never really waits, unless a test makes it:
+`world.memory.writes.hold()` plays a slow disk, a `Gate` a slow handler. Then `world.turn()` goes on.
 """
 
 import base64
@@ -14,11 +15,12 @@ from commonroom.accounts.stored import StoredAccounts, new_account
 from commonroom.accounts.throttle import Throttle
 from commonroom.app import Core, Surroundings, build_core, stream_settings
 from commonroom.config import Settings
+from commonroom.core.feature import Feature, compile_features
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.protocol.jid import JID
 from commonroom.storage.memory import Memory, memory_stores
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.names import NS_CLIENT, NS_ROSTER
 from commonroom.xml.parser import Limits, StreamHeader, StreamParser
 
 HEADER = (
@@ -29,15 +31,45 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NO_LIMITS = Limits(stanza_bytes=10**9, depth=200, elements=10**6, attributes=1000, names=10**6, tag_bytes=10**9)
 
 
-class Done:
-    """The result of a coroutine that has ended; many can await it."""
+class Task:
+    """A coroutine that goes as far as it can at once, and on at each turn of the world; many can await it."""
 
-    def __init__(self, result: object) -> None:
-        self._result = result
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._result: object = None
+        self._error: Exception | None = None
+        self._awaited = False
+        self.done = False
+
+    def go_on(self) -> None:
+        """Run to the next wait. What goes wrong is told to those who await this, or to the test."""
+        try:
+            self._coroutine.send(None)
+        except StopIteration as end:
+            self.done, self._result = True, end.value
+        except Exception as error:
+            self.done, self._error = True, error
+            if not self._awaited:
+                raise
 
     def __await__(self) -> Generator[Any, None, Any]:
+        self._awaited = True
+        while not self.done:
+            yield
+        if self._error is not None:
+            raise self._error
         return self._result
-        yield
+
+
+class Gate:
+    """Something to wait for that a test lets happen."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+
+    def __await__(self) -> Generator[Any, None, None]:
+        while not self.is_open:
+            yield
 
 
 class FakeTimer:
@@ -59,15 +91,35 @@ class World:
         self.settings = settings or Settings(domains=("example.org",))
         self.seconds = 0.0
         self.timers: list[FakeTimer] = []
+        self.tasks: list[Task] = []
         self.slept: list[float] = []
         self.counter = 0
         self.memory = Memory()
         self.stores = memory_stores(self.memory)
         for account in accounts:
             self.add(account)
+        self._build()
+
+    def _build(self) -> None:
         around = Surroundings(self.start, self.later, self.now, self.random)
         self.core: Core = build_core(self.settings, self.stores, around)
         self.service = self._service()
+
+    def restart(self) -> None:
+        """The process dies, and another begins with what is on disk; clients must connect anew."""
+        self.timers.clear()
+        self.tasks.clear()
+        self._build()
+
+    def declare(self, feature: Feature) -> None:
+        """One more feature: its stages come after those of the catalog."""
+        ours, its = self.core.tables, compile_features([feature])
+        ours.iq.update(its.iq)
+        everybody = frozenset[str]()
+        ours.sent[everybody] = (*ours.sent[everybody], *its.sent[everybody])
+        ours.received[everybody] = (*ours.received[everybody], *its.received[everybody])
+        for moment, handlers in its.session.items():
+            ours.session[moment] += handlers
 
     def _service(self) -> ClientService:
         c2s = self.settings.c2s
@@ -100,11 +152,21 @@ class World:
     # What a service is handed
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
-        try:
-            coroutine.send(None)
-        except StopIteration as end:
-            return Done(end.value)
-        raise AssertionError("nothing in this world really waits")
+        task = Task(coroutine)
+        task.go_on()
+        if not task.done:
+            self.tasks.append(task)
+        return task
+
+    def turn(self) -> None:
+        """Let whatever waits go on, until all of it has ended or waits for the test."""
+        for _ in range(100):
+            waiting, self.tasks = self.tasks, []
+            for task in waiting:
+                task.go_on()
+            self.tasks = [task for task in waiting if not task.done] + self.tasks
+            if not self.tasks:
+                return
 
     def later(self, delay: float, call: Callable[[], None]) -> FakeTimer:
         timer = FakeTimer(self.seconds + delay, call)
@@ -264,6 +326,10 @@ class Client:
         self.send(iq)
         return self.one()
 
+    def told(self) -> list[str]:
+        """What came, each in a few words: see `words`."""
+        return [words(element) for element in self.received()]
+
     def bodies(self) -> list[str | None]:
         """The bodies of the messages that came."""
         return [e.child_text(NS_CLIENT, "body") for e in self.received() if e.name == "message"]
@@ -273,6 +339,23 @@ def plain(user: str, password: str) -> str:
     """An <auth/> by PLAIN."""
     data = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
     return f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{data}</auth>"
+
+
+def words(stanza: Element) -> str:
+    """A stanza in a few words: `available romeo@example.org/orchard`, `push romeo@example.org both`."""
+    kind, sender = stanza.get("type"), stanza.get("from")
+    if kind == "error":
+        return f"{stanza.name} error {condition(stanza)} {sender}"
+    if stanza.name == "presence":
+        return f"{kind or 'available'} {sender}"
+    if stanza.name == "message":
+        return f"message {stanza.child_text(NS_CLIENT, 'body')} {sender}"
+    query = stanza.child(NS_ROSTER, "query")
+    if kind == "set" and query is not None:
+        item = query.elements()[0]
+        flags = [name for name in ("ask", "approved") if item.get(name) is not None]
+        return " ".join(["push", item.get("jid", ""), item.get("subscription", ""), *flags])
+    return f"iq {kind} {stanza.get('id')}"
 
 
 def condition(stanza: Element) -> str | None:

@@ -66,7 +66,9 @@ def test_slixmpp_asks_for_the_servers_version(romeo: Person) -> None:
 
 
 def test_slixmpp_pings_the_server_its_account_and_another_client(romeo: Person, juliet: Person) -> None:
+    """Another client answers those who share its presence (RFC 6121 §8.5.3.1)."""
     client, balcony = romeo.come_online(), juliet.come_online()
+    befriend(client, balcony)
     assert [ping(client, to) for to in ("localhost", romeo.jid, balcony.jid)] == ["result"] * 3
 
 

@@ -223,12 +223,19 @@ def test_a_client_that_gives_up_in_the_handshake_is_told_apart(place: Place) -> 
 
 
 def test_an_error_that_somebody_left_in_the_queue_is_not_ours(place: Place) -> None:
+    def leave_error() -> None:
+        Binding().lib.ERR_put_error(20, 0, 134, b"", 0)  # of TLS: certificate verify failed
+
     engine = place.contexts.engine()
-    Binding().lib.ERR_put_error(20, 0, 100, b"", 0)
+    leave_error()
     client = Client(engine, client_context()).handshake()
     data = client.seal(b"hello")
-    Binding().lib.ERR_put_error(20, 0, 100, b"", 0)
+    leave_error()
     assert engine.receive(data) == b"hello"
+    leave_error()
+    with pytest.raises(TlsError) as error:
+        engine.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert "certificate" not in error.value.reason
 
 
 # Which certificate
@@ -325,9 +332,20 @@ def test_a_session_of_replaced_certificates_is_not_resumed(place: Place, version
 
 
 @both_versions
-def test_a_session_of_clients_is_not_one_of_servers(place: Place, version: str) -> None:
-    client = resumed(place, TlsContexts(place.files, alpn=b"xmpp-server"), version, b"example.org")
-    assert not client.engine.session_reused
+def test_a_session_is_resumed_where_certificates_are_asked_for(place: Place, version: str) -> None:
+    contexts = TlsContexts(place.files, request_certificate=True)
+    assert resumed(Place(place.files, contexts), contexts, version, b"example.org").engine.session_reused
+
+
+def test_nothing_of_a_session_is_kept_here(place: Place) -> None:
+    context = client_context("TLSv1.2")
+    context.set_options(SSL.OP_NO_TICKET)
+    first = Client(place.contexts.engine(), context).handshake()
+    session = first.tls.get_session()
+    assert session is not None
+    second = Client(place.contexts.engine(), context)
+    second.tls.set_session(session)
+    assert not second.handshake().engine.session_reused
 
 
 # Channel binding

@@ -2,26 +2,38 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 # How many accounts and addresses are remembered; beyond, those that failed longest ago are forgotten.
 REMEMBERED = 10_000
+# Seconds without a failure in which half of a count is forgiven.
+FORGIVEN = 600.0
+
+Origin = str | bytes  # an address, or what counts as one
 
 
 class _Failures:
-    """Counts failures by name; each `forgiven` seconds without one halve the count."""
+    """Counts failures by whatever they have in common."""
 
-    def __init__(self, forgiven: float) -> None:
-        self._forgiven = forgiven
-        self._counts: OrderedDict[str, tuple[float, float]] = OrderedDict()
+    def __init__(self) -> None:
+        self._counts: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
-    def count(self, name: str, now: float) -> float:
-        count, at = self._counts.get(name, (0.0, now))
-        return count * math.pow(0.5, (now - at) / self._forgiven)
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._counts
 
-    def add(self, name: str, now: float) -> None:
-        self._counts[name] = (self.count(name, now) + 1, now)
-        self._counts.move_to_end(name)
+    def count(self, key: Hashable, now: float) -> float:
+        count, at = self._counts.get(key, (0.0, now))
+        return count * math.pow(0.5, (now - at) / FORGIVEN)
+
+    def add(self, key: Hashable, now: float) -> None:
+        self._keep(key, self.count(key, now) + 1, now)
+
+    def reset(self, key: Hashable, now: float) -> None:
+        self._keep(key, 0.0, now)
+
+    def _keep(self, key: Hashable, count: float, now: float) -> None:
+        self._counts[key] = count, now
+        self._counts.move_to_end(key)
         if len(self._counts) > REMEMBERED:
             self._counts.popitem(last=False)
 
@@ -30,8 +42,9 @@ class Throttle:
     """Says how long an attempt must wait before it is looked at.
 
     `first` seconds after the first failures that are no mere slips, doubled with each further one, up to
-    `longest`. Failures at an account slow down everybody who tries it, except from addresses where its
-    owner logged in: guessing from elsewhere must not slow the owner down.
+    `longest`. What counts is who failed at this account or from this origin. But at an origin from which its
+    owner logged in, only what failed there at this very account counts: somebody who guesses from elsewhere,
+    or guesses others' passwords behind the same gateway, must not slow the owner down.
     """
 
     SLIPS = 2  # failures that cost nothing: people mistype
@@ -40,33 +53,33 @@ class Throttle:
         self._first = first
         self._longest = longest
         self._clock = clock
-        self._accounts = _Failures(forgiven=600.0)
-        self._addresses = _Failures(forgiven=600.0)
-        self._good: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._accounts = _Failures()
+        self._origins = _Failures()
+        self._good = _Failures()  # of owners at their own origins
 
-    def delay(self, account: str | None, address: str) -> float:
+    def delay(self, account: str | None, origin: Origin) -> float:
         """Seconds to wait before this attempt is checked."""
         now = self._clock()
-        delay = self._after(self._addresses.count(address, now))
-        if account is not None and (account, address) not in self._good:
-            delay = max(delay, self._after(self._accounts.count(account, now)))
-        return delay
+        if account is None:
+            return self._after(self._origins.count(origin, now))
+        if (account, origin) in self._good:
+            return self._after(self._good.count((account, origin), now))
+        return self._after(max(self._origins.count(origin, now), self._accounts.count(account, now)))
 
     def _after(self, failures: float) -> float:
         if failures <= self.SLIPS:
             return 0.0
         return float(min(self._longest, self._first * 2 ** min(failures - self.SLIPS - 1, 32)))
 
-    def failed(self, account: str | None, address: str) -> None:
+    def failed(self, account: str | None, origin: Origin) -> None:
         """An attempt failed."""
         now = self._clock()
-        self._addresses.add(address, now)
+        self._origins.add(origin, now)
         if account is not None:
             self._accounts.add(account, now)
+            if (account, origin) in self._good:
+                self._good.add((account, origin), now)
 
-    def succeeded(self, account: str, address: str) -> None:
-        """The owner logged in from here: this address is known to be theirs."""
-        self._good[account, address] = None
-        self._good.move_to_end((account, address))
-        if len(self._good) > REMEMBERED:
-            self._good.popitem(last=False)
+    def succeeded(self, account: str, origin: Origin) -> None:
+        """The owner logged in from here: this origin is known to be theirs, and the slips are forgiven."""
+        self._good.reset((account, origin), self._clock())

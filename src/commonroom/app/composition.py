@@ -58,7 +58,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings) -> Core
     router = Router(Nowhere())
     users = Users(stores.users, stores.writes, around.start)
     questions = Questions(around.later)
-    presences = Presences(router.route, local.__contains__)
+    presences = Presences(router.route, users.find, local.__contains__)
     lost = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
     rosters = Rosters(stores.rosters, stores.writes, lambda account: users.drop(account, lost))
     subscriptions = Subscriptions(rosters, presences, router.route, settings.roster.items)
@@ -69,7 +69,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings) -> Core
     for name in settings.domains:
         domain = JID.of(None, name)
         router.domains[name] = LocalDomain(
-            domain, users, iqs, questions, presences, subscriptions, tables.received, local.__contains__
+            domain, users, iqs, questions, presences, subscriptions, tables.received
         )
     policy = SessionPolicy(ConflictPolicy(settings.c2s.resource_conflict.value), settings.c2s.sessions_per_account)
     sessions = Sessions(

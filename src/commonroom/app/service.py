@@ -1,7 +1,6 @@
 """A running service: what is opened when it starts, and closed, in the reverse order, when it stops."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import secrets
@@ -11,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from commonroom.accounts.stored import StoredAccounts
 from commonroom.accounts.throttle import Throttle
+from commonroom.admin.lock import StateLock
+from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.composition import Core, Surroundings, build_core, stream_settings
 from commonroom.app.tasks import Tasks
-from commonroom.config import KeyPair, ListenAddress, Settings
+from commonroom.config import ListenAddress, Settings
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.net.connection import Connection, ConnectionLimits
 from commonroom.net.listener import Admission, Listener
@@ -31,33 +31,12 @@ from commonroom.storage.stores import sql_stores
 
 log = logging.getLogger(__name__)
 
-SQLITE_FILE = "commonroom.sqlite3"
 # Threads that check PLAIN passwords: milliseconds of CPU each, and hashing lets the loop run meanwhile.
 PASSWORD_THREADS = max(1, (os.cpu_count() or 1) - 1)
 # How often the service looks whether another process (the command line) changed accounts, in seconds.
 WATCH_EVERY = 2.0
 # How long a stop waits for what is under way, in seconds.
 PATIENCE = 10.0
-
-
-class AlreadyRunning(Exception):
-    """Another service uses the same state folder."""
-
-
-def database_url(settings: Settings) -> str:
-    """The database's address as storage wants it."""
-    url = settings.database.url
-    return f"sqlite:///{SQLITE_FILE}" if url == "sqlite" else url
-
-
-def key_pairs(settings: Settings) -> dict[str, KeyPair]:
-    """The certificate and key of each domain; the default domain comes first."""
-    tls = settings.tls
-    shared = KeyPair(
-        tls.certificate or settings.state / "certificate.pem", tls.key or settings.state / "key.pem"
-    )
-    own = {name: KeyPair(pair.certificate, pair.key) for name, pair in tls.domains.items()}
-    return {name: own.get(name, shared) for name in settings.domains}
 
 
 class Service:
@@ -73,7 +52,7 @@ class Service:
         self.addresses: list[tuple[str, ListenAddress]] = []
 
     async def start(self) -> None:
-        """Raises AlreadyRunning, CannotOpen, CertificateError or ListenError; then nothing is left open."""
+        """Raises StateError, CannotOpen, CertificateError or ListenError; then nothing is left open."""
         async with AsyncExitStack() as opening:
             await self._start(opening)
             self._open = opening.pop_all()
@@ -81,7 +60,7 @@ class Service:
     async def _start(self, opening: AsyncExitStack) -> None:
         settings = self._settings
         tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
-        opening.enter_context(lock(settings.state))
+        opening.enter_context(StateLock(settings.state))
         database = await self._open_database(opening)
         stores = sql_stores(database)
         core = build_core(settings, stores, self._surroundings())
@@ -203,24 +182,3 @@ def _ended(state: AccountState) -> StreamError:
         AccountState.REMOVED: "the account was removed",
     }
     return StreamError(StreamCondition.NOT_AUTHORIZED, words[state])
-
-
-class lock:  # noqa: N801  # a context manager that reads as a verb
-    """Keep the state folder to one service; the system lets go of it however the process ends."""
-
-    def __init__(self, state: Path) -> None:
-        self._path = state / "commonroom.lock"
-
-    def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise AlreadyRunning(f"{self._path}: another service is running with this state folder") from None
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-
-

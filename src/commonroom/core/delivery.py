@@ -104,10 +104,14 @@ def _addressed(message: Message, user: User) -> tuple[Addressed, tuple[Resource,
 
 
 def _resources(user: User) -> Resources:
-    if user.non_negative:
+    if user.non_negative or any(resource.priority >= 0 for resource in user.available):
         return Resources.NON_NEGATIVE
     return Resources.NEGATIVE if user.available else Resources.NONE
 
 
 def _recipients(user: User, verdict: Verdict) -> tuple[Resource, ...]:
-    return user.most_available if verdict is Verdict.MOST else user.non_negative
+    """What is for the most available goes on to be stored while none of them is ready; a headline, which
+    would not be stored, waits for nobody."""
+    if verdict is Verdict.MOST:
+        return user.most_available
+    return tuple(resource for resource in user.available if resource.priority >= 0)

@@ -73,7 +73,7 @@ class NoAnswer(Enum):
 
 
 class _Question(NamedTuple):
-    number: int
+    session: Session
     answered: Callable[[Iq | NoAnswer], None]
     timer: Timer
 
@@ -84,6 +84,7 @@ class Questions:
     def __init__(self, later: Callable[[float, Callable[[], None]], Timer]) -> None:
         self._later = later
         self._asked: dict[JID, dict[str, _Question]] = {}
+        self._number = 0  # never used again: a late answer must not be taken for one to a later question
 
     def ask(
         self, session: Session, payload: Element, answered: Callable[[Iq | NoAnswer], None], patience: float
@@ -95,10 +96,10 @@ class Questions:
         asked = self._asked.setdefault(session.jid, {})
         if len(asked) >= QUESTIONS_PER_SESSION:
             raise resource_constraint("too many questions are unanswered")
-        number = max((question.number for question in asked.values()), default=0) + 1
-        key = f"ask-{number}"
+        self._number += 1
+        key = f"ask-{self._number}"
         timer = self._later(patience, lambda: self._settle(session.jid, key, NoAnswer.SILENT))
-        asked[key] = _Question(number, answered, timer)
+        asked[key] = _Question(session, answered, timer)
         domain = JID.of(None, session.jid.domain)
         session.send(Iq(IqType.GET, to=session.jid, sender=domain, id=key, children=[payload]))
 
@@ -108,8 +109,9 @@ class Questions:
             self._settle(iq.sender, iq.id, iq)
 
     def session_closed(self, session: Session) -> None:
-        """Nobody will answer any more."""
-        for key in tuple(self._asked.get(session.jid, ())):
+        """Nobody will answer any more; a new session of that address may have been asked meanwhile."""
+        asked = self._asked.get(session.jid, {})
+        for key in [key for key, question in asked.items() if question.session is session]:
             self._settle(session.jid, key, NoAnswer.CLOSED)
 
     def _settle(self, asked: JID, key: str, answer: Iq | NoAnswer) -> None:

@@ -1,6 +1,6 @@
 """RFC 6120 §10.5 and RFC 6121 §8.5: what comes for one of our own domains and its accounts."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
 from commonroom.core.feature import Scope
@@ -28,7 +28,6 @@ class LocalDomain:
         presences: Presences,
         subscriptions: Subscriptions,
         received: StageTable,
-        is_local: Callable[[str], bool],
     ) -> None:
         self.name = name
         self._users = users
@@ -37,7 +36,6 @@ class LocalDomain:
         self._presences = presences
         self._subscriptions = subscriptions
         self._received = received
-        self._is_local = is_local
 
     def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
         """To the server itself, or to one of its accounts (RFC 6121 §8.4, §8.5)."""
@@ -46,16 +44,9 @@ class LocalDomain:
         user = self._users.find(to.bare)
         if user is not None:
             return self._to_user(stanza, user)
-        if isinstance(stanza, Presence) and not self._needs_account(stanza, sender):
+        if isinstance(stanza, Presence) and not _needs_account(stanza):
             return None
         return self._to_unloaded(stanza, to.bare)
-
-    def _needs_account(self, presence: Presence, sender: JID) -> bool:
-        """Nobody listens at an account that is not in memory (RFC 6121 §8.5.2.2.2), so that a broadcast
-        loads nobody; our own users' probes of it are answered by silence (§4.3.2 rule 3)."""
-        if presence.type is PresenceType.PROBE:
-            return not self._is_local(sender.domain)
-        return presence.type in SUBSCRIPTION_TYPES
 
     # To the server: RFC 6120 §10.5.1, §10.5.2
 
@@ -132,6 +123,11 @@ class LocalDomain:
             return True
         session = user.sessions[name]
         return isinstance(session, Session) and any(d.bare == sender.bare for d in session.directed)
+
+
+def _needs_account(presence: Presence) -> bool:
+    """Nobody listens at an account that is not in memory (RFC 6121 §8.5.2.2.2): a broadcast loads nobody."""
+    return presence.type is PresenceType.PROBE or presence.type in SUBSCRIPTION_TYPES
 
 
 def _settle(message: Message, outcome: Outcome) -> None:

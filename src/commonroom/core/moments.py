@@ -1,9 +1,12 @@
 """What happens to a session, and who hears of it in which order."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 
 from commonroom.core.session import Session
+
+log = logging.getLogger(__name__)
 
 
 class Moment(Enum):
@@ -21,16 +24,26 @@ Moments = Mapping[Moment, tuple[SessionHandler, ...]]
 
 
 def tell(handlers: tuple[SessionHandler, ...], session: Session) -> Awaitable[None] | None:
-    """Call each in order; what one must wait for, the next waits for too."""
+    """Call each in order; what one must wait for, the next waits for too.
+
+    A moment cannot be refused: what a handler raises is logged, and keeps nobody else from hearing of it.
+    """
     for position, handler in enumerate(handlers, 1):
-        waiting = handler(session)
+        try:
+            waiting = handler(session)
+        except Exception:
+            log.exception("a handler failed", extra={"jid": session.jid})
+            continue
         if waiting is not None:
             return _go_on(waiting, handlers[position:], session)
     return None
 
 
 async def _go_on(waiting: Awaitable[None], rest: tuple[SessionHandler, ...], session: Session) -> None:
-    await waiting
+    try:
+        await waiting
+    except Exception:
+        log.exception("a handler failed", extra={"jid": session.jid})
     more = tell(rest, session)
     if more is not None:
         await more

@@ -4,27 +4,29 @@ from collections.abc import Awaitable, Callable
 
 from commonroom.core.moments import Moment
 from commonroom.core.session import Session
-from commonroom.core.user import User
-from commonroom.protocol.errors import bad_request
+from commonroom.core.user import Resource, User
+from commonroom.protocol.errors import bad_request, resource_constraint
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Presence, PresenceType, Stanza
 
 Route = Callable[[Stanza], Awaitable[None] | None]
 
+# Entities that one session may owe word of its end. More is no use to a person, and would fill our memory.
+DIRECTED_PER_SESSION = 1000
+
 
 class Presences:
     """Broadcasts, directs and answers for the users of this server.
 
-    `is_local` tells whether a domain's accounts are ours: their presence is in memory, so that nobody
-    needs to be asked for it.
+    `is_local` tells whether a domain's accounts are ours; `find` gives one that is in memory, as all are
+    that are online: so nobody needs to be asked for their presence.
     """
 
     def __init__(
-        self,
-        route: Route,
-        is_local: Callable[[str], bool],
+        self, route: Route, find: Callable[[JID], User | None], is_local: Callable[[str], bool]
     ) -> None:
         self._route = route
+        self._find = find
         self._is_local = is_local
 
     # What a client sends without `to`: §4.2, §4.4, §4.5
@@ -32,12 +34,15 @@ class Presences:
     def broadcast(self, presence: Presence, session: Session) -> tuple[Moment, ...]:
         """Show available or unavailable presence to all who may see it (RFC 6121 §4.2.2, §4.4.2, §4.5.2).
 
-        Returns what this means for the session: nothing, if it is a mere update.
+        Returns what this means for the session: nothing, if it is a mere update. A probe of nobody is no
+        reason for an error (§4.3).
         """
         if presence.type is PresenceType.AVAILABLE:
-            return self._available(presence, session)
+            return () if session.closed else self._available(presence, session)
         if presence.type is PresenceType.UNAVAILABLE:
             return self._unavailable(presence, session)
+        if presence.type is PresenceType.PROBE:
+            return ()
         raise bad_request(f"presence of type {presence.type.value} needs a 'to'")
 
     def _available(self, presence: Presence, session: Session) -> tuple[Moment, ...]:
@@ -63,6 +68,7 @@ class Presences:
             return ()
         self._tell_own(presence, user)  # before the change: the leaving resource hears it too (§4.5.2)
         session.presence = None
+        session.farewell = presence
         session.priority = 0
         user.presence_changed()
         self._tell_subscribers(presence, user)
@@ -78,42 +84,65 @@ class Presences:
             resource.send(copy)
 
     def _learn_presence(self, session: Session) -> None:
-        """The new resource hears of the user's others (§4.2.2) and of the contacts (§4.3.1).
-
-        A probe to a contact of ours comes from the full address, so that the answer goes to this
-        resource alone: the others know.
-        """
+        """The new resource hears of the user's others (§4.2.2) and of the contacts (§4.3.1)."""
         for resource in session.user.available:
             if resource is not session and resource.presence is not None:
                 session.send(resource.presence.addressed(session.jid, resource.jid))
         for contact in session.user.roster.subscribed_to:
-            prober = session.jid if self._is_local(contact.domain) else session.user.jid
-            self._route(Presence(PresenceType.PROBE, to=contact, sender=prober))
+            if self._is_local(contact.domain):
+                self._learn_local_presence(contact, session)
+            else:
+                self._route(Presence(PresenceType.PROBE, to=contact, sender=session.user.jid))
+
+    def _learn_local_presence(self, contact: JID, session: Session) -> None:
+        """What a probe would tell (§4.3.1), but to this resource alone: the others know it."""
+        user = self._find(contact)
+        if user is None:
+            return  # not online
+        if user.shows_presence_to(session.jid):
+            self.show(user, session.jid)
+            return
+        waiting = self.deny_probe(Presence(PresenceType.PROBE, to=contact, sender=session.jid))
+        if waiting is not None:
+            session.after(waiting)
 
     # What a client sends with `to`: §4.6
 
     def direct(self, presence: Presence, session: Session) -> Awaitable[None] | None:
-        """Directed presence; who got it hears of its end (RFC 6121 §4.6.3)."""
+        """Directed presence; who got it hears of its end (RFC 6121 §4.6.3).
+
+        Raises resource-constraint when too many would have to.
+        """
         assert presence.to is not None
-        if presence.type is PresenceType.AVAILABLE:
-            if not _hears_broadcasts(presence.to, session):
-                session.directed.add(presence.to)
-        elif presence.type is PresenceType.UNAVAILABLE:
+        if session.closed:
+            return None  # its end was told already, or will be
+        if presence.type is PresenceType.UNAVAILABLE:
             session.directed.discard(presence.to)
+        elif not _hears_broadcasts(presence.to, session):
+            if len(session.directed) >= DIRECTED_PER_SESSION and presence.to not in session.directed:
+                raise resource_constraint(f"presence was sent to {DIRECTED_PER_SESSION} others already")
+            session.directed.add(presence.to)
         return self._route(presence)
 
     def _end_directed(self, presence: Presence, session: Session) -> None:
+        """Not for those whom the broadcast tells: a subscription takes precedence (RFC 6121 §4.6.1)."""
         directed, session.directed = session.directed, set()
         for entity in sorted(directed):
-            self._route(presence.addressed(entity, session.jid))
+            if not _hears_broadcasts(entity, session):
+                self._route(presence.addressed(entity, session.jid))
 
     def withdraw(self, user: User, contact: JID) -> None:
-        """Contacts who lose their subscription see every resource leave (RFC 6121 §3.2.2, §3.3.3)."""
-        for resource in user.available:
-            self._route(Presence(PresenceType.UNAVAILABLE, to=contact, sender=resource.jid))
+        """Contacts who lose their subscription see every resource leave (RFC 6121 §3.2.2, §3.3.3), even
+        where they got directed presence, too (§4.6.1)."""
+        for resource in tuple(user.sessions.values()):
+            directed = _directed_to(contact, resource)
+            if resource.presence is not None or directed:
+                self._route(Presence(PresenceType.UNAVAILABLE, to=contact, sender=resource.jid))
+            if isinstance(resource, Session):
+                resource.directed -= directed
 
     def show(self, user: User, contact: JID) -> None:
-        """Contacts who gain a subscription see every available resource (RFC 6121 §3.1.5)."""
+        """Who gains a subscription, or asks, sees every available resource (RFC 6121 §3.1.5, §4.3.2)."""
         for resource in user.available:
             if resource.presence is not None:
                 self._route(resource.presence.addressed(contact, resource.jid))
@@ -123,6 +152,8 @@ class Presences:
     def receive(self, presence: Presence, user: User) -> None:
         """Deliver to all available resources, or to the one that is named (RFC 6121 §8.5.2.1.2, §8.5.3.1)."""
         assert presence.to is not None
+        if presence.type is PresenceType.UNAVAILABLE:
+            _forget_who_left(presence, user)
         name = presence.to.resource
         if name is None:
             for resource in user.available:
@@ -146,18 +177,18 @@ class Presences:
         return self._route(Presence(refusal, to=probe.sender.bare, sender=probe.to.bare, id=probe.id))
 
     def _answer_subscriber(self, probe: Presence, user: User) -> None:
-        assert probe.to is not None
+        """Of a resource that is named, only whether it is available; `id` is mirrored if not (§4.3.2.1)."""
+        assert probe.to is not None and probe.sender is not None
         name = probe.to.resource
         if name is not None:
             resource = user.sessions.get(name)
-            kind = PresenceType.UNAVAILABLE if resource is None or resource.presence is None else PresenceType.AVAILABLE
-            self._route(Presence(kind, to=probe.sender, sender=probe.to))
+            if resource is not None and resource.presence is not None:
+                self._route(Presence(to=probe.sender, sender=resource.jid))
+                return
+        elif user.available:
+            self.show(user, probe.sender)
             return
-        for resource in user.available:
-            if resource.presence is not None:
-                self._route(resource.presence.addressed(probe.sender, resource.jid))
-        if not user.available:
-            self._route(Presence(PresenceType.UNAVAILABLE, to=probe.sender, sender=user.jid))
+        self._route(Presence(PresenceType.UNAVAILABLE, to=probe.sender, sender=probe.to, id=probe.id))
 
     def _answer_directed(self, probe: Presence, user: User) -> bool:
         assert probe.to is not None and probe.sender is not None
@@ -176,4 +207,20 @@ class Presences:
 
 
 def _hears_broadcasts(entity: JID, session: Session) -> bool:
-    return session.presence is not None and session.user.roster.item(entity.bare).state.has_from
+    return session.presence is not None and session.user.shows_presence_to(entity)
+
+
+def _directed_to(contact: JID, resource: Resource) -> set[JID]:
+    if not isinstance(resource, Session):
+        return set()
+    return {entity for entity in resource.directed if entity.bare == contact}
+
+
+def _forget_who_left(presence: Presence, user: User) -> None:
+    """Whoever leaves needs not hear any more when the user does (RFC 6121 §4.6.1)."""
+    assert presence.to is not None
+    if presence.sender is None:
+        return
+    for resource in user.sessions.values():
+        if isinstance(resource, Session) and presence.to in (user.jid, resource.jid):
+            resource.directed.discard(presence.sender)

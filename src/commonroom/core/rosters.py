@@ -25,7 +25,7 @@ class Rosters:
         self._store = store
         self._writes = writes
         self._forget = forget
-        self.interested: set[JID] = set()
+        self.interested: set[Resource] = set()
 
     async def put(self, user: User, item: RosterItem) -> None:
         """Save an item and push it."""
@@ -66,7 +66,7 @@ class Rosters:
 
     def interested_of(self, user: User) -> list[Resource]:
         """The user's resources that asked for the roster."""
-        return [resource for resource in user.sessions.values() if resource.jid in self.interested]
+        return [resource for resource in user.sessions.values() if resource in self.interested]
 
     def push_item(self, user: User, item: RosterItem) -> None:
         """Tell each interested resource of a changed item, if clients see it at all."""

@@ -1,5 +1,6 @@
 """One bound resource: what its client sends stays in order, what is sent to it goes out in order."""
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
@@ -8,6 +9,8 @@ from commonroom.core.user import User
 from commonroom.protocol.errors import StreamError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Presence, Stanza
+
+log = logging.getLogger(__name__)
 
 # Reading pauses when so many stanzas of a session wait behind one that must wait for the database, and
 # goes on when they are done: a client that sends faster than we store fills its own socket, not our memory.
@@ -43,7 +46,7 @@ Spawn = Callable[[Coroutine[object, object, None]], object]
 class Session:
     """A connected resource (RFC 6121 §1.4); available while `presence` is not None.
 
-    `presence` is the last one broadcast, `directed` the entities that were sent available presence
+    `presence` is the last one broadcast, `farewell` the unavailable one that ended it, `directed` the entities that were sent available presence
     directly and have yet to hear of its end (RFC 6121 §4.6.3).
     """
 
@@ -55,6 +58,7 @@ class Session:
         "_submit",
         "closed",
         "directed",
+        "farewell",
         "jid",
         "presence",
         "priority",
@@ -66,6 +70,7 @@ class Session:
         self.jid = jid
         self.user = user
         self.presence: Presence | None = None
+        self.farewell: Presence | None = None
         self.priority = 0
         self.ready = True
         self.directed: set[JID] = set()
@@ -82,7 +87,7 @@ class Session:
             return
         waiting = self._submit(stanza, self)
         if waiting is not None:
-            self._park(waiting)
+            self.after(waiting)  # a handler may have left work of its own, which comes first
 
     def send(self, stanza: Stanza) -> None:
         """Deliver to this client; to a closed session nothing is sent."""
@@ -108,7 +113,7 @@ class Session:
     def _wait_in_line(self, stanza: Stanza) -> None:
         assert self._queue is not None
         self._queue.append(stanza)
-        if len(self._queue) == HIGH_WATER:
+        if len(self._queue) >= HIGH_WATER:
             self._stream.pause()
 
     def _park(self, waiting: Awaitable[None]) -> None:
@@ -118,7 +123,7 @@ class Session:
     async def _go_on(self, waiting: Awaitable[None]) -> None:
         queue = self._queue
         assert queue is not None
-        await waiting
+        await self._finish(waiting)
         while queue:
             was_full = len(queue) >= HIGH_WATER
             entry = queue.popleft()
@@ -126,5 +131,12 @@ class Session:
             if was_full and len(queue) < HIGH_WATER:
                 self._stream.resume()
             if work is not None:
-                await work
+                await self._finish(work)
         self._queue = None
+
+    async def _finish(self, work: Awaitable[None]) -> None:
+        """The router tells senders of their stanzas' failures; what else fails must not stop the queue."""
+        try:
+            await work
+        except Exception:
+            log.exception("work for a session failed", extra={"jid": self.jid})

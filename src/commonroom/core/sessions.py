@@ -58,6 +58,7 @@ class Sessions:
         self._spawn = spawn
         self._policy = policy
         self._random_resource = random_resource
+        self._leaving: dict[JID, Session] = {}  # closed, while what their clients sent is still handled
 
     async def open(self, account: JID, resource: str | None, stream: ClientStream) -> Session:
         """Bind a resource (RFC 6120 §7.6, §7.7); None lets the server name it.
@@ -71,6 +72,7 @@ class Sessions:
         if len(user.sessions) >= self._policy.sessions_per_account:
             raise resource_constraint("this account has too many sessions; close one of them")
         self._users.keep(user)
+        self._hasten(jid)
         session = Session(jid, user, stream, self._submit, self._spawn)
         user.add(session)
         self._in_order(session, tell(self._moments[Moment.BOUND], session))
@@ -90,9 +92,16 @@ class Sessions:
         if self._policy.conflict is ConflictPolicy.REFUSE:
             raise conflict("this resource is connected already")
         if self._policy.conflict is ConflictPolicy.RENAME:
-            return user.jid.with_resource(f"{jid.resource} {self._random_resource()}")
+            return self._wanted(user.jid, f"{jid.resource} {self._random_resource()}")
         there.end(StreamError(StreamCondition.CONFLICT, "replaced by a new connection"))
         return jid
+
+    def _hasten(self, jid: JID) -> None:
+        """Others see the old session of an address leave before they can see the new one."""
+        old = self._leaving.get(jid)
+        if old is not None:
+            moments = self._presences.session_closed(old)
+            self._in_order(old, tell_all(moments, self._moments, old))
 
     def close(self, session: Session) -> None:
         """The stream is over: nothing is delivered here from now on; what the client sent before is handled
@@ -102,22 +111,23 @@ class Sessions:
         session.closed = True
         session.user.remove(session)
         if session.is_waiting:
+            self._leaving[session.jid] = session
             session.after(self._leave_later(session))
         else:
             self._in_order(session, self._leave(session))
 
     async def _leave_later(self, session: Session) -> None:
+        if self._leaving.get(session.jid) is session:
+            del self._leaving[session.jid]
         waiting = self._leave(session)
         if waiting is not None:
             await waiting
 
     def _leave(self, session: Session) -> Awaitable[None] | None:
         self._questions.session_closed(session)
-        is_replaced = session.jid.resource in session.user.sessions
-        moments = () if is_replaced else self._presences.session_closed(session)
-        waiting = tell_all((*moments, Moment.CLOSED), self._moments, session)
+        moments = self._presences.session_closed(session)
         self._users.release(session.user)
-        return waiting
+        return tell_all((*moments, Moment.CLOSED), self._moments, session)
 
     def _in_order(self, session: Session, waiting: Awaitable[None] | None) -> None:
         if waiting is not None:

@@ -9,10 +9,11 @@ from commonroom.core.moments import Moment
 from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.errors import item_not_found, service_unavailable
-from commonroom.protocol.stanza import Iq
+from commonroom.protocol.stanza import Iq, Presence
 from commonroom.storage.interfaces import LastActivityStore
 from commonroom.storage.records import LastActivity as Stored
 from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
 
 NS_LAST = "jabber:iq:last"
 
@@ -66,4 +67,10 @@ class LastActivity(Feature):
     def note(self, session: Session) -> None:
         """The last resource that leaves is when the account was last online."""
         if not session.user.sessions:
-            self._store.put(session.user.jid, Stored(self._now(), ""))
+            self._store.put(session.user.jid, Stored(self._now(), _status(session.farewell)))
+
+
+def _status(farewell: Presence | None) -> str:
+    """What the client said when it left (XEP-0012 §3)."""
+    status = None if farewell is None else farewell.child(NS_CLIENT, "status")
+    return "" if status is None else status.text()

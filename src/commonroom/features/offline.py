@@ -14,6 +14,7 @@ from commonroom.protocol.delay import delay
 from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, Message, MessageType, read_message
+from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import OfflineStore, Writes
 from commonroom.storage.records import OfflineMessage
 from commonroom.xml.element import Element
@@ -55,8 +56,9 @@ class Offline(Feature):
         self._questions = questions
         self._quota = quota
         self._now = now
-        self._catching_up: set[JID] = set()
+        self._catching_up: dict[JID, Session] = {}
         self._more: set[JID] = set()  # for whom something was stored since it was last read
+        self._sent: dict[Session, int] = {}  # up to which message each was sent what it has yet to confirm
 
     @on_message(Received.STORE)
     def store(self, message: Message, user: User) -> Outcome | Awaitable[Outcome]:
@@ -78,6 +80,7 @@ class Offline(Feature):
         if user.jid in self._catching_up:
             self._more.add(user.jid)
         await self._writes.flushed()
+        self._offer(user)
         return True
 
     @on_session(Moment.REACHABLE)
@@ -89,23 +92,31 @@ class Offline(Feature):
         user = session.user
         if user.jid in self._catching_up:
             return None
-        self._catching_up.add(user.jid)
+        self._catching_up[user.jid] = session
         session.ready = False
         user.presence_changed()
-        return self._next_page(session, 0)
+        return self._next_page(session)
 
-    async def _next_page(self, session: Session, after: int) -> None:
-        user = session.user
-        page = await self._load(user, after)
-        if session.closed:
-            self._hand_over(user)
-            return
+    async def _next_page(self, session: Session) -> None:
+        try:
+            page = await self._load(session.user, self._sent.get(session, 0))
+            if not _is_reachable(session):
+                self._done(session)
+                self._offer(session.user)
+            else:
+                self._send(page, session)
+        except Exception:
+            self._done(session)  # what comes now need not wait behind what cannot be read
+            raise
+
+    def _send(self, page: list[OfflineMessage], session: Session) -> None:
         for stored in page:
             session.send(_delayed(stored, JID.of(None, session.jid.domain)))
         is_last = len(page) < PAGE
         if is_last:
             self._done(session)
         if page:
+            self._sent[session] = page[-1].id
             ping = Element(NS_PING, "ping")
             self._questions.ask(session, ping, self._delivered(session, page[-1].id, is_last), PATIENCE)
 
@@ -121,30 +132,45 @@ class Offline(Feature):
         return page
 
     def _done(self, session: Session) -> None:
-        self._catching_up.discard(session.user.jid)
-        session.ready = True
-        session.user.presence_changed()
+        """The session fetches nothing more for now: what comes may go to it directly."""
+        if self._catching_up.get(session.user.jid) is session:
+            del self._catching_up[session.user.jid]
+            session.ready = True
+            session.user.presence_changed()
 
     def _delivered(self, session: Session, last: int, is_last: bool) -> Callable[[Iq | NoAnswer], None]:
         def answered(answer: Iq | NoAnswer) -> None:
-            if answer is not NoAnswer.CLOSED:  # an answer, or a stream that lives on without one
-                self._store.remove(session.user.jid, last)
-                if not is_last:
-                    session.after(self._next_page(session, last))
-            elif not is_last:
-                self._hand_over(session.user)
+            if answer is NoAnswer.CLOSED:
+                return
+            # An answer, or a stream that lives on without one.
+            if not is_last:
+                session.after(self._next_page(session))
+            if self._sent.get(session) == last:
+                del self._sent[session]
+            self._store.remove(session.user.jid, last)
 
         return answered
 
-    def _hand_over(self, user: User) -> None:
-        """The resource that was catching up left: another one may be there."""
-        self._catching_up.discard(user.jid)
+    def _offer(self, user: User) -> None:
+        """Let a resource fetch what waits, if one is there and none does."""
         for resource in user.non_negative:
             if isinstance(resource, Session):
                 waiting = self.catch_up(resource)
                 if waiting is not None:
                     resource.after(waiting)
                 return
+
+    @on_session(Moment.CLOSED)
+    def left(self, session: Session) -> None:
+        """What this stream did not confirm is for another one."""
+        self._done(session)
+        if self._sent.pop(session, None) is not None:
+            self._offer(session.user)
+
+
+def _is_reachable(session: Session) -> bool:
+    """Whether messages to the bare address may still go there (RFC 6121 §8.5.2.1.1)."""
+    return not session.closed and session.presence is not None and session.priority >= 0
 
 
 def _is_worth_keeping(message: Message) -> bool:

@@ -16,6 +16,7 @@ class PrivateStorage(Feature):
     """Keeps XML for the owner's clients, `quota` bytes of it per account; nobody else can get at it."""
 
     xep = Xep("0049", "1.2")
+    disco = (NS_PRIVATE,)
     account_disco = (NS_PRIVATE,)
 
     def __init__(self, store: PrivateStore, writes: Writes, quota: int) -> None:

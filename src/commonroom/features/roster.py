@@ -47,7 +47,7 @@ class RosterQueries(Feature):
     def read(self, iq: Iq, session: Session) -> Element | Answered:
         """The roster, or what changed since the version that the client has (RFC 6121 §2.1.3, §2.6)."""
         roster = session.user.roster
-        self._rosters.interested.add(session.jid)
+        self._rosters.interested.add(session)
         ver = iq.request().get("ver")
         known = None if ver is None else roster.known(ver)
         if known is None:
@@ -106,5 +106,5 @@ class RosterQueries(Feature):
     @on_session(Moment.CLOSED)
     def forget(self, session: Session) -> None:
         """Pushes go to connected resources only."""
-        self._rosters.interested.discard(session.jid)
+        self._rosters.interested.discard(session)
 

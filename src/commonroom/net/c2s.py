@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
@@ -12,17 +12,21 @@ from commonroom.core.iq import NoAnswer, Questions, Timer
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
 from commonroom.net.connection import Connection, Pause
+from commonroom.net.listener import origin_of
 from commonroom.net.tls import ChannelBinding, TlsContexts
-from commonroom.protocol.c2s import ServerStream, StreamSettings
+from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import SaslCondition
+from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.stanza import Iq
 from commonroom.storage.errors import StorageError
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_PING
 
 log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
 
@@ -62,7 +66,18 @@ class ClientService:
 class ClientConnection:
     """The handler of one client's `Connection`, the host of its stream, and the stream of its session."""
 
-    __slots__ = ("_allowance", "_connection", "_refilled", "_service", "_session", "_stream", "_timer")
+    __slots__ = (
+        "_allowance",
+        "_connection",
+        "_deadline",
+        "_refilled",
+        "_service",
+        "_session",
+        "_stream",
+        "_timer",
+    )
+    _connection: Connection
+    _timer: Timer
 
     def __init__(self, service: ClientService, needs_tls: bool) -> None:
         self._service = service
@@ -74,11 +89,14 @@ class ClientConnection:
     # The connection's handler
 
     def connected(self, connection: Connection) -> None:
-        """The client is there, and has until the deadline to log in, whatever it sends."""
+        """The client is there, and has until the deadline to log in, whatever it sends.
+
+        The time runs from the first packet: a handshake of direct TLS is part of it.
+        """
         self._connection = connection
         self._service.connected.add(self)
-        spent = self._service.clock() - connection.connected_at  # on a TLS handshake
-        self._timer = self._service.later(self._service.limits.login_timeout - spent, self._too_late)
+        self._deadline = connection.connected_at + self._service.limits.login_timeout
+        self._timer = self._service.later(self._deadline - self._service.clock(), self._too_late)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -91,7 +109,7 @@ class ClientConnection:
 
     def lost(self, reason: str) -> None:
         """The connection is gone, however it went."""
-        self._stream.closed = True
+        self._stream.lost()
         self._service.connected.discard(self)
         self._timer.cancel()
         self._end_session(reason)
@@ -119,67 +137,71 @@ class ClientConnection:
         found = {kind: tls.channel_binding(kind) for kind in CHANNEL_BINDINGS}
         return {kind: partial(bytes, data) for kind, data in found.items() if data is not None}
 
-    def find_keys(self, account: JID | None, hash_name: str) -> None:
+    def find_keys(
+        self, account: JID | None, hash_name: str, answer: Callable[[ScramKeys | SaslCondition | None], None]
+    ) -> None:
         """Look SCRAM keys up."""
-        self._service.start(self._find_keys(account, hash_name))
+        question = partial(self._keys, account, hash_name)
+        self._service.start(self._look_up(account, question, answer))
 
-    def check_password(self, account: JID | None, password: str) -> None:
-        """Check a PLAIN password."""
-        self._service.start(self._check_password(account, password))
+    def check_password(
+        self, account: JID | None, password: str, answer: Callable[[bool | SaslCondition], None]
+    ) -> None:
+        """Check a PLAIN password; for a name that cannot be an account's, as one that does not exist."""
+        nobody = JID.of(None, self._service.stream_settings.domains[0])
+        question = partial(self._service.accounts.check_password, account or nobody, password)
+        self._service.start(self._look_up(account, question, answer))
 
     def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
         """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
-        address = self._connection.address[0]
         if condition is SaslCondition.NOT_AUTHORIZED:
-            self._service.throttle.failed(account, address)
-        log.info(
-            "login failed",
-            extra={"jid": account, "address": address, "mechanism": mechanism, "reason": condition.value},
-        )
+            self._service.throttle.failed(account, origin_of(self._connection.address[0]))
+        self._log("login failed", account, mechanism=mechanism, reason=condition.value)
 
     def login_succeeded(self, account: JID, mechanism: str) -> None:
         """The client is who it says it is."""
-        self._service.throttle.succeeded(account, self._connection.address[0])
-        log.info(
-            "logged in", extra={"jid": account, "address": self._connection.address[0], "mechanism": mechanism}
-        )
+        self._service.throttle.succeeded(account, origin_of(self._connection.address[0]))
+        self._log("logged in", account, mechanism=mechanism)
 
-    def bind(self, account: JID, resource: str | None) -> None:
+    def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
         """Bind a resource."""
-        self._service.start(self._bind(account, resource))
+        self._service.start(self._bind(account, resource, answer))
 
-    async def _find_keys(self, account: JID | None, hash_name: str) -> None:
-        try:
-            await self._wait_turn(account)
-            found = None if account is None else await self._service.accounts.keys(account, hash_name)
-        except StorageError:
-            log.exception("accounts cannot be read")
-            self._stream.login_impossible()
-        else:
-            self._stream.keys(found)
+    async def _keys(self, account: JID | None, hash_name: str) -> ScramKeys | None:
+        return None if account is None else await self._service.accounts.keys(account, hash_name)
 
-    async def _check_password(self, account: JID | None, password: str) -> None:
-        """A name that cannot be an account's is checked as one that does not exist."""
-        unknown = JID.of(None, self._service.stream_settings.domains[0])
+    async def _look_up(
+        self,
+        account: JID | None,
+        question: Callable[[], Awaitable[Found]],
+        answer: Callable[[Found | SaslCondition], None],
+    ) -> None:
+        """Answer a question about an account, after the delay that earlier failures have earned it."""
+        await self._wait_turn(account)
+        if self._stream.closed:
+            return  # what it costs would be for nobody
+        found: Found | SaslCondition
         try:
-            await self._wait_turn(account)
-            ok = await self._service.accounts.check_password(account or unknown, password)
-        except StorageError:
-            log.exception("accounts cannot be read")
-            self._stream.login_impossible()
-        else:
-            self._stream.checked(ok)
+            found = await question()
+        except StorageError as error:
+            log.warning("accounts cannot be read", extra={"reason": str(error)})
+            found = SaslCondition.TEMPORARY_AUTH_FAILURE
+        answer(found)
 
     async def _wait_turn(self, account: JID | None) -> None:
-        delay = self._service.throttle.delay(account, self._connection.address[0])
-        if delay:
+        """Never more than half of the time left: a delay that outlasts the deadline would be a lock-out."""
+        delay = self._service.throttle.delay(account, origin_of(self._connection.address[0]))
+        delay = min(delay, (self._deadline - self._service.clock()) / 2)
+        if delay > 0:
             await self._service.sleep(delay)
 
-    async def _bind(self, account: JID, resource: str | None) -> None:
+    async def _bind(
+        self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]
+    ) -> None:
         try:
             session = await self._service.sessions.open(account, resource, self)
         except StanzaError as error:
-            self._stream.bind_refused(error)
+            answer(error)
             return
         except StorageError:
             self.fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "the account cannot be read now"))
@@ -190,27 +212,30 @@ class ClientConnection:
             return
         self._timer.cancel()
         self._watch_silence(self._service.limits.idle_ping_after)
-        self._stream.bound(session)
+        answer(session)
 
-    # The session's stream
+    # What the session asks as well
 
     def fail(self, error: StreamError) -> None:
         """End the stream with an error; the session ends at once, not when the socket is closed."""
         self._stream.fail(error)
 
     def pause(self) -> None:
-        """The session is behind: read nothing more for now."""
+        """The session or the stream is behind: read nothing more for now."""
         self._connection.pause(Pause.PARKED)
 
     def resume(self) -> None:
-        """The session has caught up."""
+        """It has caught up."""
         self._connection.resume(Pause.PARKED)
 
     def _end_session(self, reason: str) -> None:
         session, self._session = self._session, None
         if session is not None:
             self._service.sessions.close(session)
-            log.info("session ended", extra={"jid": session.jid, "reason": reason})
+            self._log("session ended", session.jid, reason=reason)
+
+    def _log(self, event: str, account: JID | None, **facts: str) -> None:
+        log.info(event, extra={"jid": account, "address": self._connection.address[0], **facts})
 
     # The clock
 
@@ -227,10 +252,14 @@ class ClientConnection:
         if silent < patience:
             self._watch_silence(patience - silent)
         elif self._session is not None:
-            ping = Element(NS_PING, "ping")
-            self._service.questions.ask(
-                self._session, ping, self._pinged, self._service.limits.idle_ping_timeout
-            )
+            self._ping(self._session)
+
+    def _ping(self, session: Session) -> None:
+        patience = self._service.limits.idle_ping_timeout
+        try:
+            self._service.questions.ask(session, Element(NS_PING, "ping"), self._pinged, patience)
+        except StanzaError:  # it owes us too many answers already: look again when they are overdue
+            self._watch_silence(patience)
 
     def _pinged(self, answer: Iq | NoAnswer) -> None:
         """Any byte is a sign of life, not only the answer (RFC 6120 §4.6.1)."""

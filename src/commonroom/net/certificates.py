@@ -264,12 +264,12 @@ def _identifiers(domain: str) -> Iterator[x509.GeneralName]:
 
 
 def _der(tag: int, text: str) -> bytes:
-    """An ASN.1 string of at most 65535 bytes."""
+    """An ASN.1 string in its distinguished encoding."""
     content = text.encode()
     if len(content) < 0x80:
         return bytes((tag, len(content))) + content
-    length = len(content).to_bytes(2, "big")
-    return bytes((tag, 0x82)) + length + content
+    length = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

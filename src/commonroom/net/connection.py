@@ -31,7 +31,7 @@ class Handler(Protocol):
     """What a connection talks to: one kind of stream."""
 
     def connected(self, connection: "Connection") -> None:
-        """There is somebody to talk to; with direct TLS, in secret. The first call."""
+        """There is somebody to talk to; with direct TLS, in secret. The first call, too early to pause."""
 
     def receive(self, data: bytes) -> None:
         """The peer sent this. Not called while paused, nor after `close` or `abort`."""
@@ -208,10 +208,14 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=self._limits.pending_bytes)
-        if self._direct_tls is None:
-            self._open()
-        else:
-            self._begin_handshake(self._direct_tls(), _HANDSHAKE)
+        try:
+            if self._direct_tls is None:
+                self._open()
+            else:
+                self._begin_handshake(self._direct_tls(), _HANDSHAKE)
+        except BaseException:
+            self._transport.abort()  # after a bug here uvloop would keep it open, and nobody would read it
+            raise
 
     def data_received(self, data: bytes) -> None:
         self.last_received = self._loop.time()
@@ -315,7 +319,11 @@ class Connection(asyncio.Protocol):
         if self._state is not _OPEN or not self._outbox:
             return
         outbox, self._outbox = self._outbox, []
-        data = "".join(outbox).encode()
+        try:
+            data = "".join(outbox).encode()
+        except (UnicodeEncodeError, TypeError):
+            self.abort("internal error")  # the peer must not take a stream with a gap for a whole one
+            raise
         if self.tls is not None:
             data = self.tls.send(data)
         self.bytes_sent += len(data)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from commonroom.config import ListenAddress
+from commonroom.config.addresses import EVERY_ADDRESS
 from commonroom.net.connection import tune
 
 log = logging.getLogger(__name__)
 
-EVERY_ADDRESS = "*"
 BACKLOG = 1024  # a whole institution reconnects at once after a restart
 ADVICE = {
     errno.EADDRINUSE: "another program listens there already; stop it, or choose another port",

@@ -12,7 +12,7 @@ from commonroom.storage.committer import Committer
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.interfaces import Loop
 from commonroom.storage.reader import Reader
-from commonroom.storage.schema import migrate
+from commonroom.storage.schema import inspect, migrate
 from commonroom.storage.sqlite import SqliteBackend
 from commonroom.storage.statements import Statement, add_missing, compiled, upsert
 from commonroom.storage.writer import PATIENCE, Writer
@@ -57,6 +57,14 @@ def open_database(url: str, state_folder: Path, loop: Loop, commit_delay: float 
     backend, shown = _backend(url, state_folder)
     migrate(backend, shown)
     return Database(backend, loop, commit_delay)
+
+
+def inspect_database(url: str, state_folder: Path) -> str | None:
+    """The revision of a database's tables, None if it has none yet; brings nothing up to date.
+
+    Raises CannotOpen.
+    """
+    return inspect(*_backend(url, state_folder))
 
 
 def _backend(url: str, state_folder: Path) -> tuple[Backend, str]:

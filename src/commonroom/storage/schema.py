@@ -28,6 +28,16 @@ def migrate(backend: Backend, shown: str) -> bool:
     return True
 
 
+def inspect(backend: Backend, shown: str) -> str | None:
+    """The revision that the tables are at, None if there are none; changes nothing. Raises CannotOpen."""
+    try:
+        return _check(backend, shown)
+    except CannotOpen:
+        raise
+    except Exception as error:
+        raise CannotOpen(backend.explain(error)) from error
+
+
 def _check(backend: Backend, shown: str) -> str | None:
     connection = backend.connect(writing=True)
     try:

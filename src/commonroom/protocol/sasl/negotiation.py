@@ -1,11 +1,12 @@
 """RFC 6120 §6.4: the SASL elements of a stream, around one exchange after another."""
 
-import binascii
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from commonroom.protocol.errors import StreamCondition, StreamError
+from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.sasl import (
     Challenge,
     Exchange,
@@ -20,118 +21,192 @@ from commonroom.protocol.sasl import (
 )
 from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_SASL
+from commonroom.xml.names import NS_SASL, NS_SASL_CHANNEL_BINDING
+
+Reply = TypeVar("Reply")
 
 
-class SaslHost(Protocol):
-    """What the negotiation asks of those around it; `find_keys` and `check_password` answer later."""
+class LoginHost(Protocol):
+    """What a login asks of those around it. An `answer` is called once, at once or later.
+
+    `account` is None for a name that no account can have; that is to take as long as any other. Where the
+    answer cannot be found, a SaslCondition is the answer: the store is out of reach (RFC 6120 §6.5.11).
+    """
 
     def write(self, text: str) -> None:
         """Send this to the client."""
 
-    def find_keys(self, wanted: WantsKeys) -> None:
-        """Answer with `SaslNegotiation.keys`."""
+    def find_keys(
+        self, account: JID | None, hash_name: str, answer: Callable[[ScramKeys | SaslCondition | None], None]
+    ) -> None:
+        """Answer with the account's keys for this hash, None if there are none."""
 
-    def check_password(self, wanted: WantsPasswordCheck) -> None:
-        """Answer with `SaslNegotiation.checked`."""
+    def check_password(
+        self, account: JID | None, password: str, answer: Callable[[bool | SaslCondition], None]
+    ) -> None:
+        """Answer whether this is the account's password."""
 
-    def login_failed(self, failure: Failure, mechanism: str) -> None:
-        """An attempt failed; nothing is to be answered."""
+    def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
+        """An attempt failed."""
 
-    def authenticated(self, username: str, mechanism: str) -> None:
-        """The exchange succeeded, and the client was told."""
+
+class Asking(Protocol):
+    """Holds the stream until the function that it gives is called, which goes on with `then`."""
+
+    def __call__(self, then: Callable[[Reply], None], /) -> Callable[[Reply], None]: ...
 
 
 class SaslNegotiation:
-    """Takes the client's SASL elements until one exchange succeeds or the tries are used up."""
+    """Takes the client's SASL elements until one exchange succeeds or the tries are used up.
 
-    def __init__(self, host: SaslHost, context: SaslContext, tries: int) -> None:
+    `accept` is called with the account and the mechanism before the client is told of its success, and may
+    still raise StreamError (RFC 6120 §6.4.6).
+    """
+
+    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "_tries_left")
+
+    # Deviation: RFC 9266 §4.1 wants tls-exporter used by one mechanism instance on a connection. A client
+    # that failed may use it again here, because RFC 6120 §6.4.5 wants it to be able to try again, and what
+    # RFC 9266 guards against cannot happen: nothing of one SCRAM exchange fits another, since both sides'
+    # nonces are in what is signed, and no other mechanism binds. After a success the stream takes no more
+    # SASL, and TLS ends with the stream. RFC 5929 asks nothing of the kind: tls-server-end-point is the same
+    # on all connections.
+
+    def __init__(
+        self,
+        host: LoginHost,
+        context: SaslContext,
+        tries: int,
+        asking: Asking,
+        accept: Callable[[JID, str], None],
+    ) -> None:
         self._host = host
         self._context = context
         self._tries_left = tries
+        self._asking = asking
+        self._accept = accept
         self._mechanism = ""
         self._exchange: Exchange | None = None
-        self._handlers: dict[str, Callable[[Element], None]] = {
-            "auth": self._auth,
-            "response": self._response,
-            "abort": self._abort,
-        }
+
+    def features(self) -> str:
+        """What the stream announces (RFC 6120 §6.4.1, XEP-0440 §2)."""
+        names = self._context.offered
+        mechanisms = "".join([f"<mechanism>{name}</mechanism>" for name in names])
+        text = f"<mechanisms xmlns='{NS_SASL}'>{mechanisms}</mechanisms>"
+        # Types without a mechanism that binds: a client has to suspect an attack (XEP-0440 §3, rule 5).
+        if any(name.endswith("-PLUS") for name in names):
+            types = "".join([f"<channel-binding type='{name}'/>" for name in self._context.channel_bindings])
+            text += f"<sasl-channel-binding xmlns='{NS_SASL_CHANNEL_BINDING}'>{types}</sasl-channel-binding>"
+        return text
 
     def receive(self, element: Element) -> None:
         """Take an element of the SASL namespace. Raises StreamError: no such element, or no tries left."""
-        handler = self._handlers.get(element.name)
-        if handler is None:
-            raise StreamError(
-                StreamCondition.NOT_AUTHORIZED, f"<{element.name}/> is not expected before login"
-            )
-        handler(element)
+        match element.name:
+            case "auth":
+                self._auth(element)
+            case "response":
+                self._response(element)
+            case "abort":
+                self._refuse(Failure(SaslCondition.ABORTED))
+            case _:
+                raise StreamError(
+                    StreamCondition.NOT_AUTHORIZED, f"<{element.name}/> is not expected before login"
+                )
 
     def _auth(self, element: Element) -> None:
-        """A new attempt (RFC 6120 §6.4.2); one that is under way is given up."""
-        self._mechanism = element.get("mechanism") or ""
-        self._exchange = start(self._mechanism, self._context)
-        self._feed(element.text(), empty=None)
+        """A new attempt; one that is under way is given up, and was a try (RFC 6120 §6.4.2)."""
+        if self._exchange is not None:
+            self._spend_try()
+        name = element.get("mechanism", "")
+        self._mechanism = name if name in self._context.offered else "unknown"
+        self._exchange = start(name, self._context)
+        self._feed(self._exchange, element.text(), empty=None)
 
     def _response(self, element: Element) -> None:
         if self._exchange is None:
-            self._conclude(Failure(SaslCondition.MALFORMED_REQUEST))
+            self._refuse(Failure(SaslCondition.MALFORMED_REQUEST))
         else:
-            self._feed(element.text(), empty=b"")
+            self._feed(self._exchange, element.text(), empty=b"")
 
-    def _abort(self, element: Element) -> None:
-        self._conclude(Failure(SaslCondition.ABORTED))
-
-    def _feed(self, text: str, empty: bytes | None) -> None:
-        """Decode what the client sent: `=` is data of length zero (RFC 6120 §6.4.2)."""
-        assert self._exchange is not None
+    def _feed(self, exchange: Exchange, text: str, empty: bytes | None) -> None:
+        """Hand on what the client sent: `=` is data of length zero (RFC 6120 §6.4.2)."""
         try:
-            data = b"" if text == "=" else a2b_base64(text, strict_mode=True) if text else empty
-        except (binascii.Error, ValueError):
-            self._conclude(Failure(SaslCondition.INCORRECT_ENCODING))
+            data = b"" if text == "=" else _from_base64(text) if text else empty
+        except ValueError:
+            self._refuse(Failure(SaslCondition.INCORRECT_ENCODING))
             return
-        self._conclude(self._exchange.receive(data))
+        self._conclude(exchange, exchange.receive(data))
 
-    def keys(self, found: ScramKeys | None) -> None:
-        """The host's answer to `find_keys`."""
-        assert self._exchange is not None
-        self._conclude(self._exchange.keys(found))
+    # The host's answers: each comes back to the exchange that asked, and to no other.
 
-    def checked(self, ok: bool) -> None:
-        """The host's answer to `check_password`."""
-        assert self._exchange is not None
-        self._conclude(self._exchange.checked(ok))
+    def _found(self, exchange: Exchange, found: ScramKeys | SaslCondition | None) -> None:
+        if exchange is self._exchange:
+            outcome = Failure(found) if isinstance(found, SaslCondition) else exchange.keys(found)
+            self._conclude(exchange, outcome)
 
-    def fail(self, condition: SaslCondition) -> None:
-        """The host could not answer: the store is out of reach, say."""
-        self._conclude(Failure(condition))
+    def _checked(self, exchange: Exchange, ok: bool | SaslCondition) -> None:
+        if exchange is self._exchange:
+            outcome = Failure(ok) if isinstance(ok, SaslCondition) else exchange.checked(ok)
+            self._conclude(exchange, outcome)
 
-    def _conclude(self, outcome: Outcome) -> None:
+    # Outcomes
+
+    def _conclude(self, exchange: Exchange, outcome: Outcome) -> None:
         match outcome:
-            case WantsKeys():
-                self._host.find_keys(outcome)
-            case WantsPasswordCheck():
-                self._host.check_password(outcome)
+            case WantsKeys(username, hash_name):
+                keys_found = self._asking(partial(self._found, exchange))
+                self._host.find_keys(self._account(username), hash_name, keys_found)
+            case WantsPasswordCheck(username, password):
+                checked = self._asking(partial(self._checked, exchange))
+                self._host.check_password(self._account(username), password, checked)
             case Challenge(data):
                 self._host.write(f"<challenge xmlns='{NS_SASL}'>{_base64(data)}</challenge>")
             case Success(username, data):
-                content = "" if data is None else _base64(data) or "="  # RFC 6120 §6.4.6
-                self._exchange = None
-                self._host.write(f"<success xmlns='{NS_SASL}'>{content}</success>")
-                self._host.authenticated(username, self._mechanism)
+                self._succeed(username, data)
             case Failure():
-                self._exchange = None
                 self._refuse(outcome)
 
+    def _succeed(self, username: str, data: bytes | None) -> None:
+        self._exchange = None
+        account = self._account(username)
+        assert account is not None  # whoever has keys or a password has an address
+        self._accept(account, self._mechanism)
+        content = "" if data is None else _base64(data) or "="  # RFC 6120 §6.4.6
+        self._host.write(f"<success xmlns='{NS_SASL}'>{content}</success>")
+
     def _refuse(self, failure: Failure) -> None:
-        """Tell why; after the last try the stream ends (RFC 6120 §6.4.5). Giving up oneself is no try."""
+        """Tell why (RFC 6120 §6.4.5). To give up oneself is no failed login (§6.4.4)."""
+        self._exchange = None
         self._host.write(f"<failure xmlns='{NS_SASL}'><{failure.condition.value}/></failure>")
-        if failure.condition is SaslCondition.ABORTED:
-            return
-        self._host.login_failed(failure, self._mechanism)
+        if failure.condition is not SaslCondition.ABORTED:
+            account = None if failure.username is None else self._account(failure.username)
+            self._host.login_failed(account, failure.condition, self._mechanism)
+        self._spend_try()
+
+    def _spend_try(self) -> None:
+        """After the last one the stream ends (RFC 6120 §6.4.5).
+
+        An attempt that is given up counts too, or a stranger could have keys looked up without end.
+        """
         self._tries_left -= 1
         if self._tries_left <= 0:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many failed logins")
 
+    def _account(self, username: str) -> JID | None:
+        """The account of a simple user name, if it can be one (RFC 6120 §6.3.7)."""
+        try:
+            return JID.of(username, self._context.domain)
+        except InvalidJID:
+            return None
+
 
 def _base64(data: bytes) -> str:
     return b2a_base64(data, newline=False).decode("ascii")
+
+
+def _from_base64(text: str) -> bytes:
+    """Decode the one form, in which the padding bits are zero (RFC 6120 §6.3.5); raises ValueError."""
+    data = a2b_base64(text, strict_mode=True)
+    if _base64(data) != text:
+        raise ValueError("not canonical base 64")
+    return data
