@@ -8,7 +8,7 @@ from commonroom import __version__
 from commonroom.config import Settings
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
-from commonroom.core.iq import Questions
+from commonroom.core.questions import Questions
 from commonroom.core.rosters import Rosters
 from commonroom.core.subscription import Subscriptions
 from commonroom.features.contact import Contact

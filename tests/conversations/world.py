@@ -20,7 +20,7 @@ from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.protocol.jid import JID
 from commonroom.storage.memory import Memory, memory_stores
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT, NS_ROSTER
+from commonroom.xml.names import NS_BIND, NS_CLIENT, NS_ROSTER
 from commonroom.xml.parser import Limits, StreamHeader, StreamParser
 
 HEADER = (
@@ -28,7 +28,7 @@ HEADER = (
     "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 )
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-NO_LIMITS = Limits(stanza_bytes=10**9, depth=200, elements=10**6, attributes=1000, names=10**6, tag_bytes=10**9)
+NO_LIMITS = Limits(10**9, depth=200, elements=10**6, attributes=1000, names=10**6, tag_bytes=10**9)
 
 
 class Task:
@@ -122,7 +122,7 @@ class World:
             ours.session[moment] += handlers
 
     def _service(self) -> ClientService:
-        c2s = self.settings.c2s
+        c2s, sasl = self.settings.c2s, self.settings.sasl
         keys = StoredAccounts(self.stores.accounts, self._off_loop, b"fake", 4096)
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
@@ -135,7 +135,7 @@ class World:
             ),
             tls=None,  # type: ignore[arg-type]  # connections here are a trusted proxy's
             accounts=keys,
-            throttle=Throttle(self.settings.sasl.delay_first, self.settings.sasl.delay_longest, lambda: self.seconds),
+            throttle=Throttle(sasl.delay_first, sasl.delay_longest, lambda: self.seconds),
             sessions=self.core.sessions,
             questions=self.core.questions,
             start=self.start,
@@ -147,7 +147,7 @@ class World:
     def add(self, account: str) -> None:
         """Make an account; one cheap hash is enough."""
         hashes = ("SHA-256",)
-        self.stores.accounts.put(new_account(JID.parse(account), "secret", hashes, 4096, self.random, START))
+        self.stores.accounts.put(new_account(JID.parse(account), "secret", hashes, 4096, self.random, self.now()))
 
     # What a service is handed
 
@@ -292,11 +292,11 @@ class Client:
     def bind(self, resource: str | None) -> None:
         """Bind a resource, and expect to get it."""
         inside = "" if resource is None else f"<resource>{resource}</resource>"
-        self.send(f"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{inside}</bind></iq>")
+        self.send(f"<iq type='set' id='bind'><bind xmlns='{NS_BIND}'>{inside}</bind></iq>")
         (result,) = self.received()
         bind = result.only_child()
         assert bind is not None, f"not bound: {result}"
-        self.jid = bind.child_text("urn:ietf:params:xml:ns:xmpp-bind", "jid") or ""
+        self.jid = bind.child_text(NS_BIND, "jid") or ""
 
     def received(self) -> list[Element]:
         """What came since the last look: elements of the stream, without headers."""

@@ -334,6 +334,101 @@ async def test_rfc8446_4_6_3_a_change_of_keys_is_followed(contexts: TlsContexts)
     assert b"with new keys" in output
 
 
+class ByHand:
+    """A TLS client that decides what goes into one packet; its socket blocks."""
+
+    def __init__(self, server: Server) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", server.port), 3)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = client_context().wrap_bio(self.incoming, self.outgoing)
+
+    def handshake(self, with_the_end: bytes = b"") -> None:
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.outgoing.read())
+                self.incoming.write(self.sock.recv(65536))
+        self.sock.sendall(self.outgoing.read() + self.sealed(with_the_end))
+
+    def sealed(self, data: bytes) -> bytes:
+        if data:
+            self.tls.write(data)
+        return self.outgoing.read()
+
+
+@in_loop
+async def test_data_in_the_handshakes_last_packet_comes_after_connected(contexts: TlsContexts) -> None:
+    server = await Server.start(contexts=contexts)
+    client = ByHand(server)
+    with closing(client.sock):
+        await asyncio.to_thread(client.handshake, b"early")
+        stream = await server.stream()
+        await until(lambda: stream.received == b"early")
+
+
+@in_loop
+async def test_a_stream_that_ends_when_it_is_connected_receives_nothing(contexts: TlsContexts) -> None:
+    class Full(Stream):
+        def connected(self, connection: Connection) -> None:
+            super().connected(connection)
+            connection.close("<resource-constraint/>")
+
+    server = await Server.start(stream=Full, contexts=contexts)
+    client = ByHand(server)
+    with closing(client.sock):
+        await asyncio.to_thread(client.handshake, b"early")
+        stream = await server.stream()
+        await asyncio.to_thread(lambda: list(iter(lambda: client.sock.recv(65536), b"")))
+    await until(lambda: len(stream.events) > 1)
+    assert stream.events == ["connected", "lost: closed"]
+    assert stream.received == b""
+
+
+@in_loop
+async def test_what_arrived_intact_before_a_forged_record_is_received(contexts: TlsContexts) -> None:
+    server = await Server.start(contexts=contexts)
+    client = ByHand(server)
+    with closing(client.sock):
+        await asyncio.to_thread(client.handshake)
+        client.sock.sendall(client.sealed(b"last words") + b"\x17\x03\x03\x00\x20" + bytes(32))
+        stream = await server.stream()
+        await until(lambda: len(stream.events) > 1)
+    assert stream.received == b"last words"
+    assert "bad record mac" in stream.events[1]
+
+
+@in_loop
+async def test_what_is_written_during_the_handshake_waits_for_its_end(contexts: TlsContexts) -> None:
+    server = await Server.start(stream=lambda: Stream(contexts))
+    peer = await Peer.connect(server)
+    peer.say("<starttls/>")
+    await peer.hear("<proceed/>")
+    (await server.stream()).connection.write("secret")
+    await asyncio.sleep(0.01)
+    assert peer.received == b""
+    await peer.start_tls()
+    await peer.hear("secret")
+    peer.close()
+
+
+@pytest.mark.parametrize("direct", [False, True])
+@in_loop
+async def test_the_handshakes_deadline_ends_with_it(contexts: TlsContexts, direct: bool) -> None:
+    limits = ConnectionLimits(handshake_timeout=0.05)
+    server = await Server.start(limits, lambda: Stream(contexts), contexts if direct else None)
+    peer = await Peer.connect(server, client_context() if direct else None)
+    if not direct:
+        peer.say("<starttls/>")
+        await peer.hear("<proceed/>")
+        await peer.start_tls()
+    await asyncio.sleep(0.1)
+    peer.say("still here")
+    await peer.hear("still here")
+    peer.close()
+
+
 # How connections end
 
 
@@ -502,6 +597,17 @@ async def test_a_slow_reader_costs_only_itself(contexts: TlsContexts, secure: bo
     assert slow.connection.bytes_sent < 20_000_000  # what the system holds, and a little more
     assert server.streams[0].events == ["connected"]
     peer.close()
+
+
+@in_loop
+async def test_a_slow_reader_may_be_found_out_at_the_end() -> None:
+    server = await Server.start(ConnectionLimits(pending_bytes=300_000))
+    with closing(plain_socket(server)):
+        stream = await server.stream()
+        stream.connection.write("x" * 20_000_000)
+        stream.connection.close("</stream>")
+        await until(lambda: len(stream.events) > 1)
+    assert stream.events == ["connected", "lost: slow reader"]
 
 
 @in_loop

@@ -1,14 +1,20 @@
 """The contract of `AccountStore`."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from commonroom.protocol.jid import JID
+from commonroom.storage.connection import Connection
+from commonroom.storage.database import Database
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.records import Account, AccountChange, AccountState, LastActivity, StoredUser
-from tests.storage.conftest import Run
+from commonroom.storage.statements import Statement
+from commonroom.storage.stores import sql_stores
+from commonroom.storage.tables import metadata
+from tests.storage.conftest import Backend, Run
 from tests.storage.samples import CREATED, JULIET, NURSE, ROMEO, SHA1, SHA256, account, item
 
 
@@ -122,6 +128,30 @@ def test_removing_an_account_removes_all_that_is_kept_for_it_and_nothing_else(ru
         assert await stores.last_activity.get(NURSE) is not None
 
     run(scenario)
+
+
+def test_removing_an_account_leaves_no_row_behind(backend: Backend) -> None:
+    owned = [table for table in metadata.sorted_tables if "account_id" in table.c]
+    assert len(owned) >= 5
+
+    def rows(connection: Connection) -> dict[str, int]:
+        return {
+            table.name: connection.rows(Statement(f"SELECT count(*) FROM {table.name}"), {})[0][0]
+            for table in owned
+        }
+
+    async def main() -> None:
+        database = Database(backend, asyncio.get_running_loop())
+        stores = sql_stores(database)
+        stores.accounts.put(account())
+        await fill(stores, JULIET)
+        assert await database.reader.read(rows) == {table.name: 1 for table in owned}
+        stores.accounts.remove(JULIET)
+        await stores.writes.flushed()
+        assert await database.reader.read(rows) == {table.name: 0 for table in owned}
+        await database.close()
+
+    asyncio.run(main())
 
 
 def test_an_account_that_is_made_again_starts_empty(run: Run) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.postgresql import PostgresBackend
 from commonroom.storage.schema import migrate
+from commonroom.storage.statements import Query, Statement
 from commonroom.storage.stores import sql_stores
 from tests.postgres import Cluster, running_cluster
 from tests.storage.conftest import EMPTY_TABLES, Backend
@@ -153,6 +156,29 @@ def test_a_server_that_restarts_loses_nothing_and_doubles_nothing(own_cluster: C
             await restart
             await stores.writes.flushed()
             assert await stored(stores) == expected
+
+    asyncio.run(main())
+
+
+def test_readers_connect_again_after_a_restart(own_cluster: Cluster) -> None:
+    backend = PostgresBackend(make_url(own_cluster.url()))
+
+    async def main() -> None:
+        async with opened(backend) as (database, _):
+            together = threading.Barrier(backend.readers)
+            one = Query(Statement("SELECT 1"), {})
+
+            def on_every_thread(connection: Connection) -> object:
+                together.wait()
+                return connection.rows(*one)
+
+            for restart in (False, True):
+                if restart:
+                    await asyncio.to_thread(restarted, own_cluster, "fast")
+                found = await asyncio.gather(
+                    *(database.reader.read(on_every_thread) for _ in range(backend.readers))
+                )
+                assert found == [[(1,)]] * backend.readers
 
     asyncio.run(main())
 

@@ -1,10 +1,8 @@
 """The tables: made by migrations, all or nothing, and only by a program that knows them."""
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,16 +12,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from commonroom.storage import migrations
-from commonroom.storage.database import Database
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.postgresql import PostgresBackend
 from commonroom.storage.schema import migrate
 from commonroom.storage.sqlite import SqliteBackend
-from commonroom.storage.stores import sql_stores
 from commonroom.storage.tables import metadata
 from tests.postgres import Cluster
 from tests.storage.conftest import Backend
-from tests.storage.samples import JULIET
 
 OPENING = """
 import asyncio, sys
@@ -31,7 +26,7 @@ from pathlib import Path
 from commonroom.storage.database import open_database
 
 async def main():
-    database = open_database("sqlite:///commonroom.sqlite", Path(sys.argv[1]), asyncio.get_running_loop())
+    database = open_database(sys.argv[1], Path(), asyncio.get_running_loop())
     await database.close()
 
 asyncio.run(main())
@@ -55,6 +50,13 @@ def run(backend: Backend, *statements: str) -> None:
     with backend.engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def address(backend: Backend) -> str:
+    """As an operator would write it."""
+    if isinstance(backend, SqliteBackend):
+        return f"sqlite:///{backend.path}"
+    return backend.engine.url.set(drivername="postgresql").render_as_string()
 
 
 def tables(backend: Backend) -> set[str]:
@@ -110,27 +112,17 @@ def test_migrations_make_what_the_program_works_with(bare: Backend) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_of_two_programs_that_start_at_once_one_makes_the_tables(bare: Backend) -> None:
-    def start(number: int) -> bool:
-        other = (
-            SqliteBackend(bare.path) if isinstance(bare, SqliteBackend) else PostgresBackend(bare.engine.url)
-        )
-        return migrate(other, f"program {number}")
-
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(start, range(3)))
-
-    async def main() -> None:
-        database = Database(bare, asyncio.get_running_loop())
-        assert await sql_stores(database).users.load_user(JULIET)
-        await database.close()
-
-    asyncio.run(main())
+def test_programs_that_start_at_once_make_the_tables_once(bare: Backend) -> None:
+    command = [sys.executable, "-c", OPENING, address(bare)]
+    starting = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [program.wait() for program in starting] == [0, 0]
+    assert tables(bare) == {*metadata.tables, migrations.VERSION_TABLE}
 
 
 def test_a_start_with_nothing_to_migrate_does_not_import_what_it_does_not_need(tmp_path: Path) -> None:
     def imported() -> str:
-        return subprocess.check_output([sys.executable, "-c", OPENING, str(tmp_path)], text=True).strip()
+        command = [sys.executable, "-c", OPENING, f"sqlite:///{tmp_path}/commonroom.sqlite"]
+        return subprocess.check_output(command, text=True).strip()
 
     assert imported() == "alembic"
     assert imported() == ""

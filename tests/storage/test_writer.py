@@ -215,6 +215,19 @@ def test_many_callers_share_few_commits(sqlite_file: Path) -> None:
     assert 5 <= backend.commits <= 11
 
 
+def test_under_load_writes_gather_for_the_next_commit(sqlite_file: Path) -> None:
+    backend = WatchedSqlite(sqlite_file)
+
+    async def scenario(database: Database) -> None:
+        for number in range(200):
+            add(database, number)
+            await asyncio.sleep(0.001)
+        await database.writer.flushed()
+
+    using(backend, scenario, commit_delay=0.1)
+    assert backend.commits <= 20  # one write after the other, each of which alone would be a commit
+
+
 def test_neighbours_with_the_same_statement_are_sent_at_once(sqlite_file: Path) -> None:
     backend = WatchedSqlite(sqlite_file)
 

@@ -8,10 +8,11 @@ from typing import Any
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.core.feature import Tables, compile_features
-from commonroom.core.iq import IqHandlers, Questions, Timer
+from commonroom.core.iq import IqHandlers
 from commonroom.core.local import LocalDomain
 from commonroom.core.nowhere import Nowhere
 from commonroom.core.presence import Presences
+from commonroom.core.questions import Questions, Timer
 from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
@@ -59,7 +60,9 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings) -> Core
     users = Users(stores.users, stores.writes, around.start)
     questions = Questions(around.later)
     presences = Presences(router.route, users.find, local.__contains__)
-    lost = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
+    lost = StreamError(
+        StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect"
+    )
     rosters = Rosters(stores.rosters, stores.writes, lambda account: users.drop(account, lost))
     subscriptions = Subscriptions(rosters, presences, router.route, settings.roster.items)
     declared = features(Parts(settings, stores, questions, rosters, subscriptions, around.now))
@@ -71,7 +74,9 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings) -> Core
         router.domains[name] = LocalDomain(
             domain, users, iqs, questions, presences, subscriptions, tables.received
         )
-    policy = SessionPolicy(ConflictPolicy(settings.c2s.resource_conflict.value), settings.c2s.sessions_per_account)
+    policy = SessionPolicy(
+        ConflictPolicy(settings.c2s.resource_conflict.value), settings.c2s.sessions_per_account
+    )
     sessions = Sessions(
         users,
         presences,

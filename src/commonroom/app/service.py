@@ -68,7 +68,9 @@ class Service:
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         opening.push_async_callback(self._disconnect, clients)
-        watch = self._tasks.start(self._watch_accounts(core, stores.accounts, await stores.accounts.revision()))
+        watch = self._tasks.start(
+            self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
+        )
         opening.callback(watch.cancel)
         await self._listen(opening, clients)
 
@@ -79,9 +81,7 @@ class Service:
     async def _open_database(self, opening: AsyncExitStack) -> Database:
         settings = self._settings
         loop = asyncio.get_running_loop()
-        database = open_database(
-            database_url(settings), settings.state, loop, settings.database.commit_delay
-        )
+        database = open_database(database_url(settings), settings.state, loop, settings.database.commit_delay)
         opening.push_async_callback(database.close)
         return database
 

@@ -249,7 +249,7 @@ class Limits:
         "The size of what may be sent before logging in.",
         example="16 KiB",
     )
-    depth: int = option(Whole(16, 512), 64, "How many elements may be inside one another.")
+    depth: int = option(Whole(16, 200), 64, "How many elements may be inside one another.")
     elements: int = option(Whole(100, 1_000_000), 2000, "How many elements a stanza may have.")
     attributes: int = option(Whole(16, 10_000), 64, "How many attributes an element may have.")
     names: int = option(
@@ -294,9 +294,11 @@ class Sasl:
     )
     iterations: int = option(
         Whole(4096, 1_000_000),
-        10_000,
-        "How often SCRAM hashes a password. More makes a stolen database harder to use and each login "
-        "slower, on phones above all. It counts for passwords that are set from now on.",
+        4096,
+        "How often SCRAM hashes a password; RFC 5802 §5.1 allows no less than the default. More makes a "
+        "stolen database harder to use, and each login slower, on phones above all. It counts for passwords "
+        "that are set from now on.",
+        example=10_000,
     )
     tries_per_stream: int = option(
         Whole(3, 6),

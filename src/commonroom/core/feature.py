@@ -28,7 +28,9 @@ class Scope(Enum):
     """To whom an IQ is addressed; what the handler is given beside it (in brackets)."""
 
     SERVER = "server"  # the domain itself [LocalDomain]
-    OWN_ACCOUNT = "own account"  # no `to`, or the sender's own bare address: the owner alone gets here [Session]
+    OWN_ACCOUNT = (
+        "own account"  # no `to`, or the sender's own bare address: the owner alone gets here [Session]
+    )
     ACCOUNT = "account"  # the bare address of somebody else's account [User]
 
 
@@ -66,7 +68,9 @@ def _attach(method: Method, mark: object) -> Method:
     return method
 
 
-def on_iq(kind: str, namespace: str, *names: str, to: Scope | tuple[Scope, ...]) -> Callable[[Method], Method]:
+def on_iq(
+    kind: str, namespace: str, *names: str, to: Scope | tuple[Scope, ...]
+) -> Callable[[Method], Method]:
     """The method answers a `get` or `set` whose child has one of these names.
 
     It returns the payload of the result (None: an empty result), `ANSWERED`, or an awaitable of either;

@@ -4,9 +4,10 @@ from collections.abc import Awaitable
 
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
 from commonroom.core.feature import Scope
-from commonroom.core.iq import IqHandlers, Questions
+from commonroom.core.iq import IqHandlers
 from commonroom.core.message import Outcome, StageTable, run
 from commonroom.core.presence import Presences
+from commonroom.core.questions import Questions
 from commonroom.core.session import Session
 from commonroom.core.subscription import SUBSCRIPTION_TYPES, Subscriptions
 from commonroom.core.user import User

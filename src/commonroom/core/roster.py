@@ -33,7 +33,11 @@ class Roster:
     def item(self, contact: JID) -> RosterItem:
         """The contact's item, or what stands for one that is not there."""
         item = self.items.get(contact)
-        return RosterItem(contact, "", (), SubscriptionState.NONE, False, False, None, 0) if item is None else item
+        return (
+            RosterItem(contact, "", (), SubscriptionState.NONE, False, False, None, 0)
+            if item is None
+            else item
+        )
 
     def ver(self, version: int) -> str:
         """A version as clients see it (RFC 6121 §2.1.1)."""

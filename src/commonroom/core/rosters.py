@@ -36,18 +36,20 @@ class Rosters:
     def change(self, user: User, item: RosterItem) -> RosterItem:
         """Change an item in memory and on its way to the disk; announce it after `flushed`.
 
-        An item that says nothing any more (no state, not listed, not approved) goes.
+        An item that says nothing any more (no state, not listed, not approved) goes. So does, for the
+        clients, one that is not listed any more: a client with an older version gets the whole roster.
         """
         roster = user.roster
         roster.version += 1
         item = replace(item, version=roster.version)
-        if item.listed or item.approved or item.state is not SubscriptionState.NONE:
-            roster.put(item)
-            self._store.put(user.jid, item)
-        else:
+        remains = item.listed or item.approved or item.state is not SubscriptionState.NONE
+        if not remains or (roster.item(item.jid).listed and not item.listed):
             roster.discard(item.jid)
             roster.complete_from = roster.version
             self._store.remove(user.jid, item.jid, roster.version)
+        if remains:
+            roster.put(item)
+            self._store.put(user.jid, item)
         return item
 
     async def flushed(self, user: User) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import NamedTuple
 
-from commonroom.core.iq import Questions
 from commonroom.core.moments import Moment, Moments, tell, tell_all
 from commonroom.core.presence import Presences
+from commonroom.core.questions import Questions
 from commonroom.core.session import ClientStream, Session, Spawn, Submit
 from commonroom.core.user import User
 from commonroom.core.users import Users

@@ -20,12 +20,15 @@ from commonroom.xml.parser import parse_fragment
 
 SUBSCRIPTION_TYPES = frozenset(PresenceType(action.value) for action in SubscriptionAction)
 
+# How much a request may say: it is kept in full until it is answered (RFC 6121 §3.1.3).
+REQUEST_BYTES = 10_000
+
 
 class Subscriptions(Feature):
     """Carries out what a subscription stanza means for the one account at hand, as sender or as recipient.
 
-    Nothing is told to anybody before it is on disk. `limit` bounds the items of a roster, those that are
-    mere requests included: whoever asks beyond it is not heard (RFC 6121 §3.1.3, on resource exhaustion).
+    Nothing is told to anybody before it is on disk. `limit` bounds the contacts in a roster, and likewise
+    the requests of others: whoever asks beyond it is not heard (RFC 6121 §3.1.3, on resource exhaustion).
     """
 
     rfc = "6121"
@@ -53,12 +56,14 @@ class Subscriptions(Feature):
         if contact == user.jid:
             raise not_acceptable("everybody sees their own presence")
         action = SubscriptionAction(stanza.type.value)
+        if action is SubscriptionAction.SUBSCRIBE and _is_too_long(stanza):
+            raise not_acceptable(f"a request has {REQUEST_BYTES} bytes at most")
         before = user.roster.item(contact)
-        if contact not in user.roster.items and len(user.roster.items) >= self._limit:
-            raise not_acceptable(f"a roster holds {self._limit} contacts at most")
         transition, approved = decide(before.state, before.approved, action, Direction.OUTBOUND)
         adds = action in (SubscriptionAction.SUBSCRIBE, SubscriptionAction.SUBSCRIBED)
         listed = before.listed or (transition.push and adds)
+        if listed and not before.listed and len(user.roster.listed()) >= self._limit:
+            raise not_acceptable(f"a roster holds {self._limit} contacts at most")
         request = before.request if transition.state.pending_in else None
         after = replace(before, state=transition.state, approved=approved, listed=listed, request=request)
         stanza.to, stanza.sender = contact, user.jid
@@ -68,9 +73,11 @@ class Subscriptions(Feature):
         """What a contact sends (RFC 6121 §3.1.3, §3.1.6, §3.2.3, §3.3.3)."""
         assert stanza.sender is not None
         contact = stanza.sender.bare
-        if contact == user.jid or (contact not in user.roster.items and len(user.roster.items) >= self._limit):
-            return
         action = SubscriptionAction(stanza.type.value)
+        if contact == user.jid or (
+            action is SubscriptionAction.SUBSCRIBE and not self._has_room(stanza, user)
+        ):
+            return
         before = user.roster.item(contact)
         transition, approved = decide(before.state, before.approved, action, Direction.INBOUND)
         stanza = stanza.addressed(user.jid, contact)
@@ -79,6 +86,13 @@ class Subscriptions(Feature):
             request = stanza.xml()
         after = replace(before, state=transition.state, approved=approved, request=request)
         await self._carry_out(user, before, after, transition, stanza, self._hand_over(user))
+
+    def _has_room(self, request: Presence, user: User) -> bool:
+        assert request.sender is not None
+        roster = user.roster
+        is_known = request.sender.bare in roster.items
+        has_room = is_known or len(roster.items) - len(roster.listed()) < self._limit
+        return has_room and not _is_too_long(request)
 
     async def _carry_out(
         self,
@@ -125,9 +139,7 @@ class Subscriptions(Feature):
         """The user removes a contact: end what there is between them (RFC 6121 §2.5.2)."""
         before = user.roster.item(contact)
         end = removal(before.state)
-        after = replace(
-            before, state=end.state, approved=False, listed=False, name="", groups=()
-        )
+        after = replace(before, state=end.state, approved=False, listed=False, name="", groups=())
         await self._rosters.remove(user, contact, after)
         if end.withdraw:
             self._presences.withdraw(user, contact)
@@ -140,6 +152,10 @@ class Subscriptions(Feature):
         for item in session.user.roster.items.values():
             if item.request is not None:
                 session.send(_stored_request(item.request))
+
+
+def _is_too_long(request: Presence) -> bool:
+    return len(request.addressed(request.to, request.sender).xml().encode()) > REQUEST_BYTES
 
 
 def _stored_request(xml: str) -> Presence:

@@ -31,7 +31,16 @@ class User:
     address, `most_available` those of them with the highest priority (RFC 6121 §8.5.2.1.1).
     """
 
-    __slots__ = ("__weakref__", "available", "jid", "most_available", "non_negative", "roster", "sessions", "wants")
+    __slots__ = (
+        "__weakref__",
+        "available",
+        "jid",
+        "most_available",
+        "non_negative",
+        "roster",
+        "sessions",
+        "wants",
+    )
 
     def __init__(self, jid: JID, roster: Roster) -> None:
         self.jid = jid

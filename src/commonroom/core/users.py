@@ -17,8 +17,7 @@ IDLE_USERS = 1000
 
 
 class Users:
-    """`start` runs a coroutine at once and gives something that many can await.
-    """
+    """`start` runs a coroutine at once and gives something that many can await."""
 
     def __init__(
         self,

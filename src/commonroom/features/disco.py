@@ -8,8 +8,8 @@ from commonroom.protocol.caps import NS_CAPS, Identity, verification_string
 from commonroom.protocol.errors import item_not_found, service_unavailable
 from commonroom.protocol.stanza import Iq
 from commonroom.xml.element import Element
+from commonroom.xml.names import NS_DISCO_INFO
 
-NS_INFO = "http://jabber.org/protocol/disco#info"
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 
 SERVER = Identity("server", "im", name="Common Room")
@@ -23,8 +23,8 @@ class Disco(Feature):
     """
 
     xep = Xep("0030", "2.5.0")
-    disco = (NS_INFO, NS_ITEMS, NS_CAPS)
-    account_disco = (NS_INFO, NS_ITEMS)
+    disco = (NS_DISCO_INFO, NS_ITEMS, NS_CAPS)
+    account_disco = (NS_DISCO_INFO, NS_ITEMS)
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -39,7 +39,7 @@ class Disco(Feature):
         """The server's capabilities, so that clients need not ask (XEP-0115 §6.3)."""
         return (Element(NS_CAPS, "c", {"hash": "sha-1", "node": self._node, "ver": self._ver}),)
 
-    @on_iq("get", NS_INFO, "query", to=Scope.SERVER)
+    @on_iq("get", NS_DISCO_INFO, "query", to=Scope.SERVER)
     def server_info(self, iq: Iq, domain: LocalDomain) -> Element:
         """What the service is and can do (XEP-0030 §3.1); its one node is that of its caps."""
         node = iq.request().get("node")
@@ -52,12 +52,12 @@ class Disco(Feature):
         """The services beside this one (XEP-0030 §4.1); accounts are nobody's business (§8)."""
         return _no_items(iq)
 
-    @on_iq("get", NS_INFO, "query", to=Scope.OWN_ACCOUNT)
+    @on_iq("get", NS_DISCO_INFO, "query", to=Scope.OWN_ACCOUNT)
     def own_info(self, iq: Iq, session: Session) -> Element:
         """What the server does for the account that asks."""
         return self._account_info(iq)
 
-    @on_iq("get", NS_INFO, "query", to=Scope.ACCOUNT)
+    @on_iq("get", NS_DISCO_INFO, "query", to=Scope.ACCOUNT)
     def account_info(self, iq: Iq, user: User) -> Element:
         """Only for those who see the account's presence: others get what a missing account gives (§8)."""
         _for_subscribers(iq, user)
@@ -89,13 +89,13 @@ def _for_subscribers(iq: Iq, user: User) -> None:
 def _info(
     node: str | None, identity: Identity, features: tuple[str, ...], forms: tuple[Element, ...]
 ) -> Element:
-    query = Element(NS_INFO, "query", None if node is None else {"node": node})
+    query = Element(NS_DISCO_INFO, "query", None if node is None else {"node": node})
     attributes = {"category": identity.category, "type": identity.type}
     if identity.name:
         attributes["name"] = identity.name
-    query.append(Element(NS_INFO, "identity", attributes))
+    query.append(Element(NS_DISCO_INFO, "identity", attributes))
     for feature in features:
-        query.append(Element(NS_INFO, "feature", {"var": feature}))
+        query.append(Element(NS_DISCO_INFO, "feature", {"var": feature}))
     for form in forms:
         query.append(form)
     return query

@@ -5,20 +5,18 @@ from datetime import datetime
 from typing import NamedTuple
 
 from commonroom.core.feature import Feature, Xep, on_message, on_session
-from commonroom.core.iq import NoAnswer, Questions
 from commonroom.core.message import Outcome, Received
 from commonroom.core.moments import Moment
+from commonroom.core.questions import NoAnswer, Questions
 from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.delay import delay
 from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, Message, MessageType, read_message
-from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import OfflineStore, Writes
 from commonroom.storage.records import OfflineMessage
-from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT, NS_PING
+from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.parser import parse_fragment
 
 NS_HINTS = "urn:xmpp:hints"
@@ -49,7 +47,12 @@ class Offline(Feature):
     disco = ("msgoffline",)
 
     def __init__(
-        self, store: OfflineStore, writes: Writes, questions: Questions, quota: OfflineQuota, now: Callable[[], datetime]
+        self,
+        store: OfflineStore,
+        writes: Writes,
+        questions: Questions,
+        quota: OfflineQuota,
+        now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._writes = writes
@@ -117,8 +120,9 @@ class Offline(Feature):
             self._done(session)
         if page:
             self._sent[session] = page[-1].id
-            ping = Element(NS_PING, "ping")
-            self._questions.ask(session, ping, self._delivered(session, page[-1].id, is_last), PATIENCE)
+            self._questions.ask_whether_alive(
+                session, self._delivered(session, page[-1].id, is_last), PATIENCE
+            )
 
     async def _load(self, user: User, after: int) -> list[OfflineMessage]:
         """Up to a page; if that seems to be all, nothing was stored while it was read."""
@@ -145,9 +149,9 @@ class Offline(Feature):
             # An answer, or a stream that lives on without one.
             if not is_last:
                 session.after(self._next_page(session))
+            self._store.remove(session.user.jid, last)
             if self._sent.get(session) == last:
                 del self._sent[session]
-            self._store.remove(session.user.jid, last)
 
         return answered
 
@@ -179,7 +183,9 @@ def _is_worth_keeping(message: Message) -> bool:
         return False
     if message.type is not MessageType.CHAT:
         return True
-    return any(element.namespace != NS_CHAT_STATES and element.name != "thread" for element in message.elements())
+    return any(
+        element.namespace != NS_CHAT_STATES and element.name != "thread" for element in message.elements()
+    )
 
 
 def _delayed(stored: OfflineMessage, by: JID) -> Message:

@@ -31,7 +31,9 @@ class PrivateStorage(Feature):
         if wanted is None:
             raise bad_request("name the one element to get")
         stored = await self._store.get(session.user.jid, wanted.namespace, wanted.name)
-        element = Element(wanted.namespace, wanted.name) if stored is None else parse_fragment(stored, NS_PRIVATE)
+        element = (
+            Element(wanted.namespace, wanted.name) if stored is None else parse_fragment(stored, NS_PRIVATE)
+        )
         return Element(NS_PRIVATE, "query", None, element)
 
     @on_iq("set", NS_PRIVATE, "query", to=Scope.OWN_ACCOUNT)
@@ -41,10 +43,15 @@ class PrivateStorage(Feature):
         if not elements or any(element.namespace in ("", NS_PRIVATE) for element in elements):
             raise not_acceptable("each element needs a namespace of its own")
         account = session.user.jid
-        stored = [(element, serialize(element, NS_PRIVATE)) for element in elements]
-        added = sum(len(xml.encode()) for _, xml in stored)
-        if await self._store.size(account) + added > self._quota:
+        added = {(element.namespace, element.name): serialize(element, NS_PRIVATE) for element in elements}
+        replaced = [await self._store.get(account, *key) for key in added]
+        growth = sum(map(_size, added.values())) - sum(map(_size, replaced))
+        if growth > 0 and await self._store.size(account) + growth > self._quota:
             raise resource_constraint(f"private storage holds {self._quota} bytes")
-        for element, xml in stored:
-            self._store.put(account, element.namespace, element.name, xml)
+        for key, xml in added.items():
+            self._store.put(account, *key, xml)
         await self._writes.flushed()
+
+
+def _size(xml: str | None) -> int:
+    return 0 if xml is None else len(xml.encode())

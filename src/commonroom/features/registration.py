@@ -1,7 +1,6 @@
 """XEP-0077: In-Band Registration, closed: accounts come from the institution."""
 
 from commonroom.core.feature import Feature, Scope, Xep, on_iq
-from commonroom.core.session import Session
 from commonroom.protocol.errors import StanzaError, not_allowed
 from commonroom.protocol.stanza import Iq
 from commonroom.xml.element import Element
@@ -36,7 +35,9 @@ class ClosedRegistration(Feature):
     @on_iq("set", NS_REGISTER, "query", to=(Scope.SERVER, Scope.OWN_ACCOUNT))
     def refuse(self, iq: Iq, at: object) -> None:
         """No password is changed and no account removed from here (XEP-0077 §3.2, §3.3)."""
-        raise closed(self._password_page and f"passwords are changed at {self._password_page}", self._instructions)
+        raise closed(
+            self._password_page and f"passwords are changed at {self._password_page}", self._instructions
+        )
 
 
 def closed(*reasons: str) -> StanzaError:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from commonroom.core.feature import ANSWERED, Answered, Feature, Scope, on_iq, on_session
 from commonroom.core.moments import Moment
-from commonroom.core.roster import item_element, query, removed_element
+from commonroom.core.roster import item_element, query
 from commonroom.core.rosters import Rosters, push
 from commonroom.core.session import Session
 from commonroom.core.subscription import Subscriptions
@@ -53,10 +53,10 @@ class RosterQueries(Feature):
         if known is None:
             return query(roster.ver(roster.version), [item_element(item) for item in roster.listed()])
         session.send(iq.result())
-        for item in sorted(roster.items.values(), key=lambda item: item.version):
+        for item in sorted(roster.listed(), key=lambda item: item.version):
             if item.version > known:
-                shown = item_element(item) if item.listed else removed_element(item.jid)
-                session.send(push(session.jid, query(roster.ver(item.version), (shown,)), item.version))
+                shown = query(roster.ver(item.version), (item_element(item),))
+                session.send(push(session.jid, shown, item.version))
         return ANSWERED
 
     @on_iq("set", NS_ROSTER, "query", to=Scope.OWN_ACCOUNT)
@@ -73,7 +73,7 @@ class RosterQueries(Feature):
             await self._subscriptions.remove(session.user, contact)
             return
         after = replace(before, name=self._name(item), groups=self._groups(item), listed=True)
-        if not before.listed and len(session.user.roster.items) >= self._limits.items:
+        if not before.listed and len(session.user.roster.listed()) >= self._limits.items:
             raise not_acceptable(f"a roster holds {self._limits.items} contacts at most")
         await self._rosters.put(session.user, after)
 
@@ -107,4 +107,3 @@ class RosterQueries(Feature):
     def forget(self, session: Session) -> None:
         """Pushes go to connected resources only."""
         self._rosters.interested.discard(session)
-

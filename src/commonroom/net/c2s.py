@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
-from commonroom.core.iq import NoAnswer, Questions, Timer
+from commonroom.core.questions import NoAnswer, Questions, Timer
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
 from commonroom.net.connection import Connection, Pause
@@ -21,8 +21,6 @@ from commonroom.protocol.sasl import SaslCondition
 from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.stanza import Iq
 from commonroom.storage.errors import StorageError
-from commonroom.xml.element import Element
-from commonroom.xml.names import NS_PING
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +255,7 @@ class ClientConnection:
     def _ping(self, session: Session) -> None:
         patience = self._service.limits.idle_ping_timeout
         try:
-            self._service.questions.ask(session, Element(NS_PING, "ping"), self._pinged, patience)
+            self._service.questions.ask_whether_alive(session, self._pinged, patience)
         except StanzaError:  # it owes us too many answers already: look again when they are overdue
             self._watch_silence(patience)
 

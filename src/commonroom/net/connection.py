@@ -358,10 +358,9 @@ class Connection(asyncio.Protocol):
 
         A socket closed with data unread resets the connection, and the peer never sees why.
         """
-        if not self._transport.is_closing():  # a slow reader, just now
-            self._say_goodbye()
-            self._transport.write_eof()
-            self.resume(Pause.PARKED)
+        self._say_goodbye()
+        self._transport.write_eof()
+        self.resume(Pause.PARKED)
 
     def _tls_closed(self) -> None:
         if self._state is _OPEN:

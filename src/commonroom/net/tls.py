@@ -314,7 +314,7 @@ class TlsEngine:
 
     def _decrypt(self) -> bytes:
         """Everything that is complete. A read costs little, also the last, which finds nothing."""
-        _ERR_clear_error()  # what somebody left there would be taken for ours, before OpenSSL 4 even for an error
+        _ERR_clear_error()  # what somebody left there would be taken for ours
         buffer, view = self._scratch.buffer, self._scratch.view
         plaintext = b""
         while (size := _SSL_read(self._ssl, buffer, SCRATCH_BYTES)) > 0:

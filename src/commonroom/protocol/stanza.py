@@ -4,6 +4,7 @@ A stanza is read once: its addresses are normalised, its type is checked. It is 
 never from the bytes it came in, and its children are serialized once however many copies go out.
 """
 
+import re
 from enum import StrEnum
 from typing import Self
 
@@ -51,6 +52,7 @@ PRESENCE_TYPES = {kind.value: kind for kind in PresenceType if kind is not Prese
 IQ_TYPES = {kind.value: kind for kind in IqType}
 
 _COMMON = frozenset(("to", "from", "id", "type", "xml:lang"))
+_INTEGER = re.compile(r"[+-]?[0-9]{1,9}")  # int() takes more: "1_0", other digits
 
 
 class Stanza:
@@ -229,10 +231,10 @@ class Presence(Stanza):
         element = self.child(NS_CLIENT, "priority")
         if element is None:
             return 0
-        try:
-            priority = int(element.text().strip() or "0")
-        except ValueError:
-            raise bad_request("priority is not an integer") from None
+        text = element.text().strip()
+        if text and _INTEGER.fullmatch(text) is None:
+            raise bad_request("priority is not an integer")
+        priority = int(text or "0")
         if not -128 <= priority <= 127:
             raise bad_request("priority is not between -128 and 127")
         return priority

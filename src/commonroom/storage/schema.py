@@ -17,9 +17,9 @@ def migrate(backend: Backend, shown: str) -> bool:
 
     `shown` is the database in words to an operator; raises CannotOpen.
     """
+    if inspect(backend, shown) == REVISIONS[-1]:
+        return False
     try:
-        if _check(backend, shown) == REVISIONS[-1]:
-            return False
         _upgrade(backend)
     except CannotOpen:
         raise

@@ -26,3 +26,6 @@ NS_PING = "urn:xmpp:ping"
 
 # XEP-0077
 NS_REGISTER = "jabber:iq:register"
+
+# XEP-0030
+NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"

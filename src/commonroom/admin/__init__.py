@@ -1,0 +1,1 @@
+"""What operators do, one typed function each; commands, and later pages, are skins over it."""

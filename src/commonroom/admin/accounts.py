@@ -1,0 +1,133 @@
+"""Operations on accounts."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from commonroom.accounts.stored import new_account
+from commonroom.admin.errors import AccountExists, BadAddress, BadPassword, NoSuchAccount
+from commonroom.admin.registry import Registry
+from commonroom.protocol.jid import JID, InvalidJID
+from commonroom.protocol.sasl.scram_keys import ScramKeys
+from commonroom.storage.records import Account, OfflineUsage
+
+# How many accounts are read at once: enough to be fast, few enough to take no memory.
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What is known of an account; `last_online` is None if it never was."""
+
+    jid: JID
+    created: datetime
+    disabled: bool
+    keys: tuple[ScramKeys, ...]
+    contacts: int
+    offline: OfflineUsage
+    last_online: datetime | None
+
+
+async def add_account(registry: Registry, address: str, password: str) -> JID:
+    """Make an account; raises BadAddress, BadPassword or AccountExists."""
+    jid = local_address(registry.domains, address)
+    if await registry.stores.accounts.exists(jid):
+        raise AccountExists(f"{jid}: there is such an account; change its password, or remove it first")
+    await _put(registry, made(registry, jid, password))
+    return jid
+
+
+async def list_accounts(registry: Registry, domain: str | None = None) -> AsyncIterator[Account]:
+    """All accounts, or those of one domain, by address."""
+    if domain is not None:
+        domain = local_address(registry.domains, domain, is_account=False).domain
+    after: JID | None = None
+    while page := await registry.stores.accounts.page(domain, after, PAGE):
+        for account in page:
+            yield account
+        after = page[-1].jid
+
+
+async def show_account(registry: Registry, address: str) -> AccountFacts:
+    """What is known of an account; raises BadAddress or NoSuchAccount."""
+    account = await find(registry, address)
+    user = await registry.stores.users.load_user(account.jid)
+    activity = await registry.stores.last_activity.get(account.jid)
+    return AccountFacts(
+        account.jid,
+        account.created,
+        account.disabled,
+        account.keys,
+        sum(item.listed for item in user.roster.items),
+        user.offline,
+        None if activity is None else activity.at,
+    )
+
+
+async def set_password(registry: Registry, address: str, password: str) -> JID:
+    """Change a password; all else stays. Raises BadAddress, NoSuchAccount or BadPassword."""
+    account = await find(registry, address)
+    await _put(registry, replace(account, keys=made(registry, account.jid, password).keys))
+    return account.jid
+
+
+async def disable_account(registry: Registry, address: str, disabled: bool) -> JID:
+    """Lock an account, or unlock it; raises BadAddress or NoSuchAccount."""
+    account = await find(registry, address)
+    before = registry.stores.writes.appended
+    registry.stores.accounts.disable(account.jid, disabled)
+    await registry.stores.writes.flushed(before)
+    return account.jid
+
+
+async def remove_account(registry: Registry, address: str) -> JID:
+    """Remove an account with all that is kept for it; raises BadAddress or NoSuchAccount."""
+    account = await find(registry, address)
+    before = registry.stores.writes.appended
+    registry.stores.accounts.remove(account.jid)
+    await registry.stores.writes.flushed(before)
+    return account.jid
+
+
+async def find(registry: Registry, address: str) -> Account:
+    """An account that exists; raises BadAddress or NoSuchAccount."""
+    jid = local_address(registry.domains, address)
+    account = await registry.stores.accounts.get(jid)
+    if account is None:
+        raise NoSuchAccount(f"{jid}: there is no such account")
+    return account
+
+
+def made(registry: Registry, jid: JID, password: str) -> Account:
+    """An account that is new; costs milliseconds of CPU. Raises BadPassword."""
+    try:
+        return new_account(
+            jid, password, registry.hash_names, registry.iterations, registry.random, registry.now()
+        )
+    except ValueError as error:
+        reason = str(error)
+    # Raised here and not above, so that no traceback leads to what was typed.
+    raise BadPassword(f"{jid}: this is {reason}; choose another one")
+
+
+def local_address(domains: tuple[str, ...], text: str, is_account: bool = True) -> JID:
+    """The bare address of an account of one of the domains, or one of the domains; raises BadAddress."""
+    try:
+        jid = JID.parse(text)
+    except InvalidJID as error:
+        raise BadAddress(f"{text}: this is not an address: {error}") from None
+    if is_account and jid.local is None:
+        raise BadAddress(
+            f"{text}: an account has an @ in its address; write {text}@{domains[0]}, for example"
+        )
+    if not jid.is_bare or (jid.local and not is_account):
+        raise BadAddress(f"{text}: this is more than needed; write {jid.bare if is_account else jid.domain}")
+    if jid.domain not in domains:
+        raise BadAddress(f"{text}: {jid.domain} is not served here; configured: {', '.join(domains)}")
+    return jid
+
+
+async def _put(registry: Registry, account: Account) -> None:
+    before = registry.stores.writes.appended
+    registry.stores.accounts.put(account)
+    await registry.stores.writes.flushed(before)

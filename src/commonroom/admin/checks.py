@@ -1,0 +1,126 @@
+"""Looking over a configuration and what it refers to, without starting a service."""
+
+import asyncio
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from commonroom.admin.lock import is_running
+from commonroom.admin.places import SQLITE_FILE, database_url, key_pairs
+from commonroom.config import KeyPair, Settings
+from commonroom.net.certificates import Severity, inspect
+from commonroom.net.listener import Listener, ListenError
+from commonroom.storage.database import inspect_database
+from commonroom.storage.errors import CannotOpen
+from commonroom.storage.migrations import REVISIONS
+
+# Files that a service has open besides connections; see `allow_files`.
+OTHER_FILES = 200
+
+
+class Finding(NamedTuple):
+    """Something that an operator should know: how bad it is, about what, and what to do."""
+
+    severity: Severity
+    about: str
+    text: str
+
+
+async def check(settings: Settings, now: datetime) -> list[Finding]:
+    """Everything that is to be said of what a configuration refers to; `now` is aware."""
+    return [
+        *check_state(settings),
+        *check_certificates(settings, now),
+        *check_database(settings),
+        *check_files(settings),
+        *await check_addresses(settings),
+    ]
+
+
+def check_state(settings: Settings) -> Iterator[Finding]:
+    """The folder for data is there, writable for us and closed to others."""
+    state = settings.state
+    if not state.exists():
+        yield _note("state", f"{state}: there is no such folder; the first start makes it")
+    elif not state.is_dir():
+        yield _error("state", f"{state}: this is not a folder; name another one as state")
+    elif not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        yield _error("state", f"{state}: it cannot be written by this account; give it to the service's user")
+    elif state.stat().st_mode & stat.S_IWOTH:
+        yield _warning("state", f"{state}: every account of this machine may change it; chmod 700 it")
+
+
+def check_certificates(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Each pair of files against the domains that use it."""
+    pairs: dict[KeyPair, list[str]] = {}
+    for domain, pair in key_pairs(settings).items():
+        pairs.setdefault(pair, []).append(domain)
+    for name, own in settings.tls.domains.items():
+        domains = pairs.setdefault(KeyPair(own.certificate, own.key), [])
+        if name not in domains:
+            domains.append(name)
+    for (certificate, key), domains in pairs.items():
+        for problem in inspect(certificate, key, domains, now):
+            yield Finding(problem.severity, "certificate", problem.text)
+
+
+def check_database(settings: Settings) -> Iterator[Finding]:
+    """It can be reached, and its tables are not from the future."""
+    file = settings.state / SQLITE_FILE
+    if settings.database.url == "sqlite" and not file.exists():
+        yield _note("database", f"{file}: there is no such file; the first start makes it")
+        return
+    try:
+        revision = inspect_database(database_url(settings), settings.state)
+    except CannotOpen as error:
+        yield _error("database", str(error))
+        return
+    if revision is None:
+        yield _note("database", "it has no tables; the first start makes them")
+    elif revision != REVISIONS[-1]:
+        change = f"from {revision} to {REVISIONS[-1]}"
+        yield _warning("database", f"the next start changes its tables {change}; make a backup first")
+
+
+def check_files(settings: Settings) -> Iterator[Finding]:
+    """The system lets a process open as many files as there may be connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.c2s.connections + OTHER_FILES
+    if most not in (resource.RLIM_INFINITY,) and most < wanted:
+        instead = f"allow {wanted} (LimitNOFILE= of systemd, or ulimit -n), or lower c2s.connections"
+        yield _warning("open files", f"the system allows {most} open files; {instead}")
+
+
+async def check_addresses(settings: Settings) -> list[Finding]:
+    """It is possible to listen there; not tried while a service runs, which does."""
+    c2s = settings.c2s
+    addresses = (*c2s.listen, *c2s.listen_direct_tls, *c2s.listen_plain)
+    if not addresses:
+        return [_error("addresses", "no client can connect; name an address in c2s.listen")]
+    if is_running(settings.state):
+        return []
+    found = []
+    for address in addresses:
+        listener = Listener(address, asyncio.Protocol)
+        try:
+            await listener.start()
+        except ListenError as error:
+            found.append(_error("addresses", str(error)))
+        finally:
+            listener.stop()
+    return found
+
+
+def _error(about: str, text: str) -> Finding:
+    return Finding(Severity.ERROR, about, text)
+
+
+def _warning(about: str, text: str) -> Finding:
+    return Finding(Severity.WARNING, about, text)
+
+
+def _note(about: str, text: str) -> Finding:
+    return Finding(Severity.NOTE, about, text)

@@ -1,0 +1,25 @@
+"""Where the configuration says that things are."""
+
+from commonroom.config import KeyPair, Settings
+
+SQLITE_FILE = "commonroom.sqlite3"
+
+
+def database_url(settings: Settings) -> str:
+    """The database's address as storage wants it."""
+    url = settings.database.url
+    return f"sqlite:///{SQLITE_FILE}" if url == "sqlite" else url
+
+
+def shared_key_pair(settings: Settings) -> KeyPair:
+    """The certificate and key of every domain that has none of its own."""
+    tls = settings.tls
+    return KeyPair(
+        tls.certificate or settings.state / "certificate.pem", tls.key or settings.state / "key.pem"
+    )
+
+
+def key_pairs(settings: Settings) -> dict[str, KeyPair]:
+    """The certificate and key of each domain; the default domain comes first."""
+    own = {name: KeyPair(pair.certificate, pair.key) for name, pair in settings.tls.domains.items()}
+    return {name: own.get(name, shared_key_pair(settings)) for name in settings.domains}

@@ -1,0 +1,59 @@
+"""What operations on accounts work with, and how it is opened; beside a running service as well."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from commonroom.admin.places import database_url
+from commonroom.config import Mechanism, Settings
+from commonroom.protocol.sasl.scram_keys import DIGESTS
+from commonroom.storage.database import open_database
+from commonroom.storage.interfaces import Stores
+from commonroom.storage.stores import sql_stores
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The stores, and what the configuration says of accounts; the first domain is the default one.
+
+    `now` gives an aware datetime; `random` so many bytes.
+    """
+
+    stores: Stores
+    domains: tuple[str, ...]
+    hash_names: tuple[str, ...]
+    iterations: int
+    now: Callable[[], datetime]
+    random: Callable[[int], bytes]
+
+
+def registry(settings: Settings, stores: Stores) -> Registry:
+    """The registry of a configuration."""
+    return Registry(
+        stores,
+        settings.domains,
+        hash_names(settings.sasl.mechanisms),
+        settings.sasl.iterations,
+        lambda: datetime.now(UTC),
+        secrets.token_bytes,
+    )
+
+
+@asynccontextmanager
+async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
+    """Open the database of a configuration, and close it; raises CannotOpen."""
+    loop = asyncio.get_running_loop()
+    database = open_database(database_url(settings), settings.state, loop, settings.database.commit_delay)
+    try:
+        yield registry(settings, sql_stores(database))
+    finally:
+        await database.close()
+
+
+def hash_names(mechanisms: Iterable[Mechanism]) -> tuple[str, ...]:
+    """The hashes for which accounts need keys; all, where only PLAIN is offered: SCRAM may be one day."""
+    offered = {mechanism.value.removesuffix("-PLUS") for mechanism in mechanisms}
+    return tuple(name for name in DIGESTS if f"SCRAM-{name}" in offered) or tuple(DIGESTS)

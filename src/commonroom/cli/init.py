@@ -1,0 +1,130 @@
+"""`commonroom init`: sets a new service up."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from os.path import relpath
+from pathlib import Path
+
+import click
+
+from commonroom.admin.errors import AdminError
+from commonroom.admin.setup import setup
+from commonroom.cli.output import config_option, explained
+from commonroom.config import ConfigError, ListenAddress, Settings
+from commonroom.config.addresses import DatabaseUrl, Domain, Listen
+from commonroom.config.kinds import Kind, ListOf, RefusedError, T
+from commonroom.config.schema import C2s, Database
+from commonroom.net.certificates import CertificateError
+from commonroom.storage.errors import StorageError
+
+
+@click.command()
+@click.option("--domain", "domains", multiple=True, help="A domain that addresses end in; repeatable.")
+@click.option("--state", type=click.Path(path_type=Path), help="The folder for all data.  [default: var]")
+@click.option("--database", help="`sqlite`, or a postgresql:// URL without a password.  [default: sqlite]")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    default=["::"],
+    show_default="::, every address of this machine",
+    help="An IP address to listen on; repeatable.",
+)
+@click.option("--port", type=int, default=5222, show_default=True, help="For clients that use STARTTLS.")
+@click.option(
+    "--tls-port", type=int, default=5223, show_default=True, help="For clients that use direct TLS."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@config_option
+def init(
+    domains: Sequence[str],
+    state: Path | None,
+    database: str | None,
+    hosts: Sequence[str],
+    port: int,
+    tls_port: int,
+    yes: bool,
+    path: Path,
+) -> None:
+    """Write the configuration, and make all that a new service needs.
+
+    That is: commonroom.toml, in which every option is explained; the folder for data, with a database; and
+    a certificate that it signs itself. On a terminal it asks for what is not given. Nothing that exists is
+    overwritten.
+
+    \b
+    Examples:
+      commonroom init
+      commonroom init --domain example.org --domain chat.example.org --yes
+    """
+    asks = sys.stdin.isatty() and not yes
+    names = domains or _asked_domains(asks)
+    folder = state or Path(_asked(asks, "Folder for all data", "var"))
+    url = database or _asked(asks, "Database", "sqlite")
+    settings = Settings(
+        domains=_value(ListOf(Domain(), minimum=1), list(names), "--domain"),
+        state=_as_written(folder, path),
+        database=Database(url=_value(DatabaseUrl(), url, "--database")),
+        c2s=replace(
+            C2s(),
+            listen=_addresses(hosts, port, "--port"),
+            listen_direct_tls=_addresses(hosts, tls_port, "--tls-port"),
+        ),
+    )
+    if asks:
+        click.confirm(f"Write {path} and {folder}{'/' if folder.name else ''}?", default=True, abort=True)
+    with explained(AdminError, ConfigError, CertificateError, StorageError):
+        setup(settings, path, datetime.now(UTC))
+    _tell_what_is_next(settings, path, folder)
+
+
+def _asked_domains(asks: bool) -> list[str]:
+    if not asks:
+        raise click.UsageError("there is no domain; name it with --domain, as in --domain example.org")
+    click.echo("The domain is what stands behind the @ in people's addresses. Several: with spaces between.")
+    answer: str = click.prompt("Domain")
+    return answer.replace(",", " ").split()
+
+
+def _asked(asks: bool, question: str, default: str) -> str:
+    if not asks:
+        return default
+    answer: str = click.prompt(question, default=default)
+    return answer
+
+
+def _addresses(hosts: Sequence[str], port: int, option: str) -> tuple[ListenAddress, ...]:
+    texts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
+    return _value(ListOf(Listen(), minimum=1), texts, option)
+
+
+def _value(kind: Kind[T], value: object, option: str) -> T:
+    try:
+        return kind.read(value)
+    except RefusedError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _as_written(folder: Path, path: Path) -> Path:
+    """Relative to the configuration's folder where it is inside of it, as the file will be read."""
+    below = Path(relpath(folder, path.parent))
+    return folder.absolute() if ".." in below.parts else below
+
+
+def _tell_what_is_next(settings: Settings, path: Path, folder: Path) -> None:
+    option = "" if path == Path("commonroom.toml") else f" --config {path}"
+    domain = settings.domains[0]
+    click.echo(f"""\
+Written: {path}, which explains every option, and {folder}{"/" if folder.name else ""}, with a database and a certificate.
+
+What is next:
+  commonroom user add you@{domain}{option}     make an account
+  commonroom check{option}                         see whether all is well
+  commonroom serve{option}                         run it
+
+The certificate is signed by itself, so that clients ask whether to trust it. For others to use the service,
+get one from an authority and name its files under [tls]. To be found, {domain} needs SRV records in the DNS:
+_xmpp-client._tcp.{domain} with the name and port {settings.c2s.listen[0].port} of this machine, and
+_xmpps-client._tcp.{domain} with port {settings.c2s.listen_direct_tls[0].port}.""")

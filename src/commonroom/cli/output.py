@@ -1,0 +1,61 @@
+"""What all commands share in reading and printing."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commonroom.config import ConfigError, Settings, load
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("commonroom.toml"),
+    show_default=True,
+    envvar="COMMONROOM_CONFIG",
+    show_envvar=True,
+    metavar="FILE",
+    help="The configuration.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def settings_of(path: Path) -> Settings:
+    """The configuration; ends the command if it has faults."""
+    with explained(ConfigError):
+        return load(path)
+
+
+@contextmanager
+def explained(*expected: type[Exception]) -> Iterator[None]:
+    """These errors end the command with their text, without a traceback, and with exit code 1."""
+    try:
+        yield
+    except expected as error:
+        text = str(error)
+    else:
+        return
+    raise click.ClickException(text)
+
+
+def tell(text: str) -> None:
+    """A word to a person at a terminal; in a pipe there is nothing but data."""
+    if sys.stdout.isatty():
+        click.echo(text)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def moment(at: datetime | None) -> str | None:
+    """A point in time as RFC 3339 writes it, in UTC."""
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"

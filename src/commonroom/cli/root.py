@@ -1,0 +1,47 @@
+"""The list of commands."""
+
+import click
+
+from commonroom import __version__
+from commonroom.cli.groups import Later, LazyGroup
+
+COMMANDS = {
+    "demo": Later("commonroom.cli.demo", "demo", "Try it: a service for this machine, with three accounts."),
+    "init": Later("commonroom.cli.init", "init", "Write the configuration and all that a new service needs."),
+    "serve": Later("commonroom.cli.serve", "serve", "Run the service in the foreground."),
+    "check": Later("commonroom.cli.check", "check", "Look over the configuration and all that it refers to."),
+    "user": Later("commonroom.cli.user", "user", "Make, list, change and remove accounts."),
+    "trace": Later("commonroom.cli.trace", "trace", "Show how a stanza goes through the server."),
+}
+
+EPILOG = """\
+\b
+Exit codes: 0 done; 1 not done, and standard error says why; 2 the command
+line is wrong.
+
+\b
+Example:
+  commonroom init --domain chat.example.org
+  commonroom user add alice@chat.example.org
+  commonroom serve
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    later=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="Common Room", message="%(prog)s %(version)s")
+def commonroom() -> None:
+    """Common Room, a chat service (XMPP) for an institution.
+
+    `commonroom demo` shows it at once. `init` sets up a service to keep, `user` gives people accounts,
+    `serve` runs it. Each command explains itself: `commonroom serve --help`.
+    """
+
+
+def main() -> None:
+    """Run what was typed, and end the process."""
+    commonroom(prog_name="commonroom")

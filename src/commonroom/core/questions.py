@@ -1,0 +1,105 @@
+"""What the server itself asks its clients, and whether they are still there."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from commonroom.core.session import Session
+from commonroom.protocol.errors import resource_constraint
+from commonroom.protocol.jid import JID
+from commonroom.protocol.stanza import Iq, IqType
+from commonroom.xml.element import Element
+from commonroom.xml.names import NS_DISCO_INFO, NS_PING
+
+# Questions that one session may owe us an answer to; a client that never answers must not fill our memory.
+PER_SESSION = 16
+
+
+class Timer(Protocol):
+    """What can be called off."""
+
+    def cancel(self) -> object:
+        """Do not call after all."""
+
+
+class NoAnswer(Enum):
+    """Why a question has no answer."""
+
+    SILENT = "silent"  # the client let the time pass; its stream lives on
+    CLOSED = "closed"  # the session ended
+
+
+Answered = Callable[[Iq | NoAnswer], None]
+
+
+class _Question(NamedTuple):
+    session: Session
+    answered: Answered
+    timer: Timer
+
+
+class Questions:
+    """What the server itself asks its clients; `later` calls a function after so many seconds."""
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], Timer]) -> None:
+        self._later = later
+        self._asked: dict[JID, dict[str, _Question]] = {}
+        self._number = 0  # never used again: a late answer must not be taken for one to a later question
+        self._knows_ping: set[JID] = set()
+
+    def ask_whether_alive(self, session: Session, answered: Answered, patience: float) -> None:
+        """Ask what every client answers: what it can do, and once it has said that it knows pings, a ping.
+
+        XEP-0199 §5 has one find that out first, with reason: go-sendxmpp 0.5.5 crashes when it is pinged.
+        """
+        if session.jid in self._knows_ping:
+            self.ask(session, Element(NS_PING, "ping"), answered, patience)
+            return
+
+        def learn(answer: Iq | NoAnswer) -> None:
+            if isinstance(answer, Iq) and _announces_ping(answer):
+                self._knows_ping.add(session.jid)
+            answered(answer)
+
+        self.ask(session, Element(NS_DISCO_INFO, "query"), learn, patience)
+
+    def ask(self, session: Session, payload: Element, answered: Answered, patience: float) -> None:
+        """Send a get; `answered` is called once: with the result or error, or with why there is none.
+
+        Raises resource-constraint when the session already owes too many answers.
+        """
+        asked = self._asked.setdefault(session.jid, {})
+        if len(asked) >= PER_SESSION:
+            raise resource_constraint("too many questions are unanswered")
+        self._number += 1
+        key = f"ask-{self._number}"
+        timer = self._later(patience, lambda: self._settle(session.jid, key, NoAnswer.SILENT))
+        asked[key] = _Question(session, answered, timer)
+        domain = JID.of(None, session.jid.domain)
+        session.send(Iq(IqType.GET, to=session.jid, sender=domain, id=key, children=[payload]))
+
+    def answered(self, iq: Iq) -> None:
+        """Take a result or error that came for the server; one that nobody asked for is dropped."""
+        if iq.sender is not None and iq.id is not None:
+            self._settle(iq.sender, iq.id, iq)
+
+    def session_closed(self, session: Session) -> None:
+        """Nobody will answer any more; a new session of that address may have been asked meanwhile."""
+        self._knows_ping.discard(session.jid)
+        asked = self._asked.get(session.jid, {})
+        for key in [key for key, question in asked.items() if question.session is session]:
+            self._settle(session.jid, key, NoAnswer.CLOSED)
+
+    def _settle(self, asked: JID, key: str, answer: Iq | NoAnswer) -> None:
+        questions = self._asked.get(asked)
+        question = None if questions is None else questions.pop(key, None)
+        if questions is not None and not questions:
+            del self._asked[asked]
+        if question is not None:
+            question.timer.cancel()
+            question.answered(answer)
+
+
+def _announces_ping(info: Iq) -> bool:
+    query = info.child(NS_DISCO_INFO, "query")
+    return query is not None and any(feature.get("var") == NS_PING for feature in query.elements())

@@ -1,0 +1,285 @@
+"""Listening on the loopback, and who may come in."""
+
+import asyncio
+import functools
+import logging
+import socket
+import warnings
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+import uvloop
+
+from commonroom.config import ListenAddress
+from commonroom.net.connection import SOCKET_OPTIONS, Connection, ConnectionLimits
+from commonroom.net.listener import Admission, Listener, ListenError, origin_of
+
+LOOPBACK = ListenAddress("127.0.0.1", 0)
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run the test in uvloop."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with warnings.catch_warnings():
+            # uvloop warns of what a failed test left open, and never ends if that warning is an error.
+            warnings.simplefilter("ignore", ResourceWarning)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.get_loop().set_exception_handler(lambda *_: None)
+                runner.run(test(*args, **kwargs))
+
+    return run
+
+
+class Greeter:
+    """A handler that says hello and knows who is there."""
+
+    present: list[Connection]
+
+    def __init__(self, present: list[Connection]) -> None:
+        self.present = present
+        self.connection: Connection
+
+    def connected(self, connection: Connection) -> None:
+        self.connection = connection
+        self.present.append(connection)
+        connection.write("hello")
+
+    def receive(self, data: bytes) -> None:
+        if data == b"bug":
+            raise ValueError("a bug")
+
+    def secured(self) -> None:
+        raise AssertionError("there is no TLS here")
+
+    def lost(self, reason: str) -> None:
+        self.present.remove(self.connection)
+
+
+class House:
+    """A listener with an admission."""
+
+    def __init__(
+        self, address: ListenAddress = LOOPBACK, connections: int = 100, per_address: int = 100
+    ) -> None:
+        self.present: list[Connection] = []
+        self.admission = Admission(connections, per_address)
+        self.listener = Listener(address, self.accept)
+
+    def accept(self) -> Connection:
+        return Connection(lambda: Greeter(self.present), ConnectionLimits(linger=0.1), gate=self.admission)
+
+    async def start(self) -> "House":
+        await self.listener.start()
+        return self
+
+    async def visit(self, host: str = "127.0.0.1") -> tuple[socket.socket, bytes]:
+        """A socket, and what is said first; nothing if it is shown the door."""
+        sock = socket.create_connection((host, self.listener.address.port))
+        sock.setblocking(False)
+        return sock, await said(sock)
+
+
+async def said(sock: socket.socket) -> bytes:
+    try:
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 100), 3)
+    except ConnectionResetError:
+        return b""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("it did not happen")
+
+
+# Where not to listen
+
+
+@pytest.mark.parametrize("host", ["*", "::", "0.0.0.0", "192.0.2.1", "2001:db8::1"])
+def test_what_is_not_encrypted_stays_on_this_machine(host: str) -> None:
+    address = ListenAddress(host, 5222)
+    with pytest.raises(ListenError, match="not encrypted") as error:
+        Listener(address, asyncio.Protocol, encrypted=False)
+    assert str(error.value).startswith(f"{address}: ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1"])
+def test_the_loopback_may_be_plain(host: str) -> None:
+    assert Listener(ListenAddress(host, 5222), asyncio.Protocol, encrypted=False).address.host == host
+
+
+@in_loop
+async def test_a_port_that_is_taken_is_named() -> None:
+    house = await House().start()
+    address = house.listener.address
+    with pytest.raises(ListenError) as error:
+        await House(address).start()
+    assert (
+        str(error.value)
+        == f"{address}: another program listens there already; stop it, or choose another port"
+    )
+    house.listener.stop()
+
+
+@in_loop
+async def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(ListenError, match=r"^192\.0\.2\.1:5222: this machine has no such address"):
+        await House(ListenAddress("192.0.2.1", 5222)).start()
+
+
+# Where to listen
+
+
+@pytest.mark.parametrize(
+    ("host", "peers"),
+    [
+        ("127.0.0.1", ["127.0.0.1"]),
+        ("::1", ["::1"]),
+        ("::", ["127.0.0.1", "::1"]),
+        ("*", ["127.0.0.1", "::1"]),
+        ("0.0.0.0", ["127.0.0.1"]),
+    ],
+)
+@in_loop
+async def test_peers_arrive_under_their_own_address(host: str, peers: list[str]) -> None:
+    house = await House(ListenAddress(host, 0)).start()
+    for peer in peers:
+        sock, greeting = await house.visit(peer)
+        assert greeting == b"hello"
+        assert house.present[-1].address == (peer, sock.getsockname()[1])
+        sock.close()
+    house.listener.stop()
+
+
+@in_loop
+async def test_dead_peers_are_found_by_the_system() -> None:
+    house = await House().start()
+    sock, _ = await house.visit()
+    accepted = house.present[0]._transport.get_extra_info("socket")
+    for level, name, value in SOCKET_OPTIONS:
+        assert accepted.getsockopt(level, getattr(socket, name)) == value
+    sock.close()
+    house.listener.stop()
+
+
+@in_loop
+async def test_draining_refuses_the_new_and_keeps_the_old() -> None:
+    house = await House().start()
+    await house.listener.start()  # once is enough
+    old, _ = await house.visit()
+    house.listener.stop()
+    house.listener.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await house.visit()
+    house.present[0].write("still here")
+    assert await said(old) == b"still here"
+    await house.listener.start()
+    new, greeting = await house.visit()
+    assert greeting == b"hello"
+    assert house.admission.total == 2
+    new.close()
+    old.close()
+    house.listener.stop()
+
+
+# Who may come in
+
+
+@in_loop
+async def test_rfc6120_13_12_rule_1_one_address_has_its_share(caplog: pytest.LogCaptureFixture) -> None:
+    house = await House(ListenAddress("::", 0), per_address=2).start()
+    with ExitStack() as guests:
+        for expected in (b"hello", b"hello", b"", b""):
+            sock, greeting = await house.visit()
+            guests.enter_context(closing(sock))
+            assert greeting == expected
+        other, greeting = await house.visit("::1")
+        guests.enter_context(closing(other))
+        assert greeting == b"hello"
+    await until(lambda: house.admission.total == 0)
+    assert house.present == []
+    sock, greeting = await house.visit()
+    assert greeting == b"hello"
+    sock.close()
+    warned = [vars(record) for record in caplog.records if record.levelno == logging.WARNING]
+    assert [(each["message"], each["address"]) for each in warned] == [("too many connections", "127.0.0.1")]
+    house.listener.stop()
+
+
+@in_loop
+async def test_a_full_house_closes_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    house = await House(connections=3).start()
+    with ExitStack() as guests:
+        for expected in (b"hello", b"hello", b"hello", b"", b""):
+            sock, greeting = await house.visit()
+            guests.enter_context(closing(sock))
+            assert greeting == expected
+        assert house.admission.total == len(house.present) == 3
+    await until(lambda: house.admission.total == 0)
+    warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert warned == ["all connections are taken"]
+    house.listener.stop()
+
+
+@in_loop
+async def test_the_count_survives_every_way_to_go() -> None:
+    house = await House().start()
+    socks = [(await house.visit())[0] for _ in range(6)]
+    socks[0].close()
+    socks[1].shutdown(socket.SHUT_WR)
+    socks[2].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    socks[2].close()
+    await asyncio.get_running_loop().sock_sendall(socks[3], b"bug")
+    house.present[4].close()
+    house.present[5].abort()
+    await until(lambda: house.admission.total == 0)
+    assert house.present == []
+    for sock in socks:
+        sock.close()
+    house.listener.stop()
+
+
+@in_loop
+async def test_the_count_survives_a_bug_when_a_connection_is_made() -> None:
+    def broken() -> Greeter:
+        raise ValueError("a bug")
+
+    admission = Admission(10, 10)
+    limits = ConnectionLimits(linger=0.1)
+    listener = Listener(LOOPBACK, lambda: Connection(broken, limits, gate=admission))
+    await listener.start()
+    with closing(socket.create_connection(("127.0.0.1", listener.address.port))):
+        await asyncio.sleep(0.02)
+    await until(lambda: admission.total == 0)
+    listener.stop()
+
+
+def test_the_same_customer_counts_once() -> None:
+    assert origin_of("2001:db8:1:2::1") == origin_of("2001:db8:1:2:ffff::9") != origin_of("2001:db8:1:3::1")
+    assert origin_of("fe80::1%eth0") == origin_of("fe80::2")
+    assert origin_of("192.0.2.1") != origin_of("192.0.2.2")
+    admission = Admission(10, 2)
+    assert [admission.enter(f"2001:db8::{number}") for number in (1, 2, 3)] == [True, True, False]
+    admission.leave("2001:db8::1")
+    assert admission.enter("2001:db8::3")
+    for number in (2, 3):
+        admission.leave(f"2001:db8::{number}")
+    assert (admission.total, admission._counts) == (0, {})
+
+
+def test_being_full_is_said_again_when_it_was_over(caplog: pytest.LogCaptureFixture) -> None:
+    admission = Admission(10, 100)
+    for _ in range(2):
+        for _ in range(10):
+            assert admission.enter("192.0.2.1")
+        assert not admission.enter("192.0.2.1")
+        assert not admission.enter("192.0.2.2")
+        for _ in range(10):
+            admission.leave("192.0.2.1")
+    assert len(caplog.records) == 2
