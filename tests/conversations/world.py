@@ -147,7 +147,8 @@ class World:
     def add(self, account: str) -> None:
         """Make an account; one cheap hash is enough."""
         hashes = ("SHA-256",)
-        self.stores.accounts.put(new_account(JID.parse(account), "secret", hashes, 4096, self.random, self.now()))
+        made = new_account(JID.parse(account), "secret", hashes, 4096, self.random, self.now())
+        self.stores.accounts.put(made)
 
     # What a service is handed
 

@@ -3,7 +3,7 @@
 import hashlib
 import resource
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -12,17 +12,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.bindings.openssl.binding import Binding
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 
 from commonroom.config import KeyPair, TlsVersion
-from commonroom.net.certificates import create_self_signed, load_pair
+from commonroom.net.certificates import CertificateError, create_self_signed, load_pair
 from commonroom.net.tls import TlsContexts, TlsEngine, TlsError, end_point_hash
+from tests.net.tls_client import VERSIONS, Client, client_context
 
 NOW = datetime.now(UTC)
 NO_EXTENDED_MASTER_SECRET = 1  # SSL_OP_NO_EXTENDED_MASTER_SECRET
-VERSIONS = {"TLSv1.2": SSL.TLS1_2_VERSION, "TLSv1.3": SSL.TLS1_3_VERSION}
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
@@ -47,67 +47,6 @@ def make_pair(folder: Path, domain: str) -> KeyPair:
     pair = KeyPair(folder / f"{domain}.pem", folder / f"{domain}.key")
     create_self_signed(*pair, [domain], NOW)
     return pair
-
-
-class Client:
-    """OpenSSL's client side, talking to an engine without a network."""
-
-    def __init__(self, engine: TlsEngine, context: SSL.Context, name: bytes | None = None) -> None:
-        self.engine = engine
-        self.tls = SSL.Connection(context)
-        self.tls.set_connect_state()
-        if name is not None:
-            self.tls.set_tlsext_host_name(name)
-
-    def handshake(self) -> "Client":
-        while not (self.step() and self.engine.handshake_done):
-            pass
-        self.read()  # tickets
-        return self
-
-    def step(self) -> bool:
-        done = False
-        try:
-            self.tls.do_handshake()
-            done = True
-        except SSL.WantReadError:
-            pass
-        try:
-            assert self.engine.receive(self.ciphertext()) == b""
-        finally:
-            self.take(self.engine.outgoing())
-        return done
-
-    def ciphertext(self) -> bytes:
-        try:
-            return self.tls.bio_read(1 << 20)
-        except SSL.WantReadError:
-            return b""
-
-    def seal(self, data: bytes) -> bytes:
-        self.tls.sendall(data)
-        return self.ciphertext()
-
-    def take(self, data: bytes) -> None:
-        if data:
-            self.tls.bio_write(data)
-
-    def read(self) -> bytes:
-        return b"".join(self._reads())
-
-    def _reads(self) -> Iterator[bytes]:
-        try:
-            while True:
-                yield self.tls.recv(1 << 16)
-        except SSL.WantReadError:
-            return
-
-
-def client_context(version: str = "TLSv1.3") -> SSL.Context:
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(VERSIONS[version])
-    context.set_max_proto_version(VERSIONS[version])
-    return context
 
 
 def connected(place: Place, version: str = "TLSv1.3", name: bytes | None = None) -> Client:
@@ -236,6 +175,19 @@ def test_an_error_that_somebody_left_in_the_queue_is_not_ours(place: Place) -> N
     with pytest.raises(TlsError) as error:
         engine.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
     assert "certificate" not in error.value.reason
+
+
+def test_a_certificate_that_tls_refuses_is_named(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name.from_rfc4514_string("CN=example.org")
+    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW).sign(
+        key, hashes.SHA256()
+    )
+    pair = KeyPair(tmp_path / "weak.pem", tmp_path / "weak.key")
+    pair.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+    pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(CertificateError, match=r"weak\.pem: TLS refuses it \(ee key too small\)"):
+        TlsContexts({"example.org": pair})
 
 
 # Which certificate

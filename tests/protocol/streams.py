@@ -18,7 +18,9 @@ from tests.protocol.sasl.peer import BINDINGS, ITERATIONS, SALT, client_final
 
 SMALL = Limits(stanza_bytes=10_000, depth=16, elements=100, attributes=16, names=200)
 LARGE = replace(SMALL, stanza_bytes=50_000)
-NO_LIMITS = Limits(stanza_bytes=10**9, depth=200, elements=10**6, attributes=1000, names=10**6, tag_bytes=10**9)
+NO_LIMITS = Limits(
+    stanza_bytes=10**9, depth=200, elements=10**6, attributes=1000, names=10**6, tag_bytes=10**9
+)
 STARTTLS = f"<starttls xmlns='{NS_TLS}'/>"
 JULIET = JID.parse("juliet@example.com")
 
@@ -217,7 +219,7 @@ class Peer:
         gs2: str | None = None,
         binding: bytes | None = None,
     ) -> Element:
-        """A whole exchange; gives the last that the server said. `gs2` and `binding` replace what is right."""
+        """A whole exchange; gives the last element. `gs2` and `binding` replace what would be right."""
         type_name = "tls-exporter" if mechanism.endswith("-PLUS") else None
         gs2 = gs2 or (f"p={type_name},," if type_name else "n,,")
         first = f"{gs2}n={user},r=abcdef".encode()

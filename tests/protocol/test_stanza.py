@@ -52,7 +52,9 @@ def test_rfc6120_8_2_3_rule_1_an_iq_without_an_id_is_a_bad_request(kind):
     assert refused(f"<iq type='{kind.value}'><ping xmlns='urn:xmpp:ping'/></iq>") == "bad-request"
 
 
-@pytest.mark.parametrize("content", ["", "text", "<a xmlns='x'/><a xmlns='x'/>", "<a xmlns='x'/>text<error/>"])
+@pytest.mark.parametrize(
+    "content", ["", "text", "<a xmlns='x'/><a xmlns='x'/>", "<a xmlns='x'/>text<error/>"]
+)
 @pytest.mark.parametrize("kind", ["get", "set"])
 def test_rfc6120_8_2_3_rule_5_a_request_has_exactly_one_child(kind, content):
     assert refused(f"<iq type='{kind}' id='1'>{content}</iq>") == "bad-request"
@@ -65,7 +67,8 @@ def test_rfc6121_4_7_1_a_presence_type_that_is_not_defined_is_a_bad_request(kind
 
 @pytest.mark.parametrize("to", ["", "@example.com", "a@b@c", "juliet@", "juliet@example.com/", "a b@c"])
 @pytest.mark.parametrize(
-    "stanza", ["<message to='{}'/>", "<presence to='{}'/>", "<iq type='get' id='1' to='{}'><a xmlns='x'/></iq>"]
+    "stanza",
+    ["<message to='{}'/>", "<presence to='{}'/>", "<iq type='get' id='1' to='{}'><a xmlns='x'/></iq>"],
 )
 def test_rfc6120_8_3_3_8_a_to_that_is_no_address_is_malformed(stanza, to):
     assert refused(stanza.format(to)) == "jid-malformed"
@@ -144,7 +147,10 @@ def test_rfc6121_4_7_2_3_priorities(text, priority):
 
 def test_rfc6120_8_2_3_a_result_may_be_empty_and_an_error_may_hold_the_request():
     assert read_iq(xml("<iq type='result' id='1'/>")).type is IqType.RESULT
-    assert read_iq(xml("<iq type='error' id='1'><ping xmlns='urn:xmpp:ping'/><error/></iq>")).type is IqType.ERROR
+    assert (
+        read_iq(xml("<iq type='error' id='1'><ping xmlns='urn:xmpp:ping'/><error/></iq>")).type
+        is IqType.ERROR
+    )
 
 
 def test_rfc6120_8_2_3_blanks_around_the_child_of_a_request_do_not_count():
@@ -154,7 +160,9 @@ def test_rfc6120_8_2_3_blanks_around_the_child_of_a_request_do_not_count():
 
 
 def test_rfc6121_5_2_3_the_body_is_that_of_the_content_namespace():
-    message = read_message(xml("<message><body xmlns='urn:x'>no</body><body>yes</body><body>late</body></message>"))
+    message = read_message(
+        xml("<message><body xmlns='urn:x'>no</body><body>yes</body><body>late</body></message>")
+    )
     assert message.body() == "yes"
     assert Message().body() is None
     assert message.child("urn:x", "body") is message.elements()[0]
@@ -215,14 +223,18 @@ def test_rfc6120_8_4_attributes_of_other_namespaces_are_kept_and_stay_apart():
 
 
 def test_rfc6120_8_1_5_the_language_of_a_stanza_is_not_touched():
-    assert xml(read_presence(xml("<presence xml:lang='x-any thing'/>")).xml()).get("xml:lang") == "x-any thing"
+    assert (
+        xml(read_presence(xml("<presence xml:lang='x-any thing'/>")).xml()).get("xml:lang") == "x-any thing"
+    )
 
 
 def test_a_copy_shares_the_serialized_children_and_nothing_else():
     message = Message(MessageType.CHAT, ROMEO, JULIET, "1", [Element(NS_CLIENT, "body", None, "hi")], "en")
     copy = message.addressed(JULIET, None)
     assert copy.payload() is message.payload()
-    assert xml(copy.xml()) == xml(f"<message type='chat' to='{JULIET}' id='1' xml:lang='en'><body>hi</body></message>")
+    assert xml(copy.xml()) == xml(
+        f"<message type='chat' to='{JULIET}' id='1' xml:lang='en'><body>hi</body></message>"
+    )
     assert (message.to, message.sender) == (ROMEO, JULIET)
 
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -136,6 +137,32 @@ def test_a_bug_in_a_read_is_told_and_the_next_one_works(backend: Backend) -> Non
             assert await stores.accounts.exists(JULIET) is False
 
     asyncio.run(main())
+
+
+def test_what_people_wrote_is_neither_logged_nor_told(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with opened(backend) as (database, stores):
+            stores.accounts.put(account())
+            named = backend.engine.dialect.paramstyle == "named"
+            size = ":size" if named else "%(size)s"
+            text = ":text" if named else "%(text)s"
+            database.writer.append(
+                Statement(
+                    "INSERT INTO offline_message (account_id, stamp, size, xml)"
+                    f" SELECT id, NULL, {size}, {text} FROM account"
+                ),
+                {"size": 1, "text": "a secret"},
+            )
+            with pytest.raises(StorageError, match="cannot be written") as caught:
+                await stores.writes.flushed()
+            assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+    asyncio.run(main())
+    assert "write failed" in caplog.text
+    assert "Traceback" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

@@ -174,6 +174,27 @@ def test_callbacks_come_in_order_and_after_the_rows_can_be_read(backend: Backend
     assert heard == list(range(20))
 
 
+def test_a_callback_with_a_bug_keeps_nobody_from_being_told(sqlite_file: Path) -> None:
+    heard: list[object] = []
+
+    def broken(failure: StorageError | None) -> None:
+        raise KeyError("a bug")
+
+    async def scenario(database: Database) -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: heard.append(context["exception"])
+        )
+        add(database, 1)
+        database.writer.when_flushed(broken)
+        database.writer.when_flushed(heard.append)
+        await database.writer.flushed()
+        await asyncio.sleep(0)
+
+    using(WatchedSqlite(sqlite_file), scenario)
+    assert heard[0] is None
+    assert isinstance(heard[1], KeyError)
+
+
 def test_works_on_uvloop(sqlite_file: Path) -> None:
     async def main() -> None:
         database = Database(WatchedSqlite(sqlite_file), asyncio.get_running_loop())

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import resource
 import stat
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from commonroom.admin import open_files
 from commonroom.admin.lock import is_running
 from commonroom.admin.places import SQLITE_FILE, database_url, key_pairs
 from commonroom.config import KeyPair, Settings
@@ -16,9 +16,6 @@ from commonroom.net.listener import Listener, ListenError
 from commonroom.storage.database import inspect_database
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.migrations import REVISIONS
-
-# Files that a service has open besides connections; see `allow_files`.
-OTHER_FILES = 200
 
 
 class Finding(NamedTuple):
@@ -87,11 +84,10 @@ def check_database(settings: Settings) -> Iterator[Finding]:
 
 def check_files(settings: Settings) -> Iterator[Finding]:
     """The system lets a process open as many files as there may be connections."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.c2s.connections + OTHER_FILES
-    if most not in (resource.RLIM_INFINITY,) and most < wanted:
+    wanted = open_files.wanted(settings)
+    if (possible := open_files.possible(wanted)) < wanted:
         instead = f"allow {wanted} (LimitNOFILE= of systemd, or ulimit -n), or lower c2s.connections"
-        yield _warning("open files", f"the system allows {most} open files; {instead}")
+        yield _warning("open files", f"the system allows {possible} open files; {instead}")
 
 
 async def check_addresses(settings: Settings) -> list[Finding]:

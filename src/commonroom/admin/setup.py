@@ -22,11 +22,7 @@ def setup(written: Settings, path: Path, now: datetime) -> Settings:
     """
     text = render(written)
     settings = parse(text, path)
-    for file in _files(settings, path):
-        if file.exists():
-            raise AlreadyThere(
-                f"{file}: it exists already; remove it if it is not needed, or name another place"
-            )
+    check_new(*_files(settings, path))
     with ExitStack() as undo:
         _make_folder(path.absolute().parent, 0o755, undo)
         _make_folder(settings.state, 0o700, undo)
@@ -35,6 +31,15 @@ def setup(written: Settings, path: Path, now: datetime) -> Settings:
         asyncio.run(_make_database(settings, undo))
         undo.pop_all()
     return settings
+
+
+def check_new(*files: Path) -> None:
+    """Raise AlreadyThere for a file that exists."""
+    for file in files:
+        if file.exists():
+            raise AlreadyThere(
+                f"{file}: it exists already; remove it if it is not needed, or name another place"
+            )
 
 
 def _files(settings: Settings, path: Path) -> Iterator[Path]:

@@ -1,43 +1,43 @@
 """A service to try: for this machine only, with three accounts, and nothing to set up."""
 
-import errno
 import os
 import secrets
-import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from commonroom.admin.accounts import made
 from commonroom.admin.errors import AdminError
+from commonroom.admin.imports import Entry, ImportRefused, read_entries
 from commonroom.admin.places import SQLITE_FILE, shared_key_pair
 from commonroom.admin.registry import Registry, open_registry
-from commonroom.config import ListenAddress, Settings, load, render
+from commonroom.app.ports import free_port, loopback
+from commonroom.config import Settings, load, render
 from commonroom.net.certificates import create_self_signed
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import check_password
 from commonroom.protocol.subscription import SubscriptionState
-from commonroom.storage.records import RosterItem
+from commonroom.storage.records import Account, RosterItem
 
 DOMAIN = "localhost"
 NAMES = ("alice", "bob", "carol")
 CONFIGURATION_FILE = "commonroom.toml"
 # Lines `name:password`, as `commonroom user import` reads them.
 PASSWORDS_FILE = "demo-passwords.txt"
-# How many ports are tried, from the one that is wanted.
-PORTS_TRIED = 100
+CERTIFICATE_DAYS = 3650
 CONSONANTS = "bdfghjklmnprstvz"
 VOWELS = "aeiou"
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demonstration, ready to be started; a password is None if it is no longer the one that was made."""
+    """A demonstration; what is in `changed` has another password than the one that was made."""
 
     folder: Path
     settings: Settings
-    passwords: dict[JID, str | None]
     certificate: Path
+    passwords: dict[JID, str] = field(repr=False)
+    changed: set[JID] = field(default_factory=set)
 
     @property
     def configuration(self) -> Path:
@@ -50,41 +50,44 @@ def prepare(folder: Path, port: int, tls_port: int) -> Demo:
 
     Raises AdminError, ConfigError or CertificateError.
     """
-    passwords = _passwords(folder)
+    if not (folder / PASSWORDS_FILE).exists():
+        _make_folder(folder)
+        _write_secret(folder / PASSWORDS_FILE, "".join(f"{name}:{pronounceable()}\n" for name in NAMES))
     path = folder / CONFIGURATION_FILE
     if not path.exists():
         _write_secret(path, render(Settings(domains=(DOMAIN,), state=Path())))
     settings = load(path)
     pair = shared_key_pair(settings)
     if not pair.certificate.exists() and not pair.key.exists():
-        create_self_signed(pair.certificate, pair.key, settings.domains, datetime.now(UTC), days=3650)
-    starttls = free_port(port, taken=None)
-    direct = free_port(tls_port, taken=starttls)
-    listening = replace(
-        settings.c2s, listen=_loopback(starttls), listen_direct_tls=_loopback(direct), listen_plain=()
+        create_self_signed(*pair, settings.domains, datetime.now(UTC), CERTIFICATE_DAYS)
+    passwords = {entry.jid: entry.password for entry in _passwords(folder / PASSWORDS_FILE, settings)}
+    return Demo(folder, _for_this_machine(settings, port, tls_port), pair.certificate, passwords)
+
+
+def _for_this_machine(settings: Settings, port: int, tls_port: int) -> Settings:
+    starttls = free_port(port, avoid=tls_port)
+    direct = free_port(tls_port, avoid=starttls)
+    c2s = replace(
+        settings.c2s, listen=loopback(starttls), listen_direct_tls=loopback(direct), listen_plain=()
     )
-    return Demo(folder, replace(settings, c2s=listening), {**passwords}, pair.certificate)
+    return replace(settings, c2s=c2s)
 
 
 async def populate(demo: Demo) -> None:
-    """Make the accounts that are missing, each with the others in its contact list; raises StorageError."""
+    """Make the accounts that are missing, each with the others as contacts; raises StorageError."""
     async with open_registry(demo.settings) as registry:
         for jid, password in demo.passwords.items():
-            if password is not None and not await _is_there(registry, jid, demo):
+            account = await registry.stores.accounts.get(jid)
+            if account is None:
                 registry.stores.accounts.put(made(registry, jid, password))
                 _befriend(registry, jid, demo)
+            elif not _is_password(account, password):
+                demo.changed.add(jid)
         await registry.stores.writes.flushed()
 
 
-async def _is_there(registry: Registry, jid: JID, demo: Demo) -> bool:
-    """Whether the account was made before; notes if its password has been changed since."""
-    account = await registry.stores.accounts.get(jid)
-    if account is None:
-        return False
-    password = demo.passwords[jid]
-    if password is None or not any(check_password(keys, password) for keys in account.keys[:1]):
-        demo.passwords[jid] = None
-    return True
+def _is_password(account: Account, password: str) -> bool:
+    return any(check_password(keys, password) for keys in account.keys[:1])
 
 
 def _befriend(registry: Registry, jid: JID, demo: Demo) -> None:
@@ -95,44 +98,15 @@ def _befriend(registry: Registry, jid: JID, demo: Demo) -> None:
         registry.stores.rosters.put(jid, item)
 
 
-def free_port(wanted: int, taken: int | None) -> int:
-    """The first port from the wanted one that nothing on this machine listens on; raises AdminError."""
-    for port in range(wanted, min(wanted + PORTS_TRIED, 65536)):
-        if port != taken and all(_is_free(host, port) for host in loopback_hosts()):
-            return port
-    raise AdminError(f"no port from {wanted} on is free; choose another with --port or --tls-port")
-
-
-def loopback_hosts() -> tuple[str, ...]:
-    """The addresses that this machine has for itself; clients that resolve `localhost` may try either."""
-    return ("127.0.0.1", "::1") if _is_free("::1", 0) else ("127.0.0.1",)
-
-
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _passwords(path: Path, settings: Settings) -> list[Entry]:
+    """The accounts, as they were made when the folder was."""
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
+        return read_entries(path.read_bytes(), settings.domains)
     except OSError as error:
-        if error.errno == errno.EACCES:
-            raise AdminError(f"{port}: ports below 1024 are the system's; choose another") from None
-        return False
-    return True
-
-
-def _loopback(port: int) -> tuple[ListenAddress, ...]:
-    return tuple(ListenAddress(host, port) for host in loopback_hosts())
-
-
-def _passwords(folder: Path) -> dict[JID, str]:
-    """The passwords by account, as they were made when the folder was."""
-    path = folder / PASSWORDS_FILE
-    if not path.exists():
-        _make_folder(folder)
-        _write_secret(path, "".join(f"{name}:{pronounceable()}\n" for name in NAMES))
-    lines = [line.partition(":") for line in path.read_text().splitlines()]
-    return {JID.of(name, DOMAIN): password for name, _, password in lines}
+        raise AdminError(f"{path}: it cannot be read ({error.strerror}); name another --folder") from None
+    except ImportRefused as refusal:
+        line, text = refusal.lines[0]
+        raise AdminError(f"{path}:{line}: {text}; or remove the folder to begin anew") from None
 
 
 def _make_folder(folder: Path) -> None:
@@ -145,9 +119,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise AdminError(
-            f"{folder}: the folder cannot be made ({error.strerror}); name another --folder"
-        ) from None
+        raise AdminError(f"{folder}: it cannot be made ({error.strerror}); name another --folder") from None
 
 
 def _write_secret(path: Path, text: str) -> None:
@@ -162,6 +134,6 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def pronounceable() -> str:
-    """A password that can be read out: 3 × 3 syllables, 56 bits."""
+    """A password that can be read out: nine syllables, 57 bits."""
     words = ("".join(secrets.choice(CONSONANTS) + secrets.choice(VOWELS) for _ in range(3)) for _ in range(3))
     return "-".join(words)

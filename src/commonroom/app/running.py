@@ -1,18 +1,19 @@
 """Runs a service in the foreground until a signal ends it."""
 
 import asyncio
-import resource
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from types import FrameType
 
 import uvloop
 
+from commonroom.admin import open_files
 from commonroom.app.service import Service
 from commonroom.config import Settings
 
-# Files that are open besides connections: the database, the log, listeners; and some air.
-OTHER_FILES = 200
+log = logging.getLogger(__name__)
+
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -27,7 +28,7 @@ def run(
 
     A second signal ends the process at once. Raises what `Service.start` does.
     """
-    allow_files(settings.c2s.connections + OTHER_FILES)
+    _allow_files(settings)
     uvloop.run(_run(settings, ready, before))
 
 
@@ -62,11 +63,10 @@ def _stopping() -> asyncio.Event:
     return stopping
 
 
-def allow_files(wanted: int) -> int:
-    """Open as many files as are wanted, if the system lets us; gives how many are possible."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft == resource.RLIM_INFINITY or soft >= possible:
-        return wanted if soft == resource.RLIM_INFINITY else soft
-    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-    return possible
+def _allow_files(settings: Settings) -> None:
+    wanted = open_files.wanted(settings)
+    if (possible := open_files.allow(wanted)) < wanted:
+        log.warning(
+            "the system allows fewer open files than c2s.connections needs",
+            extra={"wanted": wanted, "possible": possible},
+        )

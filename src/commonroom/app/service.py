@@ -158,7 +158,7 @@ class Service:
         for connection in tuple(clients.connected):
             connection.fail(shutdown)
         end = time.monotonic() + self._settings.c2s.linger + 0.5
-        while clients.connected and time.monotonic() < end:
+        while clients.connected and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
             await asyncio.sleep(0.02)
 
     async def _watch_accounts(self, core: Core, accounts: AccountStore, revision: int) -> None:

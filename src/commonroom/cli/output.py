@@ -1,6 +1,7 @@
 """What all commands share in reading and printing."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,13 @@ def explained(*expected: type[Exception]) -> Iterator[None]:
     else:
         return
     raise click.ClickException(text)
+
+
+def own_name() -> str:
+    """What a person has to type to run this again."""
+    if shutil.which("commonroom"):
+        return "commonroom"
+    return sys.argv[0] if Path(sys.argv[0]).name == "commonroom" else f"{sys.executable} -m commonroom"
 
 
 def tell(text: str) -> None:

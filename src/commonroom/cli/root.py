@@ -20,6 +20,10 @@ Exit codes: 0 done; 1 not done, and standard error says why; 2 the command
 line is wrong.
 
 \b
+Completion in bash (zsh and fish: write zsh or fish for bash):
+  eval "$(_COMMONROOM_COMPLETE=bash_source commonroom)"
+
+\b
 Example:
   commonroom init --domain chat.example.org
   commonroom user add alice@chat.example.org

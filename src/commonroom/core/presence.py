@@ -162,7 +162,7 @@ class Presences:
             user.sessions[name].send(presence)
 
     def answer_probe(self, probe: Presence, user: User) -> Awaitable[None] | None:
-        """Tell the prober what the subscription allows, or mere presence if it was directed (§4.3.2, §4.6.6)."""
+        """Tell what the subscription allows, or of directed presence whether it holds (§4.3.2, §4.6.6)."""
         assert probe.to is not None and probe.sender is not None
         if user.shows_presence_to(probe.sender):
             self._answer_subscriber(probe, user)

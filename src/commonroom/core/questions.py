@@ -45,20 +45,20 @@ class Questions:
         self._later = later
         self._asked: dict[JID, dict[str, _Question]] = {}
         self._number = 0  # never used again: a late answer must not be taken for one to a later question
-        self._knows_ping: set[JID] = set()
+        self._knows_ping: set[Session] = set()
 
     def ask_whether_alive(self, session: Session, answered: Answered, patience: float) -> None:
         """Ask what every client answers: what it can do, and once it has said that it knows pings, a ping.
 
-        XEP-0199 §5 has one find that out first, with reason: go-sendxmpp 0.5.5 crashes when it is pinged.
+        XEP-0199 §5 has one find that out first, with reason: go-sendxmpp 0.5.6 crashes when it is pinged.
         """
-        if session.jid in self._knows_ping:
+        if session in self._knows_ping:
             self.ask(session, Element(NS_PING, "ping"), answered, patience)
             return
 
         def learn(answer: Iq | NoAnswer) -> None:
             if isinstance(answer, Iq) and _announces_ping(answer):
-                self._knows_ping.add(session.jid)
+                self._knows_ping.add(session)
             answered(answer)
 
         self.ask(session, Element(NS_DISCO_INFO, "query"), learn, patience)
@@ -85,7 +85,7 @@ class Questions:
 
     def session_closed(self, session: Session) -> None:
         """Nobody will answer any more; a new session of that address may have been asked meanwhile."""
-        self._knows_ping.discard(session.jid)
+        self._knows_ping.discard(session)
         asked = self._asked.get(session.jid, {})
         for key in [key for key, question in asked.items() if question.session is session]:
             self._settle(session.jid, key, NoAnswer.CLOSED)

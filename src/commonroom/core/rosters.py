@@ -60,12 +60,6 @@ class Rosters:
             self._forget(user.jid)
             raise
 
-    async def remove(self, user: User, contact: JID, left: RosterItem) -> None:
-        """Take an item out of what clients see; `left` is what remains of it (RFC 6121 §2.5.2)."""
-        item = self.change(user, left)
-        await self.flushed(user)
-        self._push(user, removed_element(contact), item.version)
-
     def interested_of(self, user: User) -> list[Resource]:
         """The user's resources that asked for the roster."""
         return [resource for resource in user.sessions.values() if resource in self.interested]
@@ -74,6 +68,10 @@ class Rosters:
         """Tell each interested resource of a changed item, if clients see it at all."""
         if item.listed:
             self._push(user, item_element(item), item.version)
+
+    def push_removal(self, user: User, item: RosterItem) -> None:
+        """Tell each interested resource that an item is gone, whatever is left here (RFC 6121 §2.5.2)."""
+        self._push(user, removed_element(item.jid), item.version)
 
     def _push(self, user: User, item: Element, version: int) -> None:
         """RFC 6121 §2.1.6."""

@@ -1,4 +1,4 @@
-"""RFC 6121 §3: subscriptions to presence. The rules are the table in protocol/subscription.py; here they are done."""
+"""RFC 6121 §3: subscriptions to presence. The rules stand in protocol/subscription.py; here they are done."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -67,7 +67,15 @@ class Subscriptions(Feature):
         request = before.request if transition.state.pending_in else None
         after = replace(before, state=transition.state, approved=approved, listed=listed, request=request)
         stanza.to, stanza.sender = contact, user.jid
-        await self._carry_out(user, before, after, transition, stanza, self._pass_on)
+        after = await self._change(user, before, after, transition)
+        # Deviation: not after routing (RFC 6121 §3.1.2), because the answer may be there before that ends,
+        # and pushes must come in the order of the changes (RFC 6121 §2.6.3).
+        if transition.push:
+            self._rosters.push_item(user, after)
+        if transition.route:
+            await _done(self._route(stanza))
+        if transition.show:
+            self._presences.show(user, contact)
 
     async def inbound(self, stanza: Presence, user: User) -> None:
         """What a contact sends (RFC 6121 §3.1.3, §3.1.6, §3.2.3, §3.3.3)."""
@@ -85,33 +93,9 @@ class Subscriptions(Feature):
         if transition.state.pending_in and request is None:
             request = stanza.xml()
         after = replace(before, state=transition.state, approved=approved, request=request)
-        await self._carry_out(user, before, after, transition, stanza, self._hand_over(user))
-
-    def _has_room(self, request: Presence, user: User) -> bool:
-        assert request.sender is not None
-        roster = user.roster
-        is_known = request.sender.bare in roster.items
-        has_room = is_known or len(roster.items) - len(roster.listed()) < self._limit
-        return has_room and not _is_too_long(request)
-
-    async def _carry_out(
-        self,
-        user: User,
-        before: RosterItem,
-        after: RosterItem,
-        transition: Transition,
-        stanza: Presence,
-        forward: Callable[[Presence], Awaitable[None] | None],
-    ) -> None:
-        """In the order of the Transition's fields; what changed is on disk before anybody hears of it."""
-        if after != before:
-            after = self._rosters.change(user, after)
-            await self._rosters.flushed(user)
-        contact = after.jid
-        if transition.withdraw:
-            self._presences.withdraw(user, contact)
+        after = await self._change(user, before, after, transition)
         if transition.route:
-            await _done(forward(stanza))
+            self._deliver(stanza, user)
         if transition.push:
             self._rosters.push_item(user, after)
         if transition.reply is not None:
@@ -120,14 +104,28 @@ class Subscriptions(Feature):
         if transition.show:
             self._presences.show(user, contact)
 
-    def _pass_on(self, stanza: Presence) -> Awaitable[None] | None:
-        return self._route(stanza)
+    def _has_room(self, request: Presence, user: User) -> bool:
+        assert request.sender is not None
+        roster = user.roster
+        is_known = request.sender.bare in roster.items
+        has_room = is_known or len(roster.items) - len(roster.listed()) < self._limit
+        return has_room and not _is_too_long(request)
 
-    def _hand_over(self, user: User) -> Callable[[Presence], None]:
-        return lambda stanza: self._deliver(stanza, user)
+    async def _change(
+        self, user: User, before: RosterItem, after: RosterItem, transition: Transition
+    ) -> RosterItem:
+        """What changed is on disk before anybody hears of it. Except of lost presence: of a resource that
+        leaves meanwhile, the contact would not hear any more."""
+        if after == before:
+            return before
+        after = self._rosters.change(user, after)
+        if transition.withdraw:
+            self._presences.withdraw(user, after.jid)
+        await self._rosters.flushed(user)
+        return after
 
     def _deliver(self, stanza: Presence, user: User) -> None:
-        """Requests go to all available resources (RFC 6121 §3.1.3), the rest to the interested ones (§3.1.6)."""
+        """Requests go to available resources (RFC 6121 §3.1.3), the rest to interested ones (§3.1.6)."""
         if stanza.type is PresenceType.SUBSCRIBE:
             for resource in user.available:
                 resource.send(stanza)
@@ -139,10 +137,12 @@ class Subscriptions(Feature):
         """The user removes a contact: end what there is between them (RFC 6121 §2.5.2)."""
         before = user.roster.item(contact)
         end = removal(before.state)
-        after = replace(before, state=end.state, approved=False, listed=False, name="", groups=())
-        await self._rosters.remove(user, contact, after)
+        left = replace(before, state=end.state, approved=False, listed=False, name="", groups=())
+        left = self._rosters.change(user, left)
         if end.withdraw:
             self._presences.withdraw(user, contact)
+        await self._rosters.flushed(user)
+        self._rosters.push_removal(user, left)
         for action in end.send:
             await _done(self._route(Presence(PresenceType(action.value), to=contact, sender=user.jid)))
 

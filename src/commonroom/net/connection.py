@@ -68,8 +68,9 @@ class Pause(Flag):
     """Why nothing is read at the moment; reading goes on when no reason is left."""
 
     NONE = 0
-    RATE = 1
-    PARKED = 2
+    RATE = 1  # bytes
+    STANZAS = 2  # the handler's own rate
+    PARKED = 4  # the handler is busy with what it has
 
 
 class _State(Enum):
@@ -235,8 +236,8 @@ class Connection(asyncio.Protocol):
                 return
         if data:
             self._handler.receive(data)
-        if tls is not None and tls.closed:
-            self._tls_closed()
+        if tls is not None and (tls.closed or tls.has_answer):
+            self._answer_tls(tls)
 
     def eof_received(self) -> None:
         """The peer sends no more; nor do we, after what is under way. Returning None closes the transport."""
@@ -361,6 +362,13 @@ class Connection(asyncio.Protocol):
         self._say_goodbye()
         self._transport.write_eof()
         self.resume(Pause.PARKED)
+
+    def _answer_tls(self, tls: TlsEngine) -> None:
+        if tls.has_answer and self._state is _OPEN:
+            tls.has_answer = False
+            self._transmit(tls.outgoing())
+        if tls.closed:
+            self._tls_closed()
 
     def _tls_closed(self) -> None:
         if self._state is _OPEN:

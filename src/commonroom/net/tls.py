@@ -89,7 +89,7 @@ class TlsContexts:
         made: dict[KeyPair, SSL.Context] = {}
         for domain, pair in files.items():
             if pair not in made:
-                made[pair] = _server_context(load_pair(*pair), minimum, alpn, request_certificate)
+                made[pair] = _server_context(pair, minimum, alpn, request_certificate)
                 made[pair].set_tlsext_servername_callback(self._choose)
             self._contexts[ascii_domain(domain).encode()] = made[pair]
         self._default = next(iter(made.values()))
@@ -111,15 +111,17 @@ class TlsContexts:
             connection.set_context(context)
 
 
-def _server_context(pair: Pair, minimum: TlsVersion, alpn: bytes, request_certificate: bool) -> SSL.Context:
+def _server_context(
+    files: KeyPair, minimum: TlsVersion, alpn: bytes, request_certificate: bool
+) -> SSL.Context:
+    pair = load_pair(*files)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     try:
-        context.use_certificate(pair.certificate)
-        for issuer in pair.chain[1:]:
-            context.add_extra_chain_cert(issuer)
-        context.use_privatekey(pair.key)
+        _use(context, pair)
     except SSL.Error as error:
-        raise CertificateError(f"{pair.certificate.subject.rfc4514_string()}: {_words(error)}") from None
+        raise CertificateError(
+            f"{files.certificate}: TLS refuses it ({_words(error)}); get another"
+        ) from None
     context.set_min_proto_version(VERSIONS[minimum])
     context.set_cipher_list(CIPHERS)
     # RFC 6120 §5.3.5 leaves renegotiation to us, and RFC 9266 §4.2 has no channel binding where it is on.
@@ -131,6 +133,13 @@ def _server_context(pair: Pair, minimum: TlsVersion, alpn: bytes, request_certif
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any_certificate)
     context.set_app_data(end_point_hash(pair.certificate))
     return context
+
+
+def _use(context: SSL.Context, pair: Pair) -> None:
+    context.use_certificate(pair.certificate)
+    for issuer in pair.chain[1:]:
+        context.add_extra_chain_cert(issuer)
+    context.use_privatekey(pair.key)
 
 
 def _allow_resumption(context: SSL.Context, alpn: bytes) -> None:
@@ -184,6 +193,7 @@ class TlsEngine:
         "_ssl",
         "closed",
         "handshake_done",
+        "has_answer",
     )
 
     def __init__(self, connection: SSL.Connection, scratch: Scratch) -> None:
@@ -196,6 +206,7 @@ class TlsEngine:
         self._broken = False
         self._grown = True  # by the handshake
         self.handshake_done = False
+        self.has_answer = False  # to a key update: `outgoing()` is due, or a peer could let them pile up
         self.closed = False  # the peer has said that it will send no more
 
     def receive(self, data: bytes) -> bytes:
@@ -331,6 +342,7 @@ class TlsEngine:
         if self._connection.get_protocol_version() <= SSL.TLS1_2_VERSION:
             self._broken = True
             raise TlsError("the peer attempted renegotiation", plaintext)
+        self.has_answer = True
 
     def _failure(self, plaintext: bytes = b"") -> TlsError:
         self._broken = True

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 from commonroom.storage.backend import Backend
 from commonroom.storage.connection import Connection
-from commonroom.storage.errors import CannotOpen, StorageError
+from commonroom.storage.errors import CannotOpen, StorageError, failure
 from commonroom.storage.statements import Parameters, Statement
 
 Step = tuple[Statement, Sequence[Parameters]]
@@ -50,7 +50,8 @@ class Committer:
             except Exception as error:
                 self._drop_connection()
                 if not self._is_temporary(error) or not self._wait(pause, error, len(batch)):
-                    return _all_failed(batch, error)
+                    failed = _failed(error)
+                    return [(position, failed) for position in range(len(batch))]
                 pause = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
             else:
                 self._committed += 1
@@ -106,9 +107,6 @@ class Committer:
             # An earlier attempt, whose answer was lost, had been committed; its failures were noted then.
             if not self._ledger.is_repetition(error):
                 raise
-            return
-        for position, failure in failures:
-            log.error("write failed", extra={"position": position}, exc_info=failure)
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -128,7 +126,8 @@ class Committer:
     def _wait(self, pause: float, error: Exception, writes: int) -> bool:
         """Wait before the next attempt; False if there is no time for one."""
         if not pause:
-            log.warning("database takes no writes", extra={"reason": str(error), "writes": writes})
+            reason = failure("cannot be written for now", error)
+            log.warning("database takes no writes", extra={"reason": str(reason), "writes": writes})
         if self._hurried.wait(pause):
             left = self._deadline - monotonic()
             if left <= 0:
@@ -165,12 +164,7 @@ def _send(connection: Connection, statement: Statement | None, rows: Sequence[Pa
 
 
 def _failed(error: Exception) -> StorageError:
-    failure = StorageError(f"cannot be written: {error}")
-    failure.__cause__ = error
-    return failure
-
-
-def _all_failed(batch: Sequence[Write], error: Exception) -> list[Failure]:
-    failure = _failed(error)
-    log.error("writes failed", extra={"writes": len(batch)}, exc_info=failure)
-    return [(position, failure) for position in range(len(batch))]
+    """What is told of a write that can never be written. The log gets the way to the error as well."""
+    told = failure("cannot be written", error)
+    log.error("write failed", exc_info=(StorageError, told, error.__traceback__))
+    return told

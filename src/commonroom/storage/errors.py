@@ -11,3 +11,12 @@ class StorageBusy(StorageError):  # noqa: N818 - a state, as the peer is told it
 
 class CannotOpen(StorageError):  # noqa: N818 - what happened, in words
     """The database cannot be used; the text tells an operator what, where, and what to do."""
+
+
+def failure(doing: str, error: Exception) -> StorageError:
+    """Say what a driver or a piece of work raised, without its cause.
+
+    Only the first line is kept: PostgreSQL's others repeat the row, and with it what people wrote.
+    """
+    said = str(error).partition("\n")[0]
+    return StorageError(f"{doing}: {type(error).__name__}: {said}")

@@ -1,5 +1,6 @@
 """PostgreSQL: a server, perhaps on another machine, that can go away and come back."""
 
+import logging
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -114,6 +115,8 @@ class PostgresBackend:
         self._shown = url.set(drivername="postgresql").render_as_string(hide_password=True)
         self.engine = create_engine(url, poolclass=NullPool, connect_args=_missing(_CONNECT, url))
         self._dbapi: Any = self.engine.dialect.dbapi
+        # What it warns of we hear as errors, too; and it repeats rows, with what people wrote in them.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
 
     def connect(self, *, writing: bool) -> Connection:
         """Reach the server; what is committed is on its disk (`synchronous_commit`), whatever its default."""

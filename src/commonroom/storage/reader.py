@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from commonroom.storage.backend import Backend
 from commonroom.storage.connection import Connection
-from commonroom.storage.errors import StorageBusy, StorageError
+from commonroom.storage.errors import StorageBusy, StorageError, failure
 from commonroom.storage.interfaces import Loop, Waiter
 
 LARGEST_QUEUE = 10_000
@@ -101,9 +101,7 @@ class _Seat:
         except StorageError as error:
             return None, error
         except Exception as error:
-            failure = StorageError(f"cannot be read: {error}")
-            failure.__cause__ = error
-            return None, failure
+            return None, failure("cannot be read", error).with_traceback(error.__traceback__)
 
     def close(self) -> None:
         """Close the connection."""

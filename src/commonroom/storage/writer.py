@@ -117,7 +117,11 @@ class Writer:
         waiting = self._waiting
         while waiting and waiting[0][1] <= self._settled:
             since, through, told = waiting.popleft()
-            told(self._failure(since, through))
+            try:
+                told(self._failure(since, through))
+            except Exception as error:
+                # Others wait, too. The loop reports what its callbacks raise.
+                self._loop.call_soon_threadsafe(_raise, error)
 
     def _failure(self, since: int, through: int) -> StorageError | None:
         return next((failure for number, failure in self._failures if since < number <= through), None)
@@ -152,10 +156,14 @@ def _size(rows: Sequence[Parameters]) -> int:
     return sum([len(value) for row in rows for value in row.values() if isinstance(value, str)])
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def _tell(waiter: Waiter, failure: StorageError | None) -> None:
     if waiter.done():
         return  # nobody waits any more
     if failure is None:
         waiter.set_result(None)
     else:
-        waiter.set_exception(failure)
+        waiter.set_exception(StorageError(*failure.args))  # its own: each who raises it adds a traceback

@@ -25,7 +25,9 @@ FIRST = b"n,,n=juliet,r=abc"
 class Login:
     """The host of a negotiation, and the client. Questions are kept until the test answers them."""
 
-    def __init__(self, tries: int = 5, accept: Callable[[JID, str], None] | None = None, **context: Any) -> None:
+    def __init__(
+        self, tries: int = 5, accept: Callable[[JID, str], None] | None = None, **context: Any
+    ) -> None:
         self.said: list[Element] = []
         self.questions: list[tuple[Any, ...]] = []
         self.failed: list[tuple[Any, ...]] = []
@@ -141,7 +143,9 @@ def test_rfc6120_6_5_5_what_is_not_base_64_is_incorrect_encoding(text):
     assert login.questions == []
 
 
-@pytest.mark.parametrize("mechanism", ["", "plain", "PLAIN ", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL", "ANONYMOUS"])
+@pytest.mark.parametrize(
+    "mechanism", ["", "plain", "PLAIN ", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL", "ANONYMOUS"]
+)
 def test_rfc6120_6_5_7_a_mechanism_that_is_not_offered_is_invalid(mechanism):
     assert Login().send(auth(mechanism, b"data")) == "invalid-mechanism"
 
