@@ -315,11 +315,28 @@ def test_rfc9266_2_both_sides_export_the_same_bytes(place: Place, version: str) 
     assert exported(one) != exported(other)
 
 
+def test_rfc5929_3_1_the_first_finished_is_the_clients_or_in_a_resumption_the_servers(place: Place) -> None:
+    context = client_context("TLSv1.2")
+    first = Client(place.contexts.engine(), context).handshake()
+    assert first.engine.channel_binding("tls-unique") == first.tls.get_finished()
+    session = first.tls.get_session()
+    assert session is not None
+    second = Client(place.contexts.engine(), context)
+    second.tls.set_session(session)
+    assert second.handshake().engine.session_reused
+    assert second.engine.channel_binding("tls-unique") == second.tls.get_peer_finished()
+
+
+def test_rfc9266_3_tls_1_3_has_no_tls_unique(place: Place) -> None:
+    assert connected(place, "TLSv1.3").engine.channel_binding("tls-unique") is None
+
+
 def test_rfc9266_2_tls_1_2_without_extended_master_secret_has_no_exporter(place: Place) -> None:
     context = client_context("TLSv1.2")
     context.set_options(NO_EXTENDED_MASTER_SECRET)
     client = Client(place.contexts.engine(), context).handshake()
     assert client.engine.channel_binding("tls-exporter") is None
+    assert client.engine.channel_binding("tls-unique") is None
     assert client.engine.channel_binding("tls-server-end-point") is not None
 
 

@@ -174,6 +174,23 @@ def test_callbacks_come_in_order_and_after_the_rows_can_be_read(backend: Backend
     assert heard == list(range(20))
 
 
+def test_a_callback_that_asks_again_does_not_overtake(sqlite_file: Path) -> None:
+    heard: list[str] = []
+
+    async def scenario(database: Database) -> None:
+        def first(failure: StorageError | None) -> None:
+            heard.append("first")
+            database.writer.when_flushed(lambda failure: heard.append("third"))
+
+        add(database, 1)
+        database.writer.when_flushed(first)
+        database.writer.when_flushed(lambda failure: heard.append("second"))
+        await database.writer.flushed()
+
+    using(WatchedSqlite(sqlite_file), scenario)
+    assert heard == ["first", "second", "third"]
+
+
 def test_a_callback_with_a_bug_keeps_nobody_from_being_told(sqlite_file: Path) -> None:
     heard: list[object] = []
 

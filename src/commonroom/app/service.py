@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 PASSWORD_THREADS = max(1, (os.cpu_count() or 1) - 1)
 # How often the service looks whether another process (the command line) changed accounts, in seconds.
 WATCH_EVERY = 2.0
+# The longest that a TLS handshake may take, in seconds; the login's deadline counts as well.
+HANDSHAKE_TIMEOUT = 30.0
 # How long a stop waits for what is under way, in seconds.
 PATIENCE = 10.0
 
@@ -125,6 +127,7 @@ class Service:
         c2s = self._settings.c2s
         limits = ConnectionLimits(
             linger=c2s.linger,
+            handshake_timeout=min(HANDSHAKE_TIMEOUT, c2s.login_timeout),
             bytes_per_second=c2s.bytes_per_second,
             byte_burst=c2s.byte_burst,
             pending_bytes=c2s.pending_bytes,

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
-CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
+CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
 
 
 @dataclass(frozen=True, slots=True)

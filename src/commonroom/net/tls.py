@@ -34,7 +34,7 @@ SCRATCH_BYTES = 32 * 1024  # takes one, sealed
 # had 64 KiB go either way then holds 30 KiB, and 71 without.
 LARGE_BYTES = 2 * 1024
 
-ChannelBinding = Literal["tls-exporter", "tls-server-end-point"]
+ChannelBinding = Literal["tls-exporter", "tls-unique", "tls-server-end-point"]
 
 _binding = Binding()
 _ffi, _lib = _binding.ffi, _binding.lib
@@ -252,13 +252,15 @@ class TlsEngine:
             self._connection.shutdown()
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
-        """The channel binding, or None where it is not defined (RFC 9266 §2, RFC 5929 §4.1)."""
+        """The channel binding, or None where it is not defined (RFC 9266 §2, RFC 5929 §3, §4.1)."""
         if not self.handshake_done:
             return None
         if kind == "tls-server-end-point":
             end_point: bytes | None = self._connection.get_context().get_app_data()
             return end_point
-        return self._exported() if self._has_unique_master_secret() else None
+        if not self._has_unique_master_secret():
+            return None
+        return self._exported() if kind == "tls-exporter" else self._first_finished()
 
     @property
     def alpn(self) -> bytes:
@@ -353,6 +355,12 @@ class TlsEngine:
         if self._connection.get_protocol_version() > SSL.TLS1_2_VERSION:
             return True
         return bool(_lib.SSL_get_extms_support(self._ssl) == 1)
+
+    def _first_finished(self) -> bytes | None:
+        """Of TLS 1.2 only: who sends the first Finished depends on resumption (RFC 5929 §3.1, RFC 9266 §3)."""
+        if self._connection.get_protocol_version() > SSL.TLS1_2_VERSION:
+            return None
+        return self._connection.get_finished() if self.session_reused else self._connection.get_peer_finished()
 
     def _exported(self) -> bytes:
         return self._connection.export_keying_material(EXPORTER_LABEL, EXPORTER_BYTES, context=b"")

@@ -36,17 +36,17 @@ class Committer:
         self._ledger = backend.ledger()
         self._connection: Connection | None = None
         self._committed = 0
-        self._failures: list[Failure] = []
+        self._noted: list[Failure] = []  # by the last attempt to write the batch one by one
         self._hurried = threading.Event()
         self._deadline = 0.0
 
     def commit(self, batch: Sequence[Write]) -> list[Failure]:
         """Write the batch, however long it takes; returns what can never be written."""
-        self._failures = []
+        self._noted = []
         pause = 0.0
         while True:
             try:
-                self._attempt(batch)
+                failures = self._attempt(batch)
             except Exception as error:
                 self._drop_connection()
                 if not self._is_temporary(error) or not self._wait(pause, error, len(batch)):
@@ -57,7 +57,7 @@ class Committer:
                 self._committed += 1
                 if pause:
                     log.info("database is back", extra={"writes": len(batch)})
-                return self._failures
+                return failures
 
     def hurry(self, patience: float) -> None:
         """From any thread: from now on, give up after so many seconds."""
@@ -74,20 +74,21 @@ class Committer:
                     raise
             self._drop_connection()
 
-    def _attempt(self, batch: Sequence[Write]) -> None:
+    def _attempt(self, batch: Sequence[Write]) -> list[Failure]:
         connection = self._connected()
         try:
             connection.transaction(partial(self._write_together, connection, batch))
         except Exception as error:
             if self._is_temporary(error):
                 raise
-            self._write_one_by_one(connection, batch)
+            return self._write_one_by_one(connection, batch)
+        return []
 
     def _write_together(self, connection: Connection, batch: Sequence[Write]) -> None:
         self._ledger.mark(connection, self._committed + 1)
         _run(connection, batch)
 
-    def _write_one_by_one(self, connection: Connection, batch: Sequence[Write]) -> None:
+    def _write_one_by_one(self, connection: Connection, batch: Sequence[Write]) -> list[Failure]:
         failures: list[Failure] = []
 
         def write() -> None:
@@ -99,7 +100,7 @@ class Committer:
                     if self._is_temporary(error):
                         raise
                     failures.append((position, _failed(error)))
-            self._failures = failures
+            self._noted = failures
 
         try:
             connection.careful_transaction(write)
@@ -107,12 +108,12 @@ class Committer:
             # An earlier attempt, whose answer was lost, had been committed; its failures were noted then.
             if not self._ledger.is_repetition(error):
                 raise
+        return self._noted
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            connection = self._backend.connect(writing=True)
-            self._ledger.attach(connection)
-            self._connection = connection
+            self._connection = self._backend.connect(writing=True)
+            self._ledger.attach(self._connection)
         return self._connection
 
     def _drop_connection(self) -> None:

@@ -72,7 +72,7 @@ class Writer:
         """See `Writes`."""
         if since is None:
             since = self._settled
-        if self._settled == self._appended:
+        if self._settled == self._appended and not self._waiting:
             told(self._failure(since, self._appended))
         else:
             self._waiting.append((since, self._appended, told))
@@ -133,8 +133,10 @@ class Writer:
             failures = self._committer.commit(batch)
             more = bool(self._gathered)
             self._loop.call_soon_threadsafe(self._settle, len(batch), size, failures)
-        self._committer.close()
-        self._loop.call_soon_threadsafe(_tell, self._ended, None)
+        try:
+            self._committer.close()
+        finally:
+            self._loop.call_soon_threadsafe(_tell, self._ended, None)
 
     def _take(self, more: bool) -> tuple[list[Write], int] | None:
         if more:

@@ -110,7 +110,6 @@ class Scram(Exchange):
             return SaslCondition.MALFORMED_REQUEST
         if flag == "y" and any(name.endswith("-PLUS") for name in self._context.offered):
             return SaslCondition.NOT_AUTHORIZED
-        # Deviation: tls-unique (RFC 5802 §6.1) is not among them, because TLS 1.3 has none (RFC 9266 §3).
         if binding_type is not None and binding_type not in self._context.channel_bindings:
             return SaslCondition.NOT_AUTHORIZED
         return None
