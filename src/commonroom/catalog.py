@@ -1,4 +1,4 @@
-"""Every feature, one line each, with what it is handed. The order within one stage of a message is this one."""
+"""Every feature, one line each, with what it is handed; within one stage of a message, in this order."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -10,7 +10,7 @@ def test_rfc6121_7_a_sample_session():
     romeo = world.online("romeo@example.org/orchard")
     presence = juliet.one()
     assert presence.get("from") == "romeo@example.org/orchard"
-    romeo.send("<message to='juliet@example.org' type='chat' id='m1'><body>Art thou not Romeo?</body></message>")
+    romeo.send("<message to='juliet@example.org' type='chat'><body>Art thou not Romeo?</body></message>")
     message = juliet.one()
     assert message.get("from") == "romeo@example.org/orchard"
     assert message.get("to") == "juliet@example.org"

@@ -46,8 +46,8 @@ Spawn = Callable[[Coroutine[object, object, None]], object]
 class Session:
     """A connected resource (RFC 6121 §1.4); available while `presence` is not None.
 
-    `presence` is the last one broadcast, `farewell` the unavailable one that ended it, `directed` the entities that were sent available presence
-    directly and have yet to hear of its end (RFC 6121 §4.6.3).
+    `presence` is the last one broadcast, `farewell` the unavailable one that ended it; `directed` are the
+    entities that were sent available presence directly and have yet to hear of its end (RFC 6121 §4.6.3).
     """
 
     __slots__ = (

@@ -357,10 +357,11 @@ class TlsEngine:
         return bool(_lib.SSL_get_extms_support(self._ssl) == 1)
 
     def _first_finished(self) -> bytes | None:
-        """Of TLS 1.2 only: who sends the first Finished depends on resumption (RFC 5929 §3.1, RFC 9266 §3)."""
+        """Of TLS 1.2 only; in a resumption the server finishes first (RFC 5929 §3.1, RFC 9266 §3)."""
         if self._connection.get_protocol_version() > SSL.TLS1_2_VERSION:
             return None
-        return self._connection.get_finished() if self.session_reused else self._connection.get_peer_finished()
+        connection = self._connection
+        return connection.get_finished() if self.session_reused else connection.get_peer_finished()
 
     def _exported(self) -> bytes:
         return self._connection.export_keying_material(EXPORTER_LABEL, EXPORTER_BYTES, context=b"")

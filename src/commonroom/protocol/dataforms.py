@@ -17,7 +17,7 @@ def result_form(form_type: str, fields: Mapping[str, Iterable[str]]) -> Element:
 
 def _field(var: str, values: Iterable[str], kind: str | None) -> Element:
     attributes = {"var": var} if kind is None else {"var": var, "type": kind}
-    return Element(NS_DATA, "field", attributes, *(Element(NS_DATA, "value", None, value) for value in values))
+    return Element(NS_DATA, "field", attributes, *(Element(NS_DATA, "value", None, v) for v in values))
 
 
 def form_fields(form: Element) -> dict[str, tuple[str, ...]]:
