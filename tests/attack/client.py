@@ -220,6 +220,14 @@ def online(server: Server, user: str | None = None, resource: str = "", source: 
     return client
 
 
+def fail_to_log_in(server: Server, user: str, source: str, times: int) -> None:
+    """Wrong passwords, from one address; waits for each refusal."""
+    for begun in range(0, times, 3):
+        with secured(server, source) as client:
+            for _ in range(min(3, times - begun)):
+                assert condition(client.authenticate(user, "wrong")) == "not-authorized"
+
+
 def auth(mechanism: str, message: str | bytes) -> str:
     """An <auth/> with an initial response."""
     return sasl("auth", message, f" mechanism='{mechanism}'")

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from commonroom.config.schema import C2s, ResourceConflict
+from commonroom.protocol.jid import JID
 from tests.conversations.world import HEADER, Client, World, condition, with_options
 
 JID_PATTERN = re.compile(r"juliet@example\.org/[0-9a-f]{24}")
@@ -23,13 +24,13 @@ def logged_in(world: World) -> Client:
     return client
 
 
-def conflicting(policy: ResourceConflict) -> tuple[World, Client, Client]:
+def conflicting(policy: ResourceConflict) -> tuple[Client, Client]:
     """Two clients of an account; the first has bound `balcony`, the second is about to."""
     world = World("juliet@example.org", settings=with_options(c2s=C2s(resource_conflict=policy)))
-    return world, world.online("juliet@example.org/balcony"), logged_in(world)
+    return world.online("juliet@example.org/balcony"), logged_in(world)
 
 
-@pytest.mark.parametrize("resource", ["a&#10;b", "x" * 1024, "&#x200d;", " "])
+@pytest.mark.parametrize("resource", ["a&#10;b", "x" * 1024, "&#x200d;"])
 def test_rfc6120_7_7_2_1_a_resource_that_cannot_be_one_is_a_bad_request(resource):
     client = logged_in(World("juliet@example.org"))
     client.send(bind(resource))
@@ -58,7 +59,7 @@ def test_rfc6120_7_6_2_2_an_account_that_is_gone_cannot_be_bound():
 
 
 def test_rfc6120_7_7_2_2_policy_2_the_new_client_is_refused_and_may_choose_another():
-    world, old, new = conflicting(ResourceConflict.REFUSE)
+    old, new = conflicting(ResourceConflict.REFUSE)
     new.send(bind("balcony"))
     assert condition(new.one()) == "conflict"
     assert not old.closed
@@ -67,14 +68,14 @@ def test_rfc6120_7_7_2_2_policy_2_the_new_client_is_refused_and_may_choose_anoth
 
 
 def test_rfc6120_7_7_2_2_policy_1_the_new_client_gets_a_name_that_is_free():
-    world, old, new = conflicting(ResourceConflict.RENAME)
+    old, new = conflicting(ResourceConflict.RENAME)
     new.bind("balcony")
     assert re.fullmatch(r"juliet@example\.org/balcony [0-9a-f]{24}", new.jid)
     assert not old.closed
 
 
 def test_rfc6120_7_7_2_2_policy_3_the_old_client_is_ended():
-    world, old, new = conflicting(ResourceConflict.REPLACE)
+    old, new = conflicting(ResourceConflict.REPLACE)
     new.bind("balcony")
     assert new.jid == "juliet@example.org/balcony"
     assert condition(old.received()[-1]) == "conflict"
@@ -89,7 +90,7 @@ def test_rfc6120_7_7_2_2_another_account_may_have_the_same_resource():
 
 
 def test_rfc6120_7_7_3_after_ten_refusals_the_stream_is_closed():
-    world, old, new = conflicting(ResourceConflict.REFUSE)
+    _, new = conflicting(ResourceConflict.REFUSE)
     new.send(bind("balcony") * 12)
     assert [condition(element) for element in new.received()] == ["conflict"] * 10 + ["policy-violation"]
     assert new.closed
@@ -100,7 +101,7 @@ def test_rfc6120_7_1_a_connection_has_one_resource():
     client = world.login("juliet@example.org/balcony")
     answer = client.ask(bind("chamber"))
     assert answer.get("type") == "error"
-    user = world.core.users.find(world.memory.kept.copy().popitem()[0])
+    user = world.core.users.find(JID.parse("juliet@example.org"))
     assert user is not None
     assert list(user.sessions) == ["balcony"]
 

@@ -8,24 +8,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvloop
 from sqlalchemy import insert
 
 from commonroom.protocol.jid import JID
-from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database, open_database
+from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.records import Account
-from commonroom.storage.statements import row_of_account
+from commonroom.storage.statements import Parameters, row_of_account
 from commonroom.storage.stores import sql_stores
 from commonroom.storage.tables import offline_message
 from tests.storage.samples import CREATED, SHA1, SHA256, item
 
 XML = "<message>" + "hello world " * 20 + "</message>"
 USERS = [JID.parse(f"user{number}@capulet.example") for number in range(10_000)]
-ROW = {"account": USERS[0], "stamp": 0, "size": len(XML), "xml": XML}
+ROW: Parameters = {"account": USERS[0], "stamp": 0, "size": len(XML), "xml": XML}
 
 
 def best(work: Callable[[], object], times: int) -> float:
@@ -48,43 +49,47 @@ def statements(database: Database) -> None:
     core = insert(offline_message).from_select(source.selected_columns.keys(), source)
     compiled = database.statement(core)
     with database.backend.engine.connect() as connection:
-        show("INSERT, SQLAlchemy", best(lambda: [connection.execute(core, ROW) for _ in range(1000)], 1000))
+
+        def through_sqlalchemy() -> None:
+            for _ in range(1000):
+                connection.execute(core, ROW)
+
+        show("INSERT, SQLAlchemy", best(through_sqlalchemy, 1000))
         connection.rollback()
     ours = database.backend.connect(writing=True)
 
-    def in_transaction(work: Callable[[Connection], object]) -> Callable[[], None]:
-        return lambda: ours.transaction(lambda: work(ours) and None)
+    def one_by_one() -> None:
+        for _ in range(1000):
+            ours.execute(compiled, ROW)
 
-    one_by_one = in_transaction(lambda c: [c.execute(compiled, ROW) for _ in range(1000)])
-    show("INSERT, driver", best(one_by_one, 1000))
-    show(
-        "INSERT, driver, many at once",
-        best(in_transaction(lambda c: c.execute_many(compiled, [ROW] * 1000)), 1000),
-    )
+    def at_once() -> None:
+        ours.execute_many(compiled, [ROW] * 1000)
+
+    show("INSERT, driver", best(partial(ours.transaction, one_by_one), 1000))
+    show("INSERT, driver, many at once", best(partial(ours.transaction, at_once), 1000))
     ours.close()
 
 
 async def commits(stores: Stores, rate: int, busy: float) -> None:
     """Two rows a message; the time until the message's callback."""
     late: list[float] = []
-    begun, cpu = time.perf_counter(), time.process_time()
-    sent = 0
+
+    def told(at: float, failure: StorageError | None) -> None:
+        late.append(time.perf_counter() - at)
+
+    begun, sent = time.perf_counter(), 0
     while (now := time.perf_counter()) - begun < 3:
         while sent < (now - begun) * rate:
             for user in (USERS[sent % 100], USERS[sent % 77]):
                 stores.offline.add(user, CREATED, XML)
-            stores.writes.when_flushed(
-                lambda failure, at=time.perf_counter(): late.append(time.perf_counter() - at)
-            )  # type: ignore[misc]
+            stores.writes.when_flushed(partial(told, time.perf_counter()))
             sent += 1
         compute(busy)
-        await asyncio.sleep(0.001 if not busy else 0)
+        await asyncio.sleep(0 if busy else 0.001)
     await stores.writes.flushed()
     late.sort()
     show(f"{rate} messages a second: p50", late[len(late) // 2] * 1000, "ms")
     show(f"{rate} messages a second: p99", late[len(late) * 99 // 100] * 1000, "ms")
-    if not busy:
-        show(f"{rate} messages a second: each", (time.process_time() - cpu) / sent * 1e6)
 
 
 def compute(seconds: float) -> None:
@@ -119,9 +124,9 @@ async def measure(url: str, busy: bool) -> None:
                 print(f"the loop's thread computes all the time, switch interval {interval * 1000} ms:")
                 await commits(stores, 1500, 0.002)
         else:
-            statements(database)
             for contacts in (0, 20, 100):
                 await logins(stores, contacts)
+            statements(database)
             for rate in (20, 500, 2000):
                 await commits(stores, rate, 0)
         await database.close()

@@ -7,11 +7,17 @@ from commonroom.cli.groups import Later, LazyGroup
 
 COMMANDS = {
     "demo": Later("commonroom.cli.demo", "demo", "Try it: a service for this machine, with three accounts."),
-    "init": Later("commonroom.cli.init", "init", "Write the configuration and all that a new service needs."),
-    "serve": Later("commonroom.cli.serve", "serve", "Run the service in the foreground."),
+    "init": Later(
+        "commonroom.cli.init", "init", "Write the configuration, and make all that a new service needs."
+    ),
+    "serve": Later(
+        "commonroom.cli.serve", "serve", "Run the service in the foreground, until SIGTERM or Ctrl-C."
+    ),
     "check": Later("commonroom.cli.check", "check", "Look over the configuration and all that it refers to."),
     "user": Later("commonroom.cli.user", "user", "Make, list, change and remove accounts."),
-    "trace": Later("commonroom.cli.trace", "trace", "Show how a stanza goes through the server."),
+    "trace": Later(
+        "commonroom.cli.trace", "trace", "Show how a stanza goes through the server as it is configured."
+    ),
 }
 
 EPILOG = """\

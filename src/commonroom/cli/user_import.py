@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
@@ -15,12 +14,12 @@ from commonroom.cli.with_registry import with_registry
 
 
 @click.command("import")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--domain", help="The domain of those without an @.  [default: the first configured one]")
 @click.option("--update", is_flag=True, help="Give accounts that exist the passwords of the file.")
 @json_option
 @config_option
-def import_(file: BinaryIO, domain: str | None, update: bool, as_json: bool, path: Path) -> None:
+def import_(file: str, domain: str | None, update: bool, as_json: bool, path: Path) -> None:
     """Make many accounts from a file; from standard input, if FILE is -.
 
     Each line is `localpart:password` or `localpart@domain:password`, in UTF-8. The password is everything
@@ -36,11 +35,11 @@ def import_(file: BinaryIO, domain: str | None, update: bool, as_json: bool, pat
     """
     settings = settings_of(path)
     try:
-        with explained(AdminError):
-            entries = read_entries(file.read(), settings.domains, domain)
+        with explained(AdminError), click.open_file(file, "rb") as lines:
+            entries = read_entries(lines.read(), settings.domains, domain)
         imported = _import(path, entries, update)
     except ImportRefused as refusal:
-        _tell_faults(file.name, refusal.lines, as_json)
+        _tell_faults(file, refusal.lines, as_json)
         sys.exit(1)
     if as_json:
         print_json({"new": imported.new, "updated": imported.updated, "faults": []})

@@ -1,5 +1,6 @@
 """XEP-0160: Best Practices for Handling Offline Messages."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from commonroom.storage.interfaces import OfflineStore, Writes
 from commonroom.storage.records import OfflineMessage
 from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.parser import parse_fragment
+
+log = logging.getLogger(__name__)
 
 NS_HINTS = "urn:xmpp:hints"
 NS_CHAT_STATES = "http://jabber.org/protocol/chatstates"
@@ -114,7 +117,9 @@ class Offline(Feature):
 
     def _send(self, page: list[OfflineMessage], session: Session) -> None:
         for stored in page:
-            session.send(_delayed(stored, JID.of(None, session.jid.domain)))
+            message = self._read(stored, session)
+            if message is not None:
+                session.send(message)
         is_last = len(page) < PAGE
         if is_last:
             self._done(session)
@@ -123,6 +128,14 @@ class Offline(Feature):
             self._questions.ask_whether_alive(
                 session, self._delivered(session, page[-1].id, is_last), PATIENCE
             )
+
+    def _read(self, stored: OfflineMessage, session: Session) -> Message | None:
+        """One that is broken must not keep back those behind it."""
+        try:
+            return _delayed(stored, JID.of(None, session.jid.domain))
+        except Exception:
+            log.exception("a stored message cannot be read", extra={"jid": session.jid, "id": stored.id})
+            return None
 
     async def _load(self, user: User, after: int) -> list[OfflineMessage]:
         """Up to a page; if that seems to be all, nothing was stored while it was read."""
@@ -147,11 +160,13 @@ class Offline(Feature):
             if answer is NoAnswer.CLOSED:
                 return
             # An answer, or a stream that lives on without one.
-            if not is_last:
-                session.after(self._next_page(session))
-            self._store.remove(session.user.jid, last)
-            if self._sent.get(session) == last:
-                del self._sent[session]
+            try:
+                self._store.remove(session.user.jid, last)
+                if self._sent.get(session) == last:
+                    del self._sent[session]
+            finally:
+                if not is_last:
+                    session.after(self._next_page(session))
 
         return answered
 

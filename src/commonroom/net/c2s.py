@@ -98,9 +98,10 @@ class ClientConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        self._allowance -= self._stream.receive(data)
+        elements = self._stream.receive(data)
+        self._allowance -= elements
         if self._allowance < 0:
-            self._slow_down()
+            self._slow_down(elements)
 
     def secured(self) -> None:
         """TLS stands; the client opens its stream anew (RFC 6120 §5.4.3.3)."""
@@ -123,8 +124,9 @@ class ClientConnection:
         self._connection.start_tls(self._service.tls.engine(self._stream.domain))
 
     def close(self) -> None:
-        """The stream has said its last word."""
+        """The stream has said its last word. Reading goes on, or the client might not get to see it."""
         self._connection.close()
+        self._connection.resume(Pause.STANZAS)
         self._end_session("closed")
 
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
@@ -270,14 +272,17 @@ class ClientConnection:
         else:
             self._watch_silence(limits.idle_ping_after)
 
-    def _slow_down(self) -> None:
-        """More stanzas than allowed: read on when the allowance has grown again."""
+    def _slow_down(self, last: int) -> None:
+        """More stanzas than allowed: read on when the allowance has grown again.
+
+        It grows only now, which costs nothing before: a burst after silence can be twice `stanza_burst`.
+        """
         limits = self._service.limits
         now = self._service.clock()
         grown = (now - self._refilled) * limits.stanzas_per_second
-        self._allowance = min(limits.stanza_burst, self._allowance + grown)
+        self._allowance = min(limits.stanza_burst, self._allowance + last + grown) - last
         self._refilled = now
-        if self._allowance < 0:
+        if self._allowance < 0 and not self._stream.closed:
             self._connection.pause(Pause.STANZAS)
             delay = -self._allowance / limits.stanzas_per_second
             self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))

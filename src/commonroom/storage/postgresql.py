@@ -37,7 +37,7 @@ _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgresConnection(DriverConnection):
-    """A connection to the server; a pipeline, one round trip for many statements, is five times faster."""
+    """A connection to the server. A batch goes out in a pipeline: one round trip for all its statements."""
 
     begin = Statement("BEGIN")
 

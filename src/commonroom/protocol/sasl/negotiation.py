@@ -69,8 +69,7 @@ class SaslNegotiation:
     # that failed may use it again here, because RFC 6120 §6.4.5 wants it to be able to try again, and what
     # RFC 9266 guards against cannot happen: nothing of one SCRAM exchange fits another, since both sides'
     # nonces are in what is signed, and no other mechanism binds. After a success the stream takes no more
-    # SASL, and TLS ends with the stream. RFC 5929 asks nothing of the kind: tls-server-end-point is the same
-    # on all connections.
+    # SASL, and TLS ends with the stream. Of the types in RFC 5929 nothing of the kind is asked.
 
     def __init__(
         self,
