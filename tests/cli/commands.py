@@ -76,7 +76,7 @@ class Running:
             self.ready += line
             if "is ready" in line:
                 return
-        self.process.wait()
+        self.process.communicate()
         raise AssertionError(f"it ended with {self.process.returncode}: {self.errors.read_text()}")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> str:

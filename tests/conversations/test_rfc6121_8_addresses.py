@@ -33,7 +33,7 @@ def test_rfc6120_8_3_3_8_an_address_that_is_none_is_malformed(romeo: Client, add
     text = stanza.format(address, "<ping xmlns='urn:xmpp:ping'/>").replace("<iq", "<iq type='get'")
     answer = romeo.ask(text)
     assert (answer.get("type"), answer.get("id"), condition(answer)) == ("error", "1", "jid-malformed")
-    assert answer.get("from") is None  # §8.3.1, rule 2: no malformed address in an answer
+    assert answer.get("from") is None  # RFC 6120 §8.3.1, rule 2: no malformed address in an answer
 
 
 @pytest.mark.parametrize("kind", ["message", "iq"])

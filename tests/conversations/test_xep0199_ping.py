@@ -1,4 +1,4 @@
-"""XEP-0199: XMPP Ping, XEP-0092: Software Version, XEP-0202: Entity Time, RFC 3921 §3: what all clients ask."""
+"""XEP-0199: XMPP Ping, XEP-0092: Software Version, XEP-0202: Entity Time, RFC 3921 §3: what clients ask."""
 
 import re
 

@@ -251,9 +251,10 @@ class Client:
 
     # The connection that the handler sees
 
-    def write(self, text: str) -> None:
+    def write(self, text: str) -> bool:
         assert not self.closed
         self.bytes += text
+        return True
 
     def close(self) -> None:
         self.closed = True

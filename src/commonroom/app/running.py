@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
-# How long one thread may keep the interpreter from another that wants it. Python's 5 ms are too long for the
-# threads of the database beside a loop that never rests: at 1,500 messages a second a commit waited 1.5 s, and
-# waits 15 to 25 ms so.
+# How long one thread may keep the interpreter from another that wants it. Python's 5 ms are too long for
+# the threads of the database beside a loop that never rests: at 1,500 messages a second a commit waited
+# 1.5 s, and waits 15 to 25 ms so.
 SWITCH_SECONDS = 0.0005
 
 
@@ -62,7 +62,8 @@ def _stopping() -> asyncio.Event:
     def stop(number: int, frame: FrameType | None) -> None:
         for each in ENDING:
             signal.signal(each, signal.SIG_DFL)
-        loop.call_soon_threadsafe(stopping.set)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stopping.set)
 
     # Not the loop's own handlers: those wait for the loop, and a start can wait long for a database.
     for each in ENDING:

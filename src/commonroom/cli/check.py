@@ -21,10 +21,10 @@ from commonroom.net.certificates import Severity
 def check(as_json: bool, path: Path) -> None:
     """Look over the configuration and all that it refers to.
 
-    Nothing is started or changed. Looked at are: every option, the folder for data, certificates and keys, the database, the number of files
-    that may be open and, unless the service runs, the addresses to listen on. Each line says what to do.
-    An `error` keeps the service from working, and makes the exit code 1; a `warning` should be looked at; a
-    `note` is good to know.
+    Nothing is started or changed. Looked at are: every option, the folder for data, certificates and keys,
+    the database, the number of files that may be open and, unless the service runs, the addresses to listen
+    on. Each line says what to do. An `error` keeps the service from working, and makes the exit code 1; a
+    `warning` should be looked at; a `note` is good to know.
 
     \b
     Examples:

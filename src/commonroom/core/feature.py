@@ -7,7 +7,7 @@ refuses two owners of one IQ, collects what disco announces, and sorts the stage
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from commonroom.core.message import MessageStage, Received, Sent, StageTable
 from commonroom.core.moments import Moment, SessionHandler
@@ -69,7 +69,7 @@ def _attach(method: Method, mark: object) -> Method:
 
 
 def on_iq(
-    kind: str, namespace: str, *names: str, to: Scope | tuple[Scope, ...]
+    kind: Literal["get", "set"], namespace: str, *names: str, to: Scope | tuple[Scope, ...]
 ) -> Callable[[Method], Method]:
     """The method answers a `get` or `set` whose child has one of these names.
 
@@ -127,8 +127,10 @@ class DeclarationError(Exception):
 
 
 def _marked(feature: Feature) -> Iterator[tuple[Callable[..., Any], object]]:
-    for name, attribute in vars(type(feature)).items():
-        for mark in getattr(attribute, "marks", ()):
+    """In the order of the class; what it inherits comes first."""
+    classes = reversed(type(feature).__mro__)
+    for name in dict.fromkeys(name for each in classes for name in vars(each)):
+        for mark in getattr(getattr(type(feature), name), "marks", ()):
             yield getattr(feature, name), mark
 
 

@@ -116,8 +116,9 @@ class ClientConnection:
     # The stream's host
 
     def write(self, text: str) -> None:
-        """Send to the client."""
-        self._connection.write(text)
+        """Send to the client; one that is cut off is not listened to any more either."""
+        if not self._connection.write(text):
+            self._stream.lost()
 
     def start_tls(self) -> None:
         """STARTTLS."""

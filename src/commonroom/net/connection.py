@@ -27,6 +27,13 @@ SOCKET_OPTIONS = (
 )
 
 
+# What came at once is handled in portions of so many bytes. Others have their turn between two of them, and a
+# pause takes effect within one: a read of 256 KiB can hold thousands of stanzas, each with a large answer.
+PORTION = 4096
+# Characters. So much is sent without waiting for the end of the turn: what then waits unsent is counted.
+EARLY = 65_536
+
+
 class Handler(Protocol):
     """What a connection talks to: one kind of stream."""
 
@@ -71,6 +78,8 @@ class Pause(Flag):
     RATE = 1  # bytes
     STANZAS = 2  # the handler's own rate
     PARKED = 4  # the handler is busy with what it has
+    PORTIONS = 8  # not all is handled of what was read
+    UNSENT = 16  # the peer does not take what it is sent
 
 
 class _State(Enum):
@@ -83,6 +92,7 @@ class _State(Enum):
 
 # A member of an Enum costs 0.1 µs to look up, a global hardly anything.
 _HANDSHAKE, _OPEN, _UPGRADE, _ENDING, _GONE = _State
+_UNPAUSED = Pause.NONE
 
 
 class Connection(asyncio.Protocol):
@@ -99,6 +109,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_make_handler",
         "_outbox",
+        "_outbox_size",
         "_pauses",
         "_rate_timer",
         "_reason",
@@ -106,6 +117,7 @@ class Connection(asyncio.Protocol):
         "_state",
         "_told_lost",
         "_transport",
+        "_unread",
         "address",
         "bytes_received",
         "bytes_sent",
@@ -132,6 +144,8 @@ class Connection(asyncio.Protocol):
         self._direct_tls = direct_tls
         self._state = _GONE
         self._outbox: list[str] = []
+        self._outbox_size = 0
+        self._unread = b""
         self._pauses = Pause.NONE
         self._allowance = limits.byte_burst
         self._deadline: asyncio.TimerHandle | None = None
@@ -148,13 +162,17 @@ class Connection(asyncio.Protocol):
         """Whether what is written now is encrypted."""
         return self.tls is not None and self.tls.handshake_done
 
-    def write(self, text: str) -> None:
-        """Send this with what else is written in this turn of the loop; nothing happens after the end."""
+    def write(self, text: str) -> bool:
+        """Send this with what else is written in this turn of the loop; False after the end."""
         if not self._outbox:
             if self._state is _ENDING or self._state is _GONE:
-                return
+                return False
             self._loop.call_soon(self._flush)
         self._outbox.append(text)
+        self._outbox_size += len(text)
+        if self._outbox_size > EARLY:
+            self._flush()
+        return self._state is not _ENDING
 
     def start_tls(self, engine: TlsEngine) -> None:
         """What was written goes out in the clear; all that comes from now on is TLS (RFC 6120 §5.4.2.3).
@@ -173,7 +191,8 @@ class Connection(asyncio.Protocol):
         if self._state is _OPEN:
             self._outbox.append(final)
             self._flush()
-            self._end()
+            if self._state is _OPEN:  # and no slow reader, just now
+                self._end()
 
     def abort(self, reason: str = "aborted") -> None:
         """End at once; what was written is lost."""
@@ -196,7 +215,9 @@ class Connection(asyncio.Protocol):
         if reason not in self._pauses:
             return
         self._pauses &= ~reason
-        if not self._pauses and not self._transport.is_closing():
+        if self._pauses is Pause.PORTIONS:
+            self._loop.call_soon(self._next_portion)
+        elif not self._pauses and not self._transport.is_closing():
             self._transport.resume_reading()
 
     # What the loop calls
@@ -208,7 +229,7 @@ class Connection(asyncio.Protocol):
         if not self._enter(transport.get_extra_info("peername")):
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=self._limits.pending_bytes)
+        self._transport.set_write_buffer_limits(high=min(EARLY, self._limits.pending_bytes))
         try:
             if self._direct_tls is None:
                 self._open()
@@ -219,9 +240,10 @@ class Connection(asyncio.Protocol):
             raise
 
     def data_received(self, data: bytes) -> None:
+        size = len(data)
         self.last_received = self._loop.time()
-        self.bytes_received += len(data)
-        self._allowance -= len(data)
+        self.bytes_received += size
+        self._allowance -= size
         if self._allowance < 0:
             self._slow_down()
         if self._state is not _OPEN:
@@ -235,7 +257,10 @@ class Connection(asyncio.Protocol):
                 self._tls_failed(error)
                 return
         if data:
-            self._handler.receive(data)
+            if size <= PORTION:
+                self._handler.receive(data)
+            else:
+                self._hand_over(data)
         if tls is not None and (tls.closed or tls.has_answer):
             self._answer_tls(tls)
 
@@ -244,14 +269,16 @@ class Connection(asyncio.Protocol):
         self._peer_ended()
 
     def pause_writing(self) -> None:
-        # More than `pending_bytes` wait although the system took what it could. What we hold for a peer that
-        # does not read is bounded, so that it costs only itself; what is lost is resent when it resumes.
-        self.abort("slow reader")
+        self.pause(Pause.UNSENT)  # who does not read the answers is not asked for more questions
+
+    def resume_writing(self) -> None:
+        self.resume(Pause.UNSENT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         entered = self._state is not _GONE
         self._state = _GONE
         self._outbox.clear()
+        self._unread = b""
         self._cancel_deadline()
         if self._rate_timer is not None:
             self._rate_timer.cancel()
@@ -283,6 +310,7 @@ class Connection(asyncio.Protocol):
     def _begin_handshake(self, engine: TlsEngine, state: _State) -> None:
         self.tls = engine
         self._state = state
+        self._unread = b""
         self._deadline = self._loop.call_later(
             self._limits.handshake_timeout, self._fail, "the TLS handshake took too long"
         )
@@ -309,8 +337,30 @@ class Connection(asyncio.Protocol):
             self._handler.secured()
             self._flush()
         if data and self._state is _OPEN:
-            self._handler.receive(data)
+            self._hand_over(data)
         if tls.closed:
+            self._tls_closed()
+
+    # Receiving
+
+    def _hand_over(self, data: bytes) -> None:
+        if len(data) <= PORTION:
+            self._handler.receive(data)
+        else:
+            self.pause(Pause.PORTIONS)
+            self._unread = data
+            self._next_portion()
+
+    def _next_portion(self) -> None:
+        if self._state is not _OPEN or self._pauses is not Pause.PORTIONS:
+            return
+        portion, self._unread = self._unread[:PORTION], self._unread[PORTION:]
+        self._handler.receive(portion)
+        if self._unread:
+            self._loop.call_soon(self._next_portion)
+            return
+        self.resume(Pause.PORTIONS)
+        if self.tls is not None and self.tls.closed:
             self._tls_closed()
 
     # Sending
@@ -320,6 +370,7 @@ class Connection(asyncio.Protocol):
         if self._state is not _OPEN or not self._outbox:
             return
         outbox, self._outbox = self._outbox, []
+        self._outbox_size = 0
         try:
             data = "".join(outbox).encode()
         except (UnicodeEncodeError, TypeError):
@@ -329,12 +380,22 @@ class Connection(asyncio.Protocol):
             data = self.tls.send(data)
         self.bytes_sent += len(data)
         self._transport.write(data)
+        if self._pauses is not _UNPAUSED:
+            self._check_unsent()
 
     def _transmit(self, data: bytes) -> None:
         """Write what is encrypted already, or nothing."""
         if data:
             self.bytes_sent += len(data)
             self._transport.write(data)
+            self._check_unsent()
+
+    def _check_unsent(self) -> None:
+        """What the system does not take waits, up to `pending_bytes`, so that a slow reader costs only itself;
+        what is lost then is sent again when its session is resumed.
+        """
+        if self._transport.get_write_buffer_size() > self._limits.pending_bytes:
+            self.abort("slow reader")
 
     # Rate
 
@@ -360,8 +421,12 @@ class Connection(asyncio.Protocol):
         A socket closed with data unread resets the connection, and the peer never sees why.
         """
         self._say_goodbye()
-        self._transport.write_eof()
-        self.resume(Pause.PARKED)
+        self._unread = b""
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+        if self._pauses:
+            self._pauses = Pause.NONE
+            self._transport.resume_reading()
 
     def _answer_tls(self, tls: TlsEngine) -> None:
         if tls.has_answer and self._state is _OPEN:
@@ -371,7 +436,7 @@ class Connection(asyncio.Protocol):
             self._tls_closed()
 
     def _tls_closed(self) -> None:
-        if self._state is _OPEN:
+        if self._state is _OPEN and not self._unread:
             self._peer_ended()
             self._transport.close()
 
@@ -393,7 +458,7 @@ class Connection(asyncio.Protocol):
     def _tls_failed(self, error: TlsError) -> None:
         """The alert goes out, but nothing of the stream (RFC 6120 §5.4.3.2)."""
         if error.plaintext and self._state is _OPEN:
-            self._handler.receive(error.plaintext)
+            self._handler.receive(error.plaintext[:PORTION])
         if self._state is not _ENDING and self._state is not _GONE:
             self._fail(f"TLS: {error.reason}")
 

@@ -1,0 +1,141 @@
+"""The load generator's other end: commands out, JSON in. See native/generator.c."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.processes import cpu_seconds
+
+
+class LoadFailed(Exception):  # noqa: N818 - what happened
+    """Something did not arrive, or somebody could not log in: what was measured says nothing."""
+
+
+class Count(NamedTuple):
+    """Since the load began; latencies in seconds, since the last reset (None: nothing arrived)."""
+
+    time: float
+    sent: int
+    received: int
+    errors: int
+    in_flight: int
+    p50: float | None
+    p99: float | None
+    longest: float | None
+
+
+class LoggedIn(NamedTuple):
+    """How long all took, and each; in seconds."""
+
+    ready: int
+    failed: int
+    seconds: float
+    p50: float | None
+    p99: float | None
+    longest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where and how clients connect: transport is plain, starttls, direct or relay."""
+
+    port: int
+    transport: str
+    mechanism: str
+
+
+class Generator:
+    """One process with all clients of one server, pinned to a core of its own."""
+
+    def __init__(self, program: Path, core: int, door: Door, domain: str, password: str, log: Path) -> None:
+        self.door = door
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [
+                    *("taskset", "-c", str(core), program),
+                    *("127.0.0.1", str(door.port), door.transport, door.mechanism, domain, password),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self._log = log
+
+    def close(self) -> None:
+        """End it; its clients' sockets are closed."""
+        self._process.kill()
+        self._process.communicate()
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        return cpu_seconds(self._process.pid)
+
+    def message(self, template: str) -> None:
+        """What `chat` and `rate` send; @TO@ and @ID@ are filled in."""
+        self._count(f"message {template}")
+
+    def presence(self, template: str) -> None:
+        """What `update` sends."""
+        self._count(f"presence {template}")
+
+    def login(self, count: int, window: int = 8, first: int = 0) -> LoggedIn:
+        """Log in; raises LoadFailed if one of them cannot."""
+        result = LoggedIn(**self._ask(f"login {first} {count} {window}"))
+        if result.failed:
+            raise LoadFailed(f"{result.failed} of {count} clients could not log in\n{self._last_words()}")
+        return result
+
+    def logout(self, count: int, first: int = 0) -> None:
+        """Close their streams."""
+        self._count(f"logout {first} {count}")
+
+    def drop(self, count: int, first: int = 0) -> None:
+        """Close their sockets without a word."""
+        self._count(f"drop {first} {count}")
+
+    def chat(self, pairs: int, in_flight: int) -> None:
+        """Pairs answer each other's messages, so many at a time."""
+        self._count(f"chat {pairs} {in_flight}")
+
+    def rate(self, pairs: int, per_second: int) -> None:
+        """Messages at a fixed rate."""
+        self._count(f"rate {pairs} {per_second}")
+
+    def update(self, sender: int, first: int, count: int) -> None:
+        """One changes presence again and again; each time all others get a copy first."""
+        self._count(f"update {sender} {first} {count}")
+
+    def count(self) -> Count:
+        """What has happened so far."""
+        return self._count("count")
+
+    def reset(self) -> None:
+        """Begin new latencies."""
+        self._count("reset")
+
+    def stop(self) -> Count:
+        """Send nothing more, wait for what is under way; raises LoadFailed if it does not come."""
+        count = self._count("stop")
+        if count.in_flight or count.errors:
+            raise LoadFailed(f"{count.in_flight} did not arrive, {count.errors} errors\n{self._last_words()}")
+        return count
+
+    def _count(self, line: str) -> Count:
+        return Count(**self._ask(line))
+
+    def _ask(self, line: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise LoadFailed(f"the generator ended\n{self._last_words()}")
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-10:])

@@ -1,0 +1,230 @@
+/* Sends stanzas that were encoded beforehand, and counts what arrives by looking for one string. */
+#define _GNU_SOURCE
+#include "load.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_END "</message>"
+#define PRESENCE_START "<presence"
+#define STEP 1e-5 /* of the histogram, in seconds */
+#define STEPS 400000
+
+struct load load;
+static const char *marker = MESSAGE_END;
+static unsigned histogram[STEPS];
+static long measured;
+static double update_began;
+
+void latency_reset(void)
+{
+    memset(histogram, 0, sizeof histogram);
+    measured = 0;
+}
+
+void latency_add(double seconds)
+{
+    long step = (long)(seconds / STEP);
+    histogram[step < 0 ? 0 : step >= STEPS ? STEPS - 1 : step]++;
+    measured++;
+}
+
+double latency_quantile(double part)
+{
+    long wanted = (long)ceil(part * (double)measured), seen = 0;
+    for (long step = 0; measured && step < STEPS; step++)
+        if ((seen += histogram[step]) >= wanted)
+            return ((double)step + 1) * STEP;
+    return NAN;
+}
+
+static void remember(struct times *times, double at)
+{
+    if (times->count == times->size) {
+        size_t size = times->size ? times->size * 2 : 16;
+        double *grown = malloc(size * sizeof *grown);
+        for (size_t i = 0; i < times->count; i++)
+            grown[i] = times->at[(times->head + i) % times->size];
+        free(times->at);
+        *times = (struct times){.at = grown, .count = times->count, .size = size};
+    }
+    times->at[(times->head + times->count++) % times->size] = at;
+}
+
+static double recall(struct times *times)
+{
+    if (!times->count)
+        return NAN;
+    double at = times->at[times->head];
+    times->head = (times->head + 1) % times->size;
+    times->count--;
+    return at;
+}
+
+static void number(struct stanza *stanza)
+{
+    char digits[24];
+    int length = sprintf(digits, "%010ld", ++load.sequence);
+    for (int slot = 0; slot < stanza->slot_count; slot++)
+        memcpy(stanza->text + stanza->slots[slot], digits + length - SLOT_DIGITS, SLOT_DIGITS);
+}
+
+/* Several stanzas go out in one write, as a client would send what it has. */
+static void send_stanzas(struct client *client, long count, double due)
+{
+    static struct buffer together;
+    struct client *peer = client_number(client->number ^ 1);
+    together.length = 0;
+    for (long i = 0; i < count; i++) {
+        number(&client->stanza);
+        append(&together, client->stanza.text, client->stanza.length);
+        if (load.kind != PRESENCE)
+            remember(&peer->sent, due);
+    }
+    load.sent += count;
+    client_write(client, together.data, together.length);
+}
+
+static void update_presence(void)
+{
+    update_began = now();
+    load.in_flight = load.last - load.first;
+    send_stanzas(client_number(load.sender), 1, update_began);
+}
+
+static void begin(enum kind kind, int first, int last)
+{
+    long sequence = load.sequence;
+    load = (struct load){.kind = kind, .first = first, .last = last, .sequence = sequence};
+    marker = kind == PRESENCE ? PRESENCE_START : MESSAGE_END;
+    for (int n = first; n < last; n++) {
+        client_number(n)->matched = 0;
+        client_number(n)->sent.count = 0;
+    }
+    latency_reset();
+}
+
+static void encode_for_peers(int clients, const char *template)
+{
+    char address[300];
+    for (int n = 0; n < clients; n++) {
+        snprintf(address, sizeof address, "u%d@%s", n ^ 1, options.domain);
+        encode(&client_number(n)->stanza, template, address);
+    }
+}
+
+void load_chat(int pairs, int in_flight, const char *template)
+{
+    begin(CHAT, 0, 2 * pairs);
+    encode_for_peers(2 * pairs, template);
+    load.in_flight = (long)pairs * in_flight;
+    for (int n = 0; n < 2 * pairs; n += 2)
+        send_stanzas(client_number(n), in_flight, now());
+}
+
+void load_rate(int pairs, long per_second, const char *template)
+{
+    begin(RATE, 0, 2 * pairs);
+    encode_for_peers(2 * pairs, template);
+    load.per_second = per_second;
+    load.began = now();
+}
+
+void load_presence(int sender, int first, int last, const char *template)
+{
+    begin(PRESENCE, first, last);
+    load.sender = sender;
+    encode(&client_number(sender)->stanza, template, "");
+    update_presence();
+}
+
+void load_tick(void)
+{
+    if (load.kind != RATE || load.stopping)
+        return;
+    long due = (long)((now() - load.began) * (double)load.per_second);
+    while (load.sent < due) {
+        load.in_flight++;
+        send_stanzas(client_number((int)(load.sent % load.last)), 1,
+                     load.began + (double)load.sent / (double)load.per_second);
+    }
+}
+
+void load_stop(void)
+{
+    load.stopping = true;
+}
+
+/* How many times the marker ends in these bytes; it may have begun in earlier ones. "<" is only its first. */
+static long count(struct client *client, const char *data, size_t length)
+{
+    size_t whole = strlen(marker), matched = client->matched;
+    const char *end = data + length;
+    long found = 0;
+    for (const char *at = data; at < end;) {
+        if (!matched) {
+            at = memchr(at, '<', (size_t)(end - at));
+            if (!at)
+                break;
+            matched = 1;
+            at++;
+        } else if (*at == marker[matched]) {
+            at++;
+            if (++matched == whole) {
+                found++;
+                matched = 0;
+            }
+        } else {
+            matched = *at == '<' ? 1 : 0;
+            at++;
+        }
+    }
+    client->matched = matched;
+    return found;
+}
+
+static void answer(struct client *client, long arrived)
+{
+    double at = now();
+    for (long i = 0; i < arrived; i++) {
+        double sent = recall(&client->sent);
+        if (!isnan(sent))
+            latency_add(at - sent);
+    }
+    if (load.kind == CHAT && !load.stopping)
+        send_stanzas(client, arrived, at);
+    else
+        load.in_flight -= arrived;
+}
+
+static void copy_arrived(struct client *client, long arrived)
+{
+    if (client->number == load.sender) {
+        load.received -= arrived; /* its own, which every server sends back, is not a delivered copy */
+        return;
+    }
+    load.in_flight -= arrived;
+    if (load.in_flight > 0)
+        return;
+    latency_add(now() - update_began);
+    if (!load.stopping)
+        update_presence();
+}
+
+void client_received(struct client *client, const char *data, size_t length)
+{
+    if (load.kind == IDLE)
+        return;
+    long arrived = count(client, data, length);
+    if (memmem(data, length, "error", 5))
+        load.errors++;
+    if (!arrived)
+        return;
+    load.received += arrived;
+    if (load.kind == PRESENCE)
+        copy_arrived(client, arrived);
+    else
+        answer(client, arrived);
+}

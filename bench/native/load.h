@@ -1,0 +1,36 @@
+/* What the generator makes the clients do once they are logged in. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include "client.h"
+
+enum kind { IDLE, CHAT, RATE, PRESENCE };
+
+struct load {
+    enum kind kind;
+    bool stopping;
+    int first, last;    /* the clients that take part; in CHAT and RATE 2n and 2n + 1 talk to each other */
+    int sender;         /* PRESENCE: who changes presence; the others get a copy each */
+    long per_second;    /* RATE */
+    double began;       /* RATE */
+    long sent, received, errors;
+    long in_flight;
+    long sequence;
+};
+
+extern struct load load;
+
+struct client *client_number(int number);
+
+void load_chat(int pairs, int in_flight, const char *template);
+void load_rate(int pairs, long per_second, const char *template);
+void load_presence(int sender, int first, int last, const char *template);
+void load_tick(void);
+void load_stop(void);
+
+/* Latencies since the last reset: from when a stanza was due to when the last byte of it was there. */
+void latency_reset(void);
+void latency_add(double seconds);
+double latency_quantile(double part); /* in seconds; NaN without any */
+
+#endif

@@ -1,0 +1,105 @@
+"""A run: servers, their generators and the probe, from start to end."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.generator import Generator
+from bench.meter import Meter, Probe
+from bench.native import Programs, build
+from bench.servers.catalog import maker
+from bench.servers.server import Server
+from bench.site import DOMAIN, PASSWORD, Population, make_site
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The servers' core, and the generators'."""
+
+    server: int
+    generator: int
+
+
+def two_cores() -> Cores:
+    """The first two that this process may use; raises RuntimeError if there is only one."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise RuntimeError("a server and a generator on one core say nothing about either; two are needed")
+    return Cores(allowed[0], allowed[1])
+
+
+class Run:
+    """All that a scenario works with. Servers keep running while others are measured: they sleep."""
+
+    def __init__(self, programs: Programs, cores: Cores, folder: Path, names: Sequence[str], say: Say) -> None:
+        self.programs = programs
+        self.cores = cores
+        self.names = tuple(names)
+        self.say = say
+        self.probe = Probe(programs.probe, cores.server)
+        self.versions: dict[str, str] = {}
+        self._folder = folder
+        self._counter = 0
+
+    @contextmanager
+    def servers(self, population: Population, names: Sequence[str] | None = None) -> Iterator[list[Server]]:
+        """Servers with these people, prepared and started; stopped at the end."""
+        with ExitStack() as stack:
+            servers = [self.prepared(name, population) for name in (self.names if names is None else names)]
+            for server in servers:
+                self.say(f"starting {server.name}")
+                stack.callback(server.stop)
+                server.start()
+            yield servers
+
+    def prepared(self, name: str, population: Population) -> Server:
+        """A server in a folder of its own, not started."""
+        self._counter += 1
+        folder = self._folder / f"{self._counter}-{name.partition('@')[0]}"
+        folder.mkdir()
+        site = make_site(folder, population)
+        server = maker(name, self.programs)(name, folder, site, self.cores.server)
+        self.say(f"preparing {name}: {population.accounts} accounts")
+        server.prepare()
+        self.versions[name] = server.version()
+        return server
+
+    @contextmanager
+    def generator(
+        self, server: Server, transport: str = "starttls", mechanism: str | None = None
+    ) -> Iterator[Generator]:
+        """The clients of one server, none of them connected."""
+        generator = Generator(
+            self.programs.generator,
+            self.cores.generator,
+            server.door(transport, mechanism),
+            DOMAIN,
+            PASSWORD,
+            server.folder / "generator.log",
+        )
+        try:
+            yield generator
+        finally:
+            generator.close()
+
+    def meter(self, server: Server, generator: Generator) -> Meter:
+        """For one server."""
+        return Meter(self.probe, self.cores.server, server.processes, generator)
+
+
+@contextmanager
+def new_run(names: Sequence[str], say: Say) -> Iterator[Run]:
+    """Builds what is needed; leaves nothing behind."""
+    cores = two_cores()
+    os.sched_setaffinity(0, {cores.generator})
+    with tempfile.TemporaryDirectory(prefix="commonroom-bench-") as folder:
+        run = Run(build(Path(folder)), cores, Path(folder), names, say)
+        try:
+            yield run
+        finally:
+            run.probe.close()

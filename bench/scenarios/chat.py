@@ -1,0 +1,84 @@
+"""One-to-one messages: pairs that answer each other as fast as the server lets them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from bench.generator import Generator
+from bench.meter import Meter
+from bench.run import Run
+from bench.scenarios.scenario import Figure, Options, Row, Scenario, settle
+from bench.servers.server import Server
+from bench.site import Population
+from bench.stanzas import MESSAGE
+
+PAIRS = 50
+IN_FLIGHT = (1, 8)
+CASES = (("TLS", "starttls"), ("in the clear", "plain"))
+
+
+def measure(run: Run, options: Options) -> Iterator[Row]:
+    """All servers over TLS, ours in the clear as well."""
+    with run.servers(Population(2 * PAIRS)) as servers:
+        for words, transport in CASES:
+            able = [server for server in servers if server.speaks(transport)]
+            if able:
+                yield from _measure_over(run, options, able, words, transport)
+
+
+def _measure_over(
+    run: Run, options: Options, servers: list[Server], words: str, transport: str
+) -> Iterator[Row]:
+    with ExitStack() as stack:
+        generators = [stack.enter_context(run.generator(server, transport)) for server in servers]
+        for server, generator in zip(servers, generators, strict=True):
+            run.say(f"{server.name}: {2 * PAIRS} clients log in ({words})")
+            generator.message(MESSAGE)
+            generator.login(2 * PAIRS)
+        settle()
+        for in_flight in IN_FLIGHT:
+            for number in range(options.rounds):
+                for server, generator in zip(servers, generators, strict=True):
+                    figures = _talk(run.meter(server, generator), generator, in_flight, options)
+                    yield Row(f"{words}, {in_flight} in flight", server.name, number, figures)
+
+
+def _talk(meter: Meter, generator: Generator, in_flight: int, options: Options) -> dict[str, float]:
+    generator.chat(PAIRS, in_flight)
+    time.sleep(options.warm_up)
+    generator.reset()
+    before = generator.count()
+    meter.begin()
+    time.sleep(options.seconds)
+    window = meter.end()
+    after = generator.count()
+    generator.stop()
+    per_second = (after.received - before.received) / (after.time - before.time)
+    messages = per_second * window.seconds
+    return {
+        "cpu_us": 1e6 * window.cpu / messages,
+        "raw_cpu_us": 1e6 * window.raw_cpu / messages,
+        "per_second": per_second,
+        "p50_ms": 1000 * (after.p50 or 0),
+        "p99_ms": 1000 * (after.p99 or 0),
+        **window.figures(),
+    }
+
+
+CHAT = Scenario(
+    name="chat",
+    title="One-to-one messages",
+    what=f"{PAIRS} pairs; who gets a message answers it. Each message has a body, a chat state, a receipt "
+    "request and an origin id, and goes to a bare address.",
+    figures=(
+        Figure("cpu_us", "CPU µs per message", 1),
+        Figure("per_second", "messages/s"),
+        Figure("p50_ms", "p50 ms", 1),
+        Figure("p99_ms", "p99 ms", 1),
+        Figure("generator_percent", "generator's core %"),
+        Figure("others_percent", "others on the server's core %"),
+    ),
+    measure=measure,
+    bar=0.6,
+    goal=0.4,
+)

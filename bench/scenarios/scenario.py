@@ -1,0 +1,52 @@
+"""What a scenario is: it takes a run and some options, and gives rows of figures."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bench.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long and how often; `seconds` of one measurement."""
+
+    rounds: int = 3
+    seconds: float = 3.0
+    warm_up: float = 1.0
+
+
+class Row(NamedTuple):
+    """One measurement of one server: in which case, in which round, and what came out."""
+
+    case: str
+    server: str
+    round: int
+    figures: dict[str, float]
+
+
+class Figure(NamedTuple):
+    """A column of results: its key in `figures`, what tables call it, and how many digits matter."""
+
+    key: str
+    title: str
+    digits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The first figure is the one that servers are compared by; `bar` and `goal` are shares of the best peer's."""
+
+    name: str
+    title: str
+    what: str
+    figures: tuple[Figure, ...]
+    measure: Callable[[Run, Options], Iterator[Row]]
+    bar: float | None = None
+    goal: float | None = None
+
+
+def settle(seconds: float = 1.0) -> None:
+    """Let servers finish what they do behind a login."""
+    time.sleep(seconds)

@@ -1,0 +1,57 @@
+"""Which servers there are, by the names that the command line takes."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from bench.native import Programs
+from bench.servers.commonroom import CommonRoom
+from bench.servers.ejabberd import Ejabberd
+from bench.servers.jabberd2 import Jabberd2
+from bench.servers.prosody import Prosody
+from bench.servers.relay import Relay
+from bench.servers.server import Server
+from bench.site import Site
+
+OURS = "commonroom"
+PEERS = ("jabberd2", "prosody", "ejabberd")
+FLOOR = "relay"
+ALL = (OURS, *PEERS, FLOOR)
+# As their packages come, not tuned.
+UNTUNED = ("prosody-default", "ejabberd-default")
+
+LABELS = {
+    "commonroom": "Common Room",
+    "jabberd2": "jabberd2",
+    "prosody": "Prosody",
+    "ejabberd": "ejabberd",
+    "relay": "relay in C",
+    "prosody-default": "Prosody, not tuned",
+    "ejabberd-default": "ejabberd, not tuned",
+}
+
+Make = Callable[[str, Path, Site, int], Server]
+
+
+def maker(name: str, programs: Programs) -> Make:
+    """What makes the server; `commonroom@FOLDER` is ours from another checkout's src. Raises ValueError."""
+    kind, _, source = name.partition("@")
+    if kind == OURS and source:
+        return partial(CommonRoom, source=Path(source).resolve())
+    makers: dict[str, Make] = {
+        "commonroom": CommonRoom,
+        "jabberd2": Jabberd2,
+        "prosody": Prosody,
+        "ejabberd": Ejabberd,
+        "relay": partial(Relay, program=programs.relay),
+        "prosody-default": partial(Prosody, tuned=False),
+        "ejabberd-default": partial(Ejabberd, tuned=False),
+    }
+    if name not in makers:
+        raise ValueError(f"{name}: no such server; there are {', '.join(makers)}, and commonroom@FOLDER")
+    return makers[name]
+
+
+def label(name: str) -> str:
+    """What tables call it."""
+    return LABELS.get(name, name)

@@ -1,0 +1,117 @@
+"""ejabberd from Debian's package, run by `erl` as its script does, without a node name: no epmd stays behind."""
+
+import os
+from collections.abc import Iterator, Sequence
+from glob import glob
+from pathlib import Path
+
+from bench.processes import Command, Processes
+from bench.servers.prosody import package_version
+from bench.servers.server import HOST, Server, plain_command
+from bench.site import DOMAIN, ITERATIONS, SALT, Population, Site, keys
+from base64 import b64encode
+
+NO_BUSY_WAIT = ("+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
+
+CONFIGURATION = """
+hosts: [ "{domain}" ]
+loglevel: info
+certfiles: [ "{pem}" ]
+listen:
+  - port: {starttls}
+    ip: "{host}"
+    module: ejabberd_c2s
+    max_stanza_size: 262144
+    backlog: 1024
+    starttls_required: true
+  - port: {direct}
+    ip: "{host}"
+    module: ejabberd_c2s
+    max_stanza_size: 262144
+    backlog: 1024
+    tls: true
+auth_method: internal
+auth_password_format: scram
+disable_sasl_mechanisms: [ "digest-md5", "X-OAUTH2" ]
+modules:
+  mod_disco: {{}}
+  mod_last: {{}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_private: {{}}
+  mod_roster: {{ versioning: true }}
+  mod_time: {{}}
+  mod_version: {{}}
+"""
+
+# A term a line; read when the server has started, and written to its tables.
+LOAD = """
+{{ok, Terms}} = file:consult("{terms}"),
+lists:foreach(fun(Term) -> mnesia:dirty_write(Term) end, Terms),
+mnesia:dump_log(),
+init:stop().
+"""
+LOAD_SECONDS = 300
+
+
+class Ejabberd(Server):
+    """`tuned`: schedulers that have nothing to do sleep at once."""
+
+    def __init__(self, name: str, folder: Path, site: Site, core: int, tuned: bool = True) -> None:
+        super().__init__(name, folder, site, core)
+        self._tuning = NO_BUSY_WAIT if tuned else ()
+        self._core = core
+
+    def prepare(self) -> None:
+        pem = self.written("site.pem", self.site.certificate.read_text() + self.site.key.read_text())
+        (self.folder / "spool").mkdir()
+        self.written(
+            "ejabberd.yml", CONFIGURATION.format(domain=DOMAIN, pem=pem, host=HOST, **self.ports)
+        )
+        terms = self.written("terms", "\n".join(population_terms(self.site.population)))
+        self._load(terms)
+
+    def commands(self) -> Sequence[Command]:
+        return (self._command(),)
+
+    def version(self) -> str:
+        return f"ejabberd {package_version('ejabberd')}"
+
+    def _load(self, terms: Path) -> None:
+        loading = Processes(self._core, self.folder / "load.log")
+        wait = "application:ensure_all_started(ejabberd), ejabberd:start(),"
+        loading.start(self._command("-eval", wait + LOAD.format(terms=terms)), self.folder)
+        loading.wait(LOAD_SECONDS)
+
+    def _command(self, *more: str) -> Command:
+        libraries = os.path.dirname(next(iter(glob("/usr/lib/*/ejabberd-*"))))
+        environment = {
+            "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"),
+            "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+            "ERL_LIBS": libraries,
+            "ERL_MAX_PORTS": "32000",
+            "HOME": str(self.folder),
+        }
+        options = ("+K", "true", "+P", "250000", *self._tuning)
+        database = ("-mnesia", "dir", f'"{self.folder}/spool"')
+        arguments = ("erl", "-noinput", *options, *database, "-s", "ejabberd", *more)
+        return plain_command(*arguments, environment=environment)
+
+
+def population_terms(population: Population) -> Iterator[str]:
+    """The rows of ejabberd's tables `passwd` and `roster`, as Erlang writes terms."""
+    made = keys()
+    salt = b64encode(SALT).decode()
+    password = (
+        f'{{scram,<<"{made.stored_base64}">>,<<"{made.server_base64}">>,<<"{salt}">>,sha,{ITERATIONS}}}'
+    )
+    for number in range(population.accounts):
+        yield f'{{passwd,{{<<"u{number}">>,<<"{DOMAIN}">>}},{password}}}.'
+    for owner, friends in population.friends.items():
+        user = f'<<"u{owner}">>,<<"{DOMAIN}">>'
+        for friend in friends:
+            contact = f'{{<<"u{friend}">>,<<"{DOMAIN}">>,<<>>}}'
+            yield (
+                f"{{roster,{{{user},{contact}}},{{{user}}},{contact},"
+                f'<<"Contact {friend}">>,both,none,[<<"Friends">>],<<>>,[]}}.'
+            )

@@ -1,0 +1,97 @@
+"""What all servers of a run serve: the same domain, certificate, accounts, rosters."""
+
+import hashlib
+import hmac
+from base64 import b64encode
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DOMAIN = "bench.example"
+PASSWORD = "secret"
+# Text, because Prosody's salts are; one for all, so that the generator hashes the password once.
+SALT = b"5a0be5d8-8c28-4a3e"
+ITERATIONS = 4096
+
+
+class Keys(NamedTuple):
+    """What a server keeps of a password (RFC 5802 §3)."""
+
+    stored: bytes
+    server: bytes
+
+    @property
+    def stored_base64(self) -> str:
+        return b64encode(self.stored).decode()
+
+    @property
+    def server_base64(self) -> str:
+        return b64encode(self.server).decode()
+
+
+def keys(hash_name: str = "sha1") -> Keys:
+    """The keys of everybody's password."""
+    salted = hashlib.pbkdf2_hmac(hash_name, PASSWORD.encode(), SALT, ITERATIONS)
+    client = hmac.digest(salted, b"Client Key", hash_name)
+    return Keys(hashlib.new(hash_name, client).digest(), hmac.digest(salted, b"Server Key", hash_name))
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Accounts u0, u1 and so on; `friends` lists the contacts of some, subscribed both ways on both sides.
+
+    A contact may have a number beyond the accounts: somebody who is never online.
+    """
+
+    accounts: int
+    friends: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def around(center: int, others: int) -> "Population":
+        """One with so many contacts, each of whom has only that one."""
+        contacts = tuple(range(center + 1, center + 1 + others))
+        return Population(
+            center + 1 + others, {center: contacts, **{contact: (center,) for contact in contacts}}
+        )
+
+    @staticmethod
+    def address(number: int) -> str:
+        """The bare address."""
+        return f"u{number}@{DOMAIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The files and people of a run."""
+
+    certificate: Path
+    key: Path
+    population: Population
+
+
+def make_site(folder: Path, population: Population) -> Site:
+    """With a self-signed certificate (ECDSA P-256) for the domain."""
+    site = Site(folder / "certificate.pem", folder / "key.pem", population)
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(DOMAIN)]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    site.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    site.key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return site
