@@ -54,9 +54,8 @@ class CommonRoom(Server):
         population = self.site.population
         people = {"accounts": population.accounts, "friends": list(population.friends.items())}
         file = self.written("population.json", json.dumps(people))
-        fill = CHECKOUT / "bench/servers/fill_commonroom.py"
         subprocess.run(
-            [sys.executable, fill, self._configuration, file],
+            [sys.executable, "-m", "bench.servers.fill_commonroom", self._configuration, file],
             check=True,
             env={"PYTHONPATH": f"{self._environment['PYTHONPATH']}:{CHECKOUT}"},
         )

@@ -1,4 +1,4 @@
-"""Writes accounts and rosters into the database of a configuration: fill_commonroom.py CONFIGURATION POPULATION."""
+"""Writes accounts and rosters into the database of a configuration: CONFIGURATION POPULATION."""
 
 import asyncio
 import json

@@ -34,6 +34,7 @@ ROUTER = """<router>
   <log type='file'><file>{folder}/router.log</file></log>
   <local><ip>{host}</ip><port>{router}</port><users>{folder}/router-users.xml</users></local>
   <io><max_fds>20000</max_fds><limits><bytes>0</bytes><connects>0</connects></limits></io>
+  <aci><acl type='all'><user>jabberd</user></acl></aci>
 </router>
 """
 USERS = "<users><user><name>jabberd</name><secret>secret</secret></user></users>\n"

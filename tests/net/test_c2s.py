@@ -1,4 +1,4 @@
-"""Clients' connections: on real sockets with TLS, and what they do about the clock before a stream is there."""
+"""Clients' connections: on real sockets with TLS, and against the clock before there is a stream."""
 
 import asyncio
 import functools
@@ -19,8 +19,8 @@ from commonroom.accounts.stored import StoredAccounts, new_account
 from commonroom.accounts.throttle import Throttle
 from commonroom.app import Surroundings, build_core, stream_settings
 from commonroom.config import KeyPair, Settings
-from commonroom.net.certificates import create_self_signed
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
+from commonroom.net.certificates import create_self_signed
 from commonroom.net.connection import Connection, ConnectionLimits
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.jid import JID

@@ -1,4 +1,4 @@
-"""XEP-0157: Contact Addresses for XMPP Services."""
+"""XEP-0157, XEP-0128: Contact Addresses for XMPP Services."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""XEP-0030: Service Discovery."""
+"""XEP-0030, XEP-0115: Service Discovery, and the server's capabilities."""
 
 from commonroom.core.feature import Feature, Scope, Tables, Xep, on_iq
 from commonroom.core.local import LocalDomain

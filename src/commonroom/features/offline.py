@@ -1,4 +1,4 @@
-"""XEP-0160: Best Practices for Handling Offline Messages."""
+"""XEP-0160, XEP-0334: Best Practices for Handling Offline Messages, and the hint not to keep one."""
 
 import logging
 from collections.abc import Awaitable, Callable

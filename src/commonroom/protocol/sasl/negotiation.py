@@ -1,4 +1,4 @@
-"""RFC 6120 §6.4: the SASL elements of a stream, around one exchange after another."""
+"""RFC 6120 §6.4, XEP-0440: the SASL elements of a stream, around one exchange after another."""
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable

