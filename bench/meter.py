@@ -15,6 +15,8 @@ NOMINAL = 0.001
 # Of the probe's loops, the slowest and the fastest tenth are left out: an interrupt fell into them.
 TRIMMED = 0.1
 FEWEST = 5
+# Seconds before and after a span that is too short for that.
+WIDER = (0.0, 0.5, 1.0, 2.0)
 
 
 class Probe:
@@ -35,8 +37,13 @@ class Probe:
         self._thread.join()
 
     def slowness(self, start: float, end: float) -> float:
-        """How much longer than nominally the loop took in a span of the monotonic clock."""
-        return slowness([seconds for when, seconds in tuple(self._loops) if start <= when <= end])
+        """How much longer than nominally the loop took in a span of the monotonic clock, or around it."""
+        loops = tuple(self._loops)
+        for wider in WIDER:
+            found = [seconds for when, seconds in loops if start - wider <= when <= end + wider]
+            if len(found) >= FEWEST:
+                break
+        return slowness(found)
 
     def cpu(self) -> float:
         """What it has used itself."""

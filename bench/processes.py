@@ -146,4 +146,3 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not after {seconds:g} s")
         time.sleep(0.05)
-

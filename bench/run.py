@@ -36,7 +36,10 @@ def two_cores() -> Cores:
 class Run:
     """All that a scenario works with. Servers keep running while others are measured: they sleep."""
 
-    def __init__(self, programs: Programs, cores: Cores, folder: Path, names: Sequence[str], say: Say) -> None:
+    def __init__(
+        self, programs: Programs, cores: Cores, folder: Path, names: Sequence[str], source: Path, say: Say
+    ) -> None:
+        """`source` is the folder that ours is imported from."""
         self.programs = programs
         self.cores = cores
         self.names = tuple(names)
@@ -44,6 +47,7 @@ class Run:
         self.probe = Probe(programs.probe, cores.server)
         self.versions: dict[str, str] = {}
         self._folder = folder
+        self._source = source
         self._counter = 0
 
     @contextmanager
@@ -63,7 +67,7 @@ class Run:
         folder = self._folder / f"{self._counter}-{name.partition('@')[0]}"
         folder.mkdir()
         site = make_site(folder, population)
-        server = maker(name, self.programs)(name, folder, site, self.cores.server)
+        server = maker(name, self.programs, self._source)(name, folder, site, self.cores.server)
         self.say(f"preparing {name}: {population.accounts} accounts")
         server.prepare()
         self.versions[name] = server.version()
@@ -93,12 +97,12 @@ class Run:
 
 
 @contextmanager
-def new_run(names: Sequence[str], say: Say) -> Iterator[Run]:
+def new_run(names: Sequence[str], source: Path, say: Say) -> Iterator[Run]:
     """Builds what is needed; leaves nothing behind."""
     cores = two_cores()
     os.sched_setaffinity(0, {cores.generator})
     with tempfile.TemporaryDirectory(prefix="commonroom-bench-") as folder:
-        run = Run(build(Path(folder)), cores, Path(folder), names, say)
+        run = Run(build(Path(folder)), cores, Path(folder), names, source, say)
         try:
             yield run
         finally:

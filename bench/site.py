@@ -56,9 +56,7 @@ class Population:
     def around(center: int, others: int) -> "Population":
         """One with so many contacts, each of whom has only that one."""
         contacts = tuple(range(center + 1, center + 1 + others))
-        return Population(
-            center + 1 + others, {center: contacts, **{contact: (center,) for contact in contacts}}
-        )
+        return Population(center + 1 + others, {center: contacts, **dict.fromkeys(contacts, (center,))})
 
     @staticmethod
     def address(number: int) -> str:

@@ -50,7 +50,9 @@ def verdict(scenario: Scenario, servers: dict[str, dict[str, Spread]]) -> str:
     found, peer = ratio(servers, key), best_peer(servers, key)
     if found is None or peer is None:
         return ""
-    wanted = [f"{word} {limit:g}" for word, limit in (("bar", scenario.bar), ("goal", scenario.goal)) if limit]
+    wanted = [
+        f"{word} {limit:g}" for word, limit in (("bar", scenario.bar), ("goal", scenario.goal)) if limit
+    ]
     return f"{found:.2f} of {label(peer)}'s" + (f" ({', '.join(wanted)})" if wanted else "")
 
 
@@ -67,7 +69,9 @@ def as_text(scenario: Scenario, cases: Cases) -> str:
 def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
-        yield "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        yield "  ".join(
+            [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        )
 
 
 def as_markdown(scenario: Scenario, servers: dict[str, dict[str, Spread]]) -> Iterator[str]:

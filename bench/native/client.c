@@ -313,8 +313,8 @@ static const char *awaited(const struct client *client)
         return "</challenge>";
     case SUCCESS:
         return "<success";
-    case OWN_PRESENCE:
-        return "<presence";
+    case PONG:
+        return "<iq";
     default:
         return "</iq>";
     }
@@ -347,8 +347,9 @@ static void step(struct client *client)
         ask_for_roster(client);
         break;
     case ROSTER:
-        client->state = OWN_PRESENCE;
-        say(client, "<presence/>");
+        /* Not every server sends one's own presence back, so an answer to a ping says that it was handled. */
+        client->state = PONG;
+        say(client, "<presence/><iq type='get' id='ping' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", options.domain);
         break;
     default:
         client->state = READY;

@@ -23,7 +23,7 @@ enum state {
     BOUND,
     SESSION,
     ROSTER,
-    OWN_PRESENCE,
+    PONG,
     READY
 };
 

@@ -27,7 +27,7 @@
 
 #define EVENTS 256
 #define PATIENCE 5.0
-#define LOGIN_PATIENCE 120.0
+#define LOGIN_PATIENCE 60.0
 #define STREAM_END "</stream:stream>"
 
 static struct client **clients;
@@ -212,7 +212,10 @@ static void read_commands(void)
 static void look_at_clock(void)
 {
     if (login.active && now() > login.deadline) {
-        fprintf(stderr, "%d logins are not done after %g s\n", login.under_way, LOGIN_PATIENCE);
+        for (int n = 0; n < login.next; n++)
+            if (client_number(n)->state != READY && client_number(n)->state != CLOSED)
+                fprintf(stderr, "client %d waits in state %d after %g s: %.300s\n", n, client_number(n)->state,
+                        LOGIN_PATIENCE, client_number(n)->in.data);
         login.failed += login.under_way;
         end_login();
     }

@@ -105,6 +105,7 @@ int main(int count, char **arguments)
     check(count == 4, "relay PORT CERTIFICATE KEY");
     signal(SIGPIPE, SIG_IGN);
     context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context, 1);
     check(SSL_CTX_use_certificate_chain_file(context, arguments[2]) == 1, arguments[2]);
     check(SSL_CTX_use_PrivateKey_file(context, arguments[3], SSL_FILETYPE_PEM) == 1, arguments[3]);

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 from bench.generator import Generator
 from bench.meter import Meter
 from bench.run import Run
-from bench.scenarios.scenario import Figure, Options, Row, Scenario, settle
+from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly, settle
 from bench.servers.server import Server
 from bench.site import Population
 from bench.stanzas import MESSAGE
@@ -39,7 +40,8 @@ def _measure_over(
         for in_flight in IN_FLIGHT:
             for number in range(options.rounds):
                 for server, generator in zip(servers, generators, strict=True):
-                    figures = _talk(run.meter(server, generator), generator, in_flight, options)
+                    meter = run.meter(server, generator)
+                    figures = quietly(options, partial(_talk, meter, generator, in_flight, options))
                     yield Row(f"{words}, {in_flight} in flight", server.name, number, figures)
 
 

@@ -33,13 +33,13 @@ LABELS = {
 Make = Callable[[str, Path, Site, int], Server]
 
 
-def maker(name: str, programs: Programs) -> Make:
+def maker(name: str, programs: Programs, source: Path) -> Make:
     """What makes the server; `commonroom@FOLDER` is ours from another checkout's src. Raises ValueError."""
-    kind, _, source = name.partition("@")
-    if kind == OURS and source:
-        return partial(CommonRoom, source=Path(source).resolve())
+    kind, _, folder = name.partition("@")
+    if kind == OURS and folder:
+        return partial(CommonRoom, source=Path(folder).resolve())
     makers: dict[str, Make] = {
-        "commonroom": CommonRoom,
+        "commonroom": partial(CommonRoom, source=source.resolve()),
         "jabberd2": Jabberd2,
         "prosody": Prosody,
         "ejabberd": Ejabberd,

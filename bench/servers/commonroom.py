@@ -38,9 +38,7 @@ class CommonRoom(Server):
 
     transports: ClassVar[frozenset[str]] = frozenset({"starttls", "direct", "plain"})
 
-    def __init__(
-        self, name: str, folder: Path, site: Site, core: int, source: Path = CHECKOUT / "src"
-    ) -> None:
+    def __init__(self, name: str, folder: Path, site: Site, core: int, source: Path) -> None:
         super().__init__(name, folder, site, core)
         self._environment = {"PYTHONPATH": str(source)}
 

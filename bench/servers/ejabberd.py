@@ -1,6 +1,7 @@
-"""ejabberd from Debian's package, run by `erl` as its script does, without a node name: no epmd stays behind."""
+"""ejabberd from Debian's package, run by `erl` as its script does; without a node name, so without epmd."""
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
@@ -9,7 +10,6 @@ from bench.processes import Command, Processes
 from bench.servers.prosody import package_version
 from bench.servers.server import HOST, Server, plain_command
 from bench.site import DOMAIN, ITERATIONS, SALT, Population, Site, keys
-from base64 import b64encode
 
 NO_BUSY_WAIT = ("+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
 
@@ -65,9 +65,7 @@ class Ejabberd(Server):
     def prepare(self) -> None:
         pem = self.written("site.pem", self.site.certificate.read_text() + self.site.key.read_text())
         (self.folder / "spool").mkdir()
-        self.written(
-            "ejabberd.yml", CONFIGURATION.format(domain=DOMAIN, pem=pem, host=HOST, **self.ports)
-        )
+        self.written("ejabberd.yml", CONFIGURATION.format(domain=DOMAIN, pem=pem, host=HOST, **self.ports))
         terms = self.written("terms", "\n".join(population_terms(self.site.population)))
         self._load(terms)
 

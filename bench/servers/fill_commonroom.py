@@ -22,9 +22,7 @@ AT_ONCE = 1000
 
 def accounts(count: int) -> Iterator[Account]:
     """All with the same keys."""
-    hashes = tuple(
-        ScramKeys(name, SALT, ITERATIONS, *keys(digest)) for name, digest in DIGESTS.items()
-    )
+    hashes = tuple(ScramKeys(name, SALT, ITERATIONS, *keys(digest)) for name, digest in DIGESTS.items())
     created = datetime.now(UTC)
     for number in range(count):
         yield Account(JID.parse(Population.address(number)), hashes, created)

@@ -8,9 +8,9 @@ from glob import glob
 from pathlib import Path
 from typing import ClassVar
 
-from bench.processes import Command
+from bench.processes import Command, wait_until
 from bench.servers.prosody import package_version
-from bench.servers.server import HOST, Server, accepts, free_ports, plain_command, wait_until
+from bench.servers.server import HOST, Server, accepts, free_ports, plain_command
 from bench.site import DOMAIN, PASSWORD, Population
 
 SCHEMA = Path("/usr/share/doc/jabberd2/db-setup.sqlite.gz")
@@ -82,19 +82,19 @@ C2S = """<c2s>
 class Jabberd2(Server):
     """It keeps passwords in the clear and knows PLAIN only (and DIGEST-MD5, which is obsolete)."""
 
-    mechanism: ClassVar[str] = "PLAIN"
+    mechanisms: ClassVar[tuple[str, ...]] = ("PLAIN",)
 
     def prepare(self) -> None:
-        facts = {
+        self._router_port = free_ports(1)[0]
+        facts: dict[str, object] = {
             "folder": self.folder,
             "host": HOST,
             "domain": DOMAIN,
             "modules": glob("/usr/lib/*/jabberd2")[0],
             "chains": "".join(_chains()),
-            "router": free_ports(1)[0],
+            "router": self._router_port,
             **self.ports,
         }
-        self._router_port = facts["router"]
         facts["to_router"] = TO_ROUTER.format_map(facts)
         facts["sqlite"] = SQLITE.format_map(facts)
         self.written("site.pem", self.site.certificate.read_text() + self.site.key.read_text())
@@ -142,7 +142,7 @@ class Jabberd2(Server):
                 _contacts(population),
             )
             database.executemany(
-                """INSERT INTO "roster-groups" ("collection-owner", "jid", "group") VALUES (?, ?, 'Friends')""",
+                'INSERT INTO "roster-groups" ("collection-owner", "jid", "group") VALUES (?, ?, \'Friends\')',
                 ((owner, jid) for owner, jid, _ in _contacts(population)),
             )
             database.execute("COMMIT")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.processes import Command
 from bench.generator import Door
+from bench.processes import Command
 from bench.servers.server import Server, accepts, plain_command
 from bench.site import Site
 

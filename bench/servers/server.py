@@ -18,7 +18,10 @@ START_SECONDS = 300.0
 class Server(ABC):
     """One server: `prepare` once, then `start` and `stop` as often as wanted."""
 
-    mechanism: ClassVar[str] = "SCRAM-SHA-1"
+    mechanisms: ClassVar[tuple[str, ...]] = (
+        "SCRAM-SHA-1",
+        "PLAIN",
+    )  # the first one is for whom it does not matter
     transports: ClassVar[frozenset[str]] = frozenset({"starttls", "direct"})
 
     def __init__(self, name: str, folder: Path, site: Site, core: int) -> None:
@@ -56,7 +59,7 @@ class Server(ABC):
 
     def door(self, transport: str = "starttls", mechanism: str | None = None) -> Door:
         """Where clients connect."""
-        return Door(self.ports[transport], transport, mechanism or self.mechanism)
+        return Door(self.ports[transport], transport, mechanism or self.mechanisms[0])
 
     def speaks(self, transport: str) -> bool:
         """Whether clients can connect that way."""

@@ -27,7 +27,7 @@ HEADER = (
 )
 
 
-class Ended(Exception):
+class Ended(Exception):  # noqa: N818 - it says what happened
     """The server ended the connection."""
 
 
@@ -89,6 +89,12 @@ class Client:
             raise Ended("closed")
         self.came += data
         return data
+
+    def exhaust(self, seconds: float = SECONDS) -> None:
+        """Read to the end; raises Ended, or TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.read(deadline - time.monotonic())
 
     def close(self) -> None:
         """Go away without a word."""
@@ -175,8 +181,7 @@ class Client:
         self.open()
         inside = f"<resource>{resource}</resource>" if resource else ""
         answer = self.ask(
-            "<iq type='set' id='bind'>"
-            f"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{inside}</bind></iq>"
+            f"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{inside}</bind></iq>"
         )
         self.jid = answer.findtext(f"{BIND}bind/{BIND}jid") or ""
         assert self.jid, self.came
@@ -236,7 +241,7 @@ def auth(mechanism: str, message: str | bytes) -> str:
 def sasl(name: str, message: str | bytes, attributes: str = "") -> str:
     """A SASL element around a message."""
     data = base64.b64encode(message.encode() if isinstance(message, str) else message).decode()
-    return f"<{name} xmlns='urn:ietf:params:xml:ns:xmpp-sasl'{attributes}>{data}</{name}>"
+    return f"<{name} xmlns='urn:ietf:params:xml:ns:xmpp-sasl'{attributes}>{data or '='}</{name}>"
 
 
 def condition(stanza: Element) -> str | None:

@@ -8,7 +8,7 @@ from xml.parsers import expat
 XML = "http://www.w3.org/XML/1998/namespace"
 
 
-class Unreadable(AssertionError):
+class Unreadable(AssertionError):  # noqa: N818 - it says what the bytes are
     """The server wrote what is not XML as streams have it."""
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.attack.client import HEADER, Client, condition, logged_in, online, secured
+from tests.attack.client import HEADER, Client, condition, online, secured
 from tests.attack.server import DOMAIN, Server
 
 MIB = 1024  # KiB

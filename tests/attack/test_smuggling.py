@@ -5,7 +5,7 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from tests.attack.client import CLIENT, Client, condition, logged_in, online
+from tests.attack.client import Client, condition, logged_in, online
 from tests.attack.reader import content, read, tree
 from tests.attack.server import DOMAIN, Server
 
@@ -21,7 +21,7 @@ HOSTILE = {
     "double-escaped": "<body>&amp;lt;/body&amp;gt;&amp;#60;x/&amp;#62;</body>",
     "character-references": "<body>&#60;/body&#x3E;&#60;message/&#62;&#13;&#10;&#9;</body>",
     "carriage-returns": "<body>a\r\nb\rc&#13;d</body>",
-    "apostrophe-in-attribute": '<x xmlns="urn:x" a="\' b=\'1\'/&gt;&lt;evil c=\'" b=\'"/&lt;>\'/>',
+    "apostrophe-in-attribute": "<x xmlns=\"urn:x\" a=\"' b='1'/&gt;&lt;evil c='\" b='\"/&lt;>'/>",
     "blanks-in-attribute": "<x xmlns='urn:x' a='&#9;&#10;&#13; \t\n'/>",
     "unicode-blanks": "<body>\u0085\u2028\u00a0\ufeff</body>",
     "quote-in-namespace": "<x xmlns=\"u'/>&lt;evil a='\"/>",

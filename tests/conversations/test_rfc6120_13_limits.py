@@ -5,6 +5,7 @@ import pytest
 from commonroom.config.schema import C2s
 from commonroom.core.questions import PER_SESSION
 from commonroom.core.session import HIGH_WATER, Session
+from commonroom.net.c2s import REST_AFTER
 from commonroom.net.connection import Pause
 from commonroom.protocol.jid import JID
 from commonroom.xml.element import Element
@@ -241,6 +242,27 @@ def test_a_client_that_answers_is_asked_again_and_again():
         world.advance(300)
         juliet.send(f"<iq type='result' id='{juliet.one().get('id')}' to='example.org'/>")
     assert not juliet.closed
+
+
+def test_a_client_that_is_silent_for_a_while_gets_a_new_parser_and_does_not_notice():
+    world = with_c2s()
+    juliet = world.online("juliet@example.org/balcony")
+    limit = world.settings.limits.names
+    for prefix in "ab":  # of the names of a stream only those since it rested are kept, and so counted
+        world.advance(2 * REST_AFTER)
+        names = "".join(f"<{prefix}{n}/>" for n in range(limit - 100))
+        juliet.send(f"<message to='juliet@example.org/balcony' type='chat'>{names}</message>")
+        assert len(juliet.one().elements()) == limit - 100
+    assert not juliet.closed
+
+
+def test_a_stanza_of_which_a_part_came_is_not_lost_by_resting():
+    world = with_c2s()
+    juliet = world.online("juliet@example.org/balcony")
+    juliet.send("<message to='juliet@example.org/balcony' type='chat'><body>to be")
+    world.advance(2 * REST_AFTER)
+    juliet.send(" or not to be</body></message>")
+    assert juliet.bodies() == ["to be or not to be"]
 
 
 def test_one_timer_watches_a_session_however_much_it_sends():

@@ -272,7 +272,7 @@ def test_what_is_no_guess_does_not_count():
     assert world.slept == []
 
 
-def test_a_wrong_password_for_a_connection_that_is_gone_is_not_even_looked_at():
+def test_a_password_for_a_connection_that_is_gone_is_not_even_looked_at():
     world = World("juliet@example.org")
     for _ in range(4):
         attempt(world, "juliet", "guess")
@@ -280,7 +280,11 @@ def test_a_wrong_password_for_a_connection_that_is_gone_is_not_even_looked_at():
     async def sleep(seconds: float) -> None:
         client.cut()
 
-    world.service = replace(world.service, sleep=sleep)
+    async def off_loop(work: Callable[[], bool]) -> bool:
+        raise AssertionError("it was looked at")
+
+    accounts = StoredAccounts(world.stores.accounts, off_loop, b"fake", 4096)
+    world.service = replace(world.service, sleep=sleep, accounts=accounts)
     client = opened(world)
     client.send(plain("juliet", "secret"))
     assert client.bytes == ""

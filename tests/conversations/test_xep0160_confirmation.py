@@ -63,14 +63,22 @@ def kept(world: World) -> int:
 # When they leave the disk
 
 
-@pytest.mark.parametrize("how", [Client.cut, Client.leave])
-def test_xep0160_2_a_connection_that_dies_at_once_may_not_have_got_them(world: World, romeo: Client, how):
+def test_xep0160_2_a_connection_that_dies_at_once_may_not_have_got_them(world: World, romeo: Client):
     fill(romeo, 2)
     for _ in range(3):
         juliet = available(world)
-        how(juliet)
+        juliet.cut()
         assert juliet.bodies() == ["1", "2"]
     assert bodies(world) == ["1", "2"]
+
+
+def test_rfc6120_4_4_a_client_that_closes_its_stream_in_order_has_them(world: World, romeo: Client):
+    fill(romeo, 2)
+    juliet = available(world)
+    juliet.leave()
+    assert juliet.bodies() == ["1", "2"]
+    assert kept(world) == 0
+    assert bodies(world) == []
 
 
 @pytest.mark.parametrize("kind", ["result", "error"])
@@ -209,12 +217,18 @@ def test_xep0160_2_only_one_resource_gets_them(world: World, romeo: Client):
 
 
 @pytest.mark.parametrize("count", [1, PAGE + 1])
-@pytest.mark.parametrize("how", [Client.cut, Client.leave])
-def test_xep0160_2_when_that_one_dies_another_gets_them(world: World, romeo: Client, how, count: int):
+def test_xep0160_2_when_that_one_dies_another_gets_them(world: World, romeo: Client, count: int):
     fill(romeo, count)
     balcony, chamber = available(world, "balcony"), available(world, "chamber")
-    how(balcony)
+    balcony.cut()
     assert chamber.bodies() == numbers(1, count)[:PAGE]
+
+
+def test_xep0160_2_when_that_one_leaves_in_order_another_gets_the_rest(world: World, romeo: Client):
+    fill(romeo, PAGE + 1)
+    balcony, chamber = available(world, "balcony"), available(world, "chamber")
+    balcony.leave()
+    assert chamber.bodies() == numbers(PAGE + 1, PAGE + 1)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,15 @@ def test_xep0160_3_other_chat_and_normal_messages_are_kept(
     assert len(bodies(world)) == 1
 
 
+def test_xep0334_4_2_what_asks_not_to_be_stored_is_delivered_to_those_who_are_there(
+    world: World, romeo: Client
+):
+    juliet = world.online("juliet@example.org/balcony")
+    hint = "<no-store xmlns='urn:xmpp:hints'/>"
+    romeo.send(f"<message to='juliet@example.org' type='chat'><body>1</body>{hint}</message>")
+    assert [e.name for e in juliet.one().elements()] == ["body", "no-store"]
+
+
 # §2, step 5: how
 
 

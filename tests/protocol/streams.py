@@ -68,9 +68,14 @@ class BoundSession:
     def __init__(self, jid: JID) -> None:
         self.jid = jid
         self.taken: list[Stanza] = []
+        self.left = False
+        self.left = False
 
     def take(self, stanza: Stanza, /) -> None:
         self.taken.append(stanza)
+
+    def take_leave(self) -> None:
+        self.left = True
 
 
 class Peer:

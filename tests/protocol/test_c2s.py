@@ -2,6 +2,7 @@
 
 import pytest
 
+from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.xml.names import (
     NS_BIND,
     NS_CLIENT,
@@ -205,7 +206,7 @@ def test_a_lost_stream_reads_nothing_and_says_nothing_more():
     peer.stream.lost()
     said = peer.text
     assert peer.stream.receive(b"<message/>") == 0
-    peer.stream.end()
+    peer.stream.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
     assert (session.taken, peer.text, peer.closed) == ([], said, False)
 
 

@@ -232,7 +232,6 @@ def test_only_the_first_error_is_told():
     peer.stream.fail(StreamError(StreamCondition.CONFLICT))
     said = peer.text
     peer.stream.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-    peer.stream.end()
     assert peer.text == said
 
 

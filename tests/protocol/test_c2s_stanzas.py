@@ -152,3 +152,28 @@ def test_receive_counts_the_elements_it_completed(peer):
     assert peer.stream.receive(b"<message/><presence/><iq") == 2
     assert peer.stream.receive(b" type='result' id='1'/>") == 1
     assert peer.stream.receive(b" \n") == 0
+
+
+def test_a_stream_that_rested_goes_on_where_it_was(peer):
+    peer.stream.rest()
+    peer.send("<message id='1'/><mess")
+    peer.stream.rest()
+    peer.send("age id='2'/>")
+    peer.stream.rest()
+    peer.send("</stream:stream>")
+    assert [stanza.id for stanza in session(peer).taken] == ["1", "2"]
+    assert peer.text.endswith("</stream:stream>")
+    peer.stream.rest()
+    assert peer.stream.receive(b"<message/>") == 0
+
+
+def test_rfc6120_4_4_a_client_that_closes_its_stream_takes_leave(peer):
+    peer.send("</stream:stream>")
+    assert session(peer).left
+
+
+@pytest.mark.parametrize("end", ["<!-- -->", "<x/>", ""])
+def test_a_client_whose_stream_ends_otherwise_does_not(peer, end):
+    peer.send(end)
+    peer.stream.lost()
+    assert not session(peer).left

@@ -26,7 +26,8 @@ class NoAnswer(Enum):
     """Why a question has no answer."""
 
     SILENT = "silent"  # the client let the time pass; its stream lives on
-    CLOSED = "closed"  # the session ended
+    LEFT = "left"  # the client closed its stream, as one does that has read what it was sent
+    CLOSED = "closed"  # the session ended in any other way
 
 
 Answered = Callable[[Iq | NoAnswer], None]
@@ -87,8 +88,9 @@ class Questions:
         """Nobody will answer any more; a new session of that address may have been asked meanwhile."""
         self._knows_ping.discard(session)
         asked = self._asked.get(session.jid, {})
+        reason = NoAnswer.LEFT if session.took_leave else NoAnswer.CLOSED
         for key in [key for key, question in asked.items() if question.session is session]:
-            self._settle(session.jid, key, NoAnswer.CLOSED)
+            self._settle(session.jid, key, reason)
 
     def _settle(self, asked: JID, key: str, answer: Iq | NoAnswer) -> None:
         questions = self._asked.get(asked)

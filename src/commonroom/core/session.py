@@ -8,7 +8,7 @@ from typing import Protocol
 from commonroom.core.user import User
 from commonroom.protocol.errors import StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Presence, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Presence, Stanza
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,10 @@ HIGH_WATER = 64
 
 class ClientStream(Protocol):
     """What a session needs of the stream that it is bound to."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing that is written arrives any more."""
 
     def write(self, xml: str) -> None:
         """Send this to the client."""
@@ -63,6 +67,7 @@ class Session:
         "presence",
         "priority",
         "ready",
+        "took_leave",
         "user",
     )
 
@@ -75,6 +80,7 @@ class Session:
         self.ready = True
         self.directed: set[JID] = set()
         self.closed = False
+        self.took_leave = False
         self._stream = stream
         self._submit = submit
         self._spawn = spawn
@@ -88,6 +94,10 @@ class Session:
         waiting = self._submit(stanza, self)
         if waiting is not None:
             self.after(waiting)  # a handler may have left work of its own, which comes first
+
+    def take_leave(self) -> None:
+        """The client closes its stream itself: it was there to read what it was sent."""
+        self.took_leave = True
 
     def send(self, stanza: Stanza) -> None:
         """Deliver to this client; to a closed session nothing is sent."""
@@ -127,6 +137,8 @@ class Session:
         while queue:
             was_full = len(queue) >= HIGH_WATER
             entry = queue.popleft()
+            if self._stream.closed and _only_asks(entry):
+                continue  # nobody would hear the answer, which may be large
             work = self._submit(entry, self) if isinstance(entry, Stanza) else entry
             if was_full and len(queue) < HIGH_WATER:
                 self._stream.resume()
@@ -140,3 +152,7 @@ class Session:
             await work
         except Exception:
             log.exception("work for a session failed", extra={"jid": self.jid})
+
+
+def _only_asks(entry: Stanza | Awaitable[None]) -> bool:
+    return isinstance(entry, Iq) and entry.type is IqType.GET

@@ -159,7 +159,7 @@ class Offline(Feature):
         def answered(answer: Iq | NoAnswer) -> None:
             if answer is NoAnswer.CLOSED:
                 return
-            # An answer, or a stream that lives on without one.
+            # An answer, a stream that lives on without one, or a client that closed it in order.
             try:
                 self._store.remove(session.user.jid, last)
                 if self._sent.get(session) == last:

@@ -1,8 +1,11 @@
 """XEP-0049: Private XML Storage."""
 
+from collections import Counter
+
 from commonroom.core.feature import Feature, Scope, Xep, on_iq
 from commonroom.core.session import Session
 from commonroom.protocol.errors import bad_request, not_acceptable, resource_constraint
+from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq
 from commonroom.storage.interfaces import PrivateStore, Writes
 from commonroom.xml.element import Element
@@ -23,6 +26,7 @@ class PrivateStorage(Feature):
         self._store = store
         self._writes = writes
         self._quota = quota
+        self._growing: Counter[JID] = Counter()  # bytes of each account that are on their way to the disk
 
     @on_iq("get", NS_PRIVATE, "query", to=Scope.OWN_ACCOUNT)
     async def read(self, iq: Iq, session: Session) -> Element:
@@ -46,11 +50,17 @@ class PrivateStorage(Feature):
         added = {(element.namespace, element.name): serialize(element, NS_PRIVATE) for element in elements}
         replaced = [await self._store.get(account, *key) for key in added]
         growth = sum(map(_size, added.values())) - sum(map(_size, replaced))
-        if growth > 0 and await self._store.size(account) + growth > self._quota:
-            raise resource_constraint(f"private storage holds {self._quota} bytes")
-        for key, xml in added.items():
-            self._store.put(account, *key, xml)
-        await self._writes.flushed()
+        self._growing[account] += max(0, growth)
+        try:
+            if growth > 0 and await self._store.size(account) + self._growing[account] > self._quota:
+                raise resource_constraint(f"private storage holds {self._quota} bytes")
+            for key, xml in added.items():
+                self._store.put(account, *key, xml)
+            await self._writes.flushed()
+        finally:
+            self._growing[account] -= max(0, growth)
+            if not self._growing[account]:
+                del self._growing[account]
 
 
 def _size(xml: str | None) -> int:

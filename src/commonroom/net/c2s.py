@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
+# Seconds of silence after which a stream gives up most of its memory; it is looked at as often.
+REST_AFTER = 60.0
+
 CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
 
 
@@ -212,10 +215,15 @@ class ClientConnection:
             self._end_session("closed")
             return
         self._timer.cancel()
-        self._watch_silence(self._service.limits.idle_ping_after)
+        self._watch()
         answer(session)
 
     # What the session asks as well
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing that is written arrives any more."""
+        return self._stream.closed
 
     def fail(self, error: StreamError) -> None:
         """End the stream with an error; the session ends at once, not when the socket is closed."""
@@ -243,35 +251,38 @@ class ClientConnection:
     def _too_late(self) -> None:
         self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "the login took too long"))
 
-    def _watch_silence(self, delay: float) -> None:
-        self._timer = self._service.later(delay, self._check_silence)
-
-    def _check_silence(self) -> None:
+    def _watch(self) -> None:
         """One timer for each connection, set anew when it fires: nothing to do for a stanza."""
         patience = self._service.limits.idle_ping_after
         silent = self._service.clock() - self._connection.last_received
-        if silent < patience:
-            self._watch_silence(patience - silent)
-        elif self._session is not None:
-            self._ping(self._session)
+        if silent >= patience:
+            self._ask_whether_alive()
+            return
+        if silent >= REST_AFTER:
+            self._stream.rest()
+        self._watch_in(min(REST_AFTER, patience - silent))
 
-    def _ping(self, session: Session) -> None:
+    def _watch_in(self, delay: float) -> None:
+        self._timer = self._service.later(delay, self._watch)
+
+    def _ask_whether_alive(self) -> None:
+        if self._session is None:
+            return
         patience = self._service.limits.idle_ping_timeout
         try:
-            self._service.questions.ask_whether_alive(session, self._pinged, patience)
+            self._service.questions.ask_whether_alive(self._session, self._heard, patience)
         except StanzaError:  # it owes us too many answers already: look again when they are overdue
-            self._watch_silence(patience)
+            self._watch_in(patience)
 
-    def _pinged(self, answer: Iq | NoAnswer) -> None:
+    def _heard(self, answer: Iq | NoAnswer) -> None:
         """Any byte is a sign of life, not only the answer (RFC 6120 §4.6.1)."""
-        limits = self._service.limits
-        if answer is NoAnswer.CLOSED:
+        if answer is NoAnswer.LEFT or answer is NoAnswer.CLOSED:
             return
         silent = self._service.clock() - self._connection.last_received
-        if answer is NoAnswer.SILENT and silent >= limits.idle_ping_timeout:
+        if answer is NoAnswer.SILENT and silent >= self._service.limits.idle_ping_timeout:
             self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "no answer to a ping"))
         else:
-            self._watch_silence(limits.idle_ping_after)
+            self._watch()
 
     def _slow_down(self, last: int) -> None:
         """More stanzas than allowed: read on when the allowance has grown again.

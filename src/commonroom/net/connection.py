@@ -391,8 +391,9 @@ class Connection(asyncio.Protocol):
             self._check_unsent()
 
     def _check_unsent(self) -> None:
-        """What the system does not take waits, up to `pending_bytes`, so that a slow reader costs only itself;
-        what is lost then is sent again when its session is resumed.
+        """What the system does not take waits, up to `pending_bytes`: a slow reader costs only itself.
+
+        What is lost is sent again when its session is resumed.
         """
         if self._transport.get_write_buffer_size() > self._limits.pending_bytes:
             self.abort("slow reader")

@@ -60,7 +60,7 @@ class ServerStream:
         self.domain: str | None = None
         self._assumed = settings.domains[0]  # the domain of a header that names none
         self._account: JID | None = None  # once the client proved to be it
-        self._claimed: JID | None = None  # the header's `from`, once it came over TLS (RFC 6120 §6.4.6)
+        self._claimed: JID | None = None  # by the `from` of the last header, which came over TLS
         self._language: str | None = None
         self._asked: object = None  # what the host has yet to answer
         self._held: deque[Event] | None = None  # what came meanwhile; an empty deque has 0.7 KiB
@@ -89,6 +89,10 @@ class ServerStream:
                 self._hold(event)
         return len(events)
 
+    def rest(self) -> None:
+        """Nothing came for a while: give back 14 of the stream's 16 KiB, for 10 µs when something does."""
+        self._parser.rest()
+
     def _take(self, event: Event) -> None:
         try:
             if type(event) is Element:
@@ -98,7 +102,7 @@ class ServerStream:
             elif isinstance(event, XmlError):
                 raise stream_error(event)
             else:
-                self.end()
+                self._on_end()
         except StreamError as error:
             self.fail(error)
 
@@ -144,8 +148,10 @@ class ServerStream:
         """Tell the client why, and close: there is no recovery (RFC 6120 §4.9.1.1)."""
         self._finish(error.xml() + STREAM_END)
 
-    def end(self) -> None:
-        """Close without an error (RFC 6120 §4.4)."""
+    def _on_end(self) -> None:
+        """The client closes its stream, so we close ours (RFC 6120 §4.4)."""
+        if self._on_element == self._stanza:
+            self._session.take_leave()
         self._finish(STREAM_END)
 
     def lost(self) -> None:
@@ -193,7 +199,7 @@ class ServerStream:
         claimed = None if header.sender is None else header.sender.bare
         if self._account is not None and claimed not in (None, self._account):
             raise StreamError(StreamCondition.INVALID_FROM, "this is not who logged in")
-        self._claimed = None if self._needs_tls else claimed
+        self._claimed = claimed
 
     def _open(self) -> None:
         domain = self.domain or self._settings.domains[0]  # RFC 6120 §4.9.1.3
@@ -210,38 +216,35 @@ class ServerStream:
         elif self._account is None:
             login = Login(self._host, self._settings, self._assumed, self._asking, self._accept)
             features = login.features()
-            self._on_element = partial(self._before_login, login)
+            self._on_element = partial(self._negotiate, login, "log in first")
         else:
             features = "".join([serialize(element, NS_CLIENT) for element in self._settings.features])
             binding = Binding(self._host, self._account, self._asking, self._begin)
-            self._on_element = partial(self._before_bind, binding)
+            self._on_element = partial(self._negotiate, binding, "bind a resource first")
         self._host.write(f"<stream:features>{features}</stream:features>")
 
-    def _unexpected(self, element: Element, advice: str) -> None:
-        """Not for now (RFC 6120 §4.9.3.12); STARTTLS has a refusal of its own (§5.4.2.2)."""
+    def _negotiate(self, stage: Login | Binding, advice: str, element: Element) -> None:
+        """Nothing else for now (RFC 6120 §4.9.3.12); STARTTLS has a refusal of its own (§5.4.2.2)."""
+        if stage.take(element):
+            return
         if (element.namespace, element.name) != (NS_TLS, "starttls"):
             raise StreamError(StreamCondition.NOT_AUTHORIZED, advice)
-        self._host.write(f"<failure xmlns='{NS_TLS}'/>")
-        self.end()
+        self._finish(f"<failure xmlns='{NS_TLS}'/>{STREAM_END}")
 
     # STARTTLS: §5
 
     def _before_tls(self, element: Element) -> None:
-        if (element.namespace, element.name) == (NS_SASL, "auth"):
+        if (element.namespace, element.name) == (NS_TLS, "starttls"):
+            self._host.write(f"<proceed xmlns='{NS_TLS}'/>")
+            self._host.start_tls()
+            self._needs_tls = False
+            self._restart()
+        elif (element.namespace, element.name) == (NS_SASL, "auth"):
             self._host.write(f"<failure xmlns='{NS_SASL}'><encryption-required/></failure>")
-            return
-        if (element.namespace, element.name) != (NS_TLS, "starttls"):
+        else:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "start TLS first")
-        self._host.write(f"<proceed xmlns='{NS_TLS}'/>")
-        self._host.start_tls()
-        self._needs_tls = False
-        self._restart()
 
     # SASL: §6
-
-    def _before_login(self, login: Login, element: Element) -> None:
-        if not login.take(element):
-            self._unexpected(element, "log in first")
 
     def _accept(self, account: JID, mechanism: str) -> None:
         if self._claimed not in (None, account):
@@ -251,10 +254,6 @@ class ServerStream:
         self._restart()
 
     # Resource binding: §7
-
-    def _before_bind(self, binding: Binding, element: Element) -> None:
-        if not binding.take(element):
-            self._unexpected(element, "bind a resource first")
 
     def _begin(self, session: Bound) -> None:
         self._session = session

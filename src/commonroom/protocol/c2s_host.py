@@ -20,6 +20,9 @@ class Bound(Protocol):
     def take(self, stanza: Stanza, /) -> None:
         """Handle what the client sent."""
 
+    def take_leave(self) -> None:
+        """The client closes its stream of its own accord."""
+
 
 class Host(LoginHost, Protocol):
     """What the stream asks of those around it. An `answer` is called once, at once or later."""

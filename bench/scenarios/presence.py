@@ -1,0 +1,71 @@
+"""Presence of one who has many contacts."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from bench.generator import Generator
+from bench.meter import Meter
+from bench.run import Run
+from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly, settle
+from bench.servers.catalog import FLOOR
+from bench.site import Population
+from bench.stanzas import PRESENCE
+
+CONTACTS = 200
+
+
+def measure(run: Run, options: Options) -> Iterator[Row]:
+    """All contacts are online, each with one resource."""
+    names = [name for name in run.names if name != FLOOR]
+    with run.servers(Population.around(0, CONTACTS), names) as servers, ExitStack() as stack:
+        generators = [stack.enter_context(run.generator(server)) for server in servers]
+        for generator in generators:
+            generator.presence(PRESENCE)
+            generator.login(CONTACTS + 1)
+        settle(2)
+        for number in range(options.rounds):
+            for server, generator in zip(servers, generators, strict=True):
+                meter = run.meter(server, generator)
+                figures = quietly(options, partial(_update, meter, generator, options))
+                yield Row(f"{CONTACTS} contacts", server.name, number, figures)
+
+
+def _update(meter: Meter, generator: Generator, options: Options) -> dict[str, float]:
+    generator.update(0, 1, CONTACTS)
+    time.sleep(options.warm_up)
+    generator.reset()
+    before = generator.count()
+    meter.begin()
+    time.sleep(options.seconds)
+    window = meter.end()
+    after = generator.count()
+    generator.stop()
+    per_second = (after.received - before.received) / (after.time - before.time)
+    return {
+        "cpu_us": 1e6 * window.cpu / (per_second * window.seconds),
+        "per_second": per_second,
+        "p50_ms": 1000 * (after.p50 or 0),
+        "p99_ms": 1000 * (after.p99 or 0),
+        **window.figures(),
+    }
+
+
+PRESENCE_COPIES = Scenario(
+    name="presence",
+    title="Presence",
+    what=f"One client with {CONTACTS} contacts, all online, changes its presence as soon as the last contact "
+    "has the last change. Latency is that of a whole change.",
+    figures=(
+        Figure("cpu_us", "CPU µs per delivered copy", 1),
+        Figure("per_second", "copies/s"),
+        Figure("p50_ms", "p50 ms", 1),
+        Figure("p99_ms", "p99 ms", 1),
+        Figure("generator_percent", "generator's core %"),
+        Figure("others_percent", "others on the server's core %"),
+    ),
+    measure=measure,
+    bar=0.5,
+    goal=0.3,
+)

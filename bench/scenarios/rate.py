@@ -1,0 +1,73 @@
+"""Messages at a fixed rate that every server can keep up with: what a user waits, and what that costs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from bench.generator import Generator
+from bench.meter import Meter
+from bench.run import Run
+from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly, settle
+from bench.site import Population
+from bench.stanzas import MESSAGE
+
+PAIRS = 50
+PER_SECOND = 2000
+# A p99 needs more messages than a mean.
+LONGER = 2
+
+
+def measure(run: Run, options: Options) -> Iterator[Row]:
+    """All servers over TLS."""
+    with run.servers(Population(2 * PAIRS)) as servers, ExitStack() as stack:
+        generators = [stack.enter_context(run.generator(server)) for server in servers]
+        for generator in generators:
+            generator.message(MESSAGE)
+            generator.login(2 * PAIRS)
+        settle()
+        for number in range(options.rounds):
+            for server, generator in zip(servers, generators, strict=True):
+                meter = run.meter(server, generator)
+                figures = quietly(options, partial(_talk, meter, generator, options))
+                yield Row(f"{PER_SECOND:,} messages/s", server.name, number, figures)
+
+
+def _talk(meter: Meter, generator: Generator, options: Options) -> dict[str, float]:
+    generator.rate(PAIRS, PER_SECOND)
+    time.sleep(options.warm_up)
+    generator.reset()
+    before = generator.count()
+    meter.begin()
+    time.sleep(options.seconds * LONGER)
+    window = meter.end()
+    after = generator.count()
+    generator.stop()
+    per_second = (after.received - before.received) / (after.time - before.time)
+    return {
+        "p99_ms": 1000 * (after.p99 or 0),
+        "p50_ms": 1000 * (after.p50 or 0),
+        "longest_ms": 1000 * (after.longest or 0),
+        "cpu_us": 1e6 * window.cpu / (per_second * window.seconds),
+        "per_second": per_second,
+        **window.figures(),
+    }
+
+
+RATE = Scenario(
+    name="rate",
+    title="A fixed rate",
+    what=f"{PER_SECOND:,} messages a second, spread over {2 * PAIRS} clients, whatever comes back. Latency "
+    "counts from when a message was due, not from when it could be sent.",
+    figures=(
+        Figure("cpu_us", "CPU µs per message", 1),
+        Figure("p50_ms", "p50 ms", 2),
+        Figure("p99_ms", "p99 ms", 2),
+        Figure("longest_ms", "longest ms", 1),
+        Figure("per_second", "messages/s"),
+        Figure("others_percent", "others on the server's core %"),
+    ),
+    measure=measure,
+    bar=0.6,
+    goal=0.4,
+)
