@@ -19,7 +19,7 @@ def main() -> None:
     """Read the command line and do it."""
     arguments = _parser().parse_args()
     chosen = [scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios]
-    options = Options(arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries)
+    options = Options(arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases)
     try:
         for scenario in chosen or SCENARIOS:
             _measure(scenario, arguments.servers.split(","), arguments.source, options)
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=3, help="of one measurement; default: %(default)s")
     parser.add_argument("--warm-up", type=float, default=1, help="seconds before it; default: %(default)s")
     parser.add_argument("--tries", type=int, default=3, help="while others are busy; default: %(default)s")
+    parser.add_argument("--cases", default="", help="only those with this in their name")
     parser.add_argument("--source", type=Path, default=CHECKOUT / "src", help="of ours; default: this one")
     return parser
 

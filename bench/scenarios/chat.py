@@ -23,7 +23,7 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
     with run.servers(Population(2 * PAIRS)) as servers:
         for words, transport in CASES:
             able = [server for server in servers if server.speaks(transport)]
-            if able:
+            if able and options.wants(words) :
                 yield from _measure_over(run, options, able, words, transport)
 
 
@@ -38,11 +38,12 @@ def _measure_over(
             generator.login(2 * PAIRS)
         settle()
         for in_flight in IN_FLIGHT:
-            for number in range(options.rounds):
+            case = f"{words}, {in_flight} in flight"
+            for number in range(options.rounds if options.wants(case) else 0):
                 for server, generator in zip(servers, generators, strict=True):
                     meter = run.meter(server, generator)
                     figures = quietly(options, partial(_talk, meter, generator, in_flight, options))
-                    yield Row(f"{words}, {in_flight} in flight", server.name, number, figures)
+                    yield Row(case, server.name, number, figures)
 
 
 def _talk(meter: Meter, generator: Generator, in_flight: int, options: Options) -> dict[str, float]:

@@ -20,6 +20,11 @@ class Options:
     seconds: float = 3.0
     warm_up: float = 1.0
     tries: int = 3
+    cases: str = ""  # only those whose name has this in it
+
+    def wants(self, case: str) -> bool:
+        """Whether to measure it."""
+        return self.cases in case
 
 
 class Row(NamedTuple):

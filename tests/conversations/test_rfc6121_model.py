@@ -222,4 +222,4 @@ class People(RuleBasedStateMachine):
 
 
 TestPeople = People.TestCase
-TestPeople.settings = settings(max_examples=60, stateful_step_count=50)
+TestPeople.settings = settings(max_examples=40, stateful_step_count=50)

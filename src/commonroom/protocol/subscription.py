@@ -81,7 +81,8 @@ class Transition(NamedTuple):
     approval    what becomes of a pre-approval: True sets it, False ends it, None leaves it (RFC 6121 §3.4.2)
     withdraw    each available resource sends the contact "unavailable" (§3.2.2, §3.3.3)
     route       outbound: the stanza goes on to the contact; inbound: it is delivered to the user
-    push        what the roster item shows has changed and is pushed (§3.1.6: after the delivery)
+    push        what the roster item shows has changed and is pushed (§3.1.6: after the delivery; outbound
+                it comes before the routing, see core/subscription.py)
     reply       the answer from the user's bare address to the contact's
     show        each available resource sends the contact its current presence (§3.1.5)
     """
