@@ -19,7 +19,9 @@ def main() -> None:
     """Read the command line and do it."""
     arguments = _parser().parse_args()
     chosen = [scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios]
-    options = Options(arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases)
+    options = Options(
+        arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases
+    )
     try:
         for scenario in chosen or SCENARIOS:
             _measure(scenario, arguments.servers.split(","), arguments.source, options)

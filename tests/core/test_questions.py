@@ -111,18 +111,14 @@ def test_silence_settles_it_when_patience_ends(asked: Asked):
     assert asked.answers == [("short", NoAnswer.SILENT), ("long", NoAnswer.SILENT)]
 
 
-@pytest.mark.parametrize("in_order", [True, False])
-def test_the_end_of_the_session_settles_it(asked: Asked, in_order: bool):
+def test_the_end_of_the_session_settles_it(asked: Asked):
     session, _ = asked.session()
-    if in_order:
-        session.take_leave()
-    reason = NoAnswer.LEFT if in_order else NoAnswer.CLOSED
     asked.ask(session, "a")
     asked.ask(session, "b")
     asked.questions.session_closed(session)
     asked.questions.session_closed(session)
     asked.world.advance(60)
-    assert asked.answers == [("a", reason), ("b", reason)]
+    assert asked.answers == [("a", NoAnswer.CLOSED), ("b", NoAnswer.CLOSED)]
 
 
 def test_rfc6120_7_7_2_2_a_new_session_of_the_address_has_questions_of_its_own(asked: Asked):

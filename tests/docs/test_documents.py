@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from commonroom.cli import main
+from commonroom.cli.root import commonroom
 from commonroom.core.message import Received, Sent
 from commonroom.core.moments import Moment
 
@@ -32,7 +32,7 @@ def anchors(page: Path) -> set[str]:
     return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("command", sorted(commands(main)))
+@pytest.mark.parametrize("command", sorted(commands(commonroom)))
 def test_every_command_is_in_the_operators_page(command: str) -> None:
     words = command.removeprefix("commonroom ")
     group, _, last = words.rpartition(" ")

@@ -106,5 +106,6 @@ def stream_settings(
         iterations=settings.sasl.iterations,
         fake_secret=fake_secret,
         features=core.stream_features,
+        registration_closed=settings.registration.instructions,
         random=random,
     )

@@ -26,8 +26,7 @@ class NoAnswer(Enum):
     """Why a question has no answer."""
 
     SILENT = "silent"  # the client let the time pass; its stream lives on
-    LEFT = "left"  # the client closed its stream, as one does that has read what it was sent
-    CLOSED = "closed"  # the session ended in any other way
+    CLOSED = "closed"  # the session ended
 
 
 Answered = Callable[[Iq | NoAnswer], None]
@@ -88,9 +87,8 @@ class Questions:
         """Nobody will answer any more; a new session of that address may have been asked meanwhile."""
         self._knows_ping.discard(session)
         asked = self._asked.get(session.jid, {})
-        reason = NoAnswer.LEFT if session.took_leave else NoAnswer.CLOSED
         for key in [key for key, question in asked.items() if question.session is session]:
-            self._settle(session.jid, key, reason)
+            self._settle(session.jid, key, NoAnswer.CLOSED)
 
     def _settle(self, asked: JID, key: str, answer: Iq | NoAnswer) -> None:
         questions = self._asked.get(asked)

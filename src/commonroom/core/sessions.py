@@ -68,6 +68,8 @@ class Sessions:
         user = await self._users.load(account)
         if user is None:
             raise not_allowed("this account is gone")
+        if user.disabled:  # since it logged in a moment ago
+            raise not_allowed("this account is disabled")
         jid = self._settle(user, self._wanted(account, resource))
         if len(user.sessions) >= self._policy.sessions_per_account:
             raise resource_constraint("this account has too many sessions; close one of them")

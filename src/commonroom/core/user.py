@@ -24,7 +24,9 @@ class Resource(Protocol):
 
 
 class User:
-    """`wants` names what this user turned on; it selects the stages of their messages.
+    """A `disabled` account gets messages, but no sessions.
+
+    `wants` names what this user turned on; it selects the stages of their messages.
 
     The tuples are derived from the resources' presence, so that a message costs no search:
     `available` holds all available resources, `non_negative` those that take messages to the bare
@@ -34,6 +36,7 @@ class User:
     __slots__ = (
         "__weakref__",
         "available",
+        "disabled",
         "jid",
         "most_available",
         "non_negative",
@@ -42,8 +45,9 @@ class User:
         "wants",
     )
 
-    def __init__(self, jid: JID, roster: Roster) -> None:
+    def __init__(self, jid: JID, roster: Roster, disabled: bool = False) -> None:
         self.jid = jid
+        self.disabled = disabled
         self.roster = roster
         self.sessions: dict[str, Resource] = {}
         self.wants: frozenset[str] = frozenset()

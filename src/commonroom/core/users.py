@@ -56,7 +56,7 @@ class Users:
         if stored.account is None:
             return None
         epoch = f"{stored.account.created.timestamp():.6f}".replace(".", "")
-        user = self._loaded[account] = User(account, Roster(stored.roster, epoch))
+        user = self._loaded[account] = User(account, Roster(stored.roster, epoch), stored.account.disabled)
         self._rest(user)
         return user
 

@@ -71,6 +71,8 @@ class Disco(Feature):
     @on_iq("get", NS_ITEMS, "query", to=Scope.ACCOUNT)
     def account_items(self, iq: Iq, user: User) -> Element:
         """As for `account_info`."""
+        # Deviation: strangers get an error, not an empty list (XEP-0030 §8), because a missing account gives
+        # that error, too (RFC 6121 §8.5.1).
         _for_subscribers(iq, user)
         return _no_items(iq)
 

@@ -28,7 +28,7 @@ NS_CHAT_STATES = "http://jabber.org/protocol/chatstates"
 # Read and written to a client in one go; the next ones follow when it has answered for these.
 PAGE = 100
 
-# Seconds. A client that does not answer pings has the messages if its stream outlives them by so much.
+# Seconds. A client that has not answered by then gets the next page without; its messages stay on disk.
 PATIENCE = 30.0
 
 
@@ -42,8 +42,8 @@ class OfflineQuota(NamedTuple):
 class Offline(Feature):
     """Keeps what nobody was there to read, up to `quota` per account, until a client surely has it.
 
-    A page of messages is followed by a ping: its answer shows that the stream they were written to lived
-    on, and only then do they leave the disk. `now` gives an aware datetime.
+    A page of messages is followed by a question: its answer shows that they arrived, and only then do they
+    leave the disk. `now` gives an aware datetime.
     """
 
     xep = Xep("0160", "1.0.1")
@@ -159,11 +159,11 @@ class Offline(Feature):
         def answered(answer: Iq | NoAnswer) -> None:
             if answer is NoAnswer.CLOSED:
                 return
-            # An answer, a stream that lives on without one, or a client that closed it in order.
             try:
-                self._store.remove(session.user.jid, last)
-                if self._sent.get(session) == last:
-                    del self._sent[session]
+                if answer is not NoAnswer.SILENT:
+                    self._store.remove(session.user.jid, last)
+                    if self._sent.get(session) == last:
+                        del self._sent[session]
             finally:
                 if not is_last:
                     session.after(self._next_page(session))
@@ -181,9 +181,12 @@ class Offline(Feature):
 
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:
-        """What this stream did not confirm is for another one."""
+        """Who closed the stream in order has read it; what others did not confirm is for another."""
         self._done(session)
-        if self._sent.pop(session, None) is not None:
+        last = self._sent.pop(session, None)
+        if last is not None:
+            if session.took_leave:
+                self._store.remove(session.user.jid, last)
             self._offer(session.user)
 
 

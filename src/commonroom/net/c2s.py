@@ -276,7 +276,7 @@ class ClientConnection:
 
     def _heard(self, answer: Iq | NoAnswer) -> None:
         """Any byte is a sign of life, not only the answer (RFC 6120 §4.6.1)."""
-        if answer is NoAnswer.LEFT or answer is NoAnswer.CLOSED:
+        if answer is NoAnswer.CLOSED:
             return
         silent = self._service.clock() - self._connection.last_received
         if answer is NoAnswer.SILENT and silent >= self._service.limits.idle_ping_timeout:

@@ -57,9 +57,7 @@ class StreamError(Exception):
             if self.text
             else ""
         )
-        return (
-            f"<stream:error><{self.condition.value} xmlns='{NS_STREAM_ERRORS}'/>{text}</stream:error>"
-        )
+        return f"<stream:error><{self.condition.value} xmlns='{NS_STREAM_ERRORS}'/>{text}</stream:error>"
 
 
 class ErrorType(Enum):

@@ -5,6 +5,7 @@ never from the bytes it came in, and its children are serialized once however ma
 """
 
 import re
+from contextlib import suppress
 from enum import StrEnum
 from typing import Self
 
@@ -348,22 +349,20 @@ READERS = {"message": read_message, "presence": read_presence, "iq": read_iq}
 def unread(element: Element, error: StanzaError) -> Stanza | None:
     """The answer to an element that could not be read as the stanza it claims to be (RFC 6120 §8.3.1).
 
-    It goes back over the stream it came from, so it needs no address.
+    It goes back over the stream it came from, so it needs no `to`; its `from` is whom the stanza was for,
+    if that was an address.
     """
     if element.get("type") in ("error", "result"):
         return None
     children: list[Element | str] = [error.element(NS_CLIENT)]
-    stanza_id = element.get("id")
+    answer: Stanza
     if element.name == "message":
-        return Message(MessageType.ERROR, id=stanza_id, children=children)
-    if element.name == "presence":
-        return Presence(PresenceType.ERROR, id=stanza_id, children=children)
-    return Iq(IqType.ERROR, id=stanza_id, children=children)
-
-
-def stanza_from(element: Element) -> Stanza:
-    """Read a stanza of any kind; its `from` is left to whoever knows who sent it.
-
-    Raises StanzaError, or KeyError if it is no stanza.
-    """
-    return READERS[element.name](element)
+        answer = Message(MessageType.ERROR, children=children)
+    elif element.name == "presence":
+        answer = Presence(PresenceType.ERROR, children=children)
+    else:
+        answer = Iq(IqType.ERROR, children=children)
+    answer.id = element.get("id")
+    with suppress(InvalidJID):
+        answer.sender = JID.parse(element.get("to") or "")
+    return answer
