@@ -11,7 +11,7 @@ from bench.run import new_run
 from bench.scenarios.catalog import SCENARIOS
 from bench.scenarios.scenario import Options, Row, Scenario
 from bench.servers.catalog import ALL
-from bench.servers.commonroom import CHECKOUT
+from bench.servers.commonroom import CHECKOUT, Installation, usual_python
 from bench.tables import as_text
 
 
@@ -22,9 +22,10 @@ def main() -> None:
     options = Options(
         arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases
     )
+    ours = Installation(arguments.source.resolve(), arguments.python or usual_python())
     try:
         for scenario in chosen or SCENARIOS:
-            _measure(scenario, arguments.servers.split(","), arguments.source, options)
+            _measure(scenario, arguments.servers.split(","), ours, options)
     except (CannotBuild, ValueError) as error:
         sys.exit(f"bench: {error}")
 
@@ -42,12 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tries", type=int, default=3, help="while others are busy; default: %(default)s")
     parser.add_argument("--cases", default="", help="only those with this in their name")
     parser.add_argument("--source", type=Path, default=CHECKOUT / "src", help="of ours; default: this one")
+    parser.add_argument("--python", type=Path, help="that runs ours; default: Debian's, if it is as ours")
     return parser
 
 
-def _measure(scenario: Scenario, servers: list[str], source: Path, options: Options) -> None:
+def _measure(scenario: Scenario, servers: list[str], ours: Installation, options: Options) -> None:
     rows: list[Row] = []
-    with new_run(servers, source, _say) as run:
+    with new_run(servers, ours, _say) as run:
         for row in scenario.measure(run, options):
             rows.append(row)
             first = scenario.figures[0]

@@ -11,6 +11,7 @@ from bench.generator import Generator
 from bench.meter import Meter, Probe
 from bench.native import Programs, build
 from bench.servers.catalog import maker
+from bench.servers.commonroom import Installation
 from bench.servers.server import Server
 from bench.site import DOMAIN, PASSWORD, Population, make_site
 
@@ -37,9 +38,14 @@ class Run:
     """All that a scenario works with. Servers keep running while others are measured: they sleep."""
 
     def __init__(
-        self, programs: Programs, cores: Cores, folder: Path, names: Sequence[str], source: Path, say: Say
+        self,
+        programs: Programs,
+        cores: Cores,
+        folder: Path,
+        names: Sequence[str],
+        ours: Installation,
+        say: Say,
     ) -> None:
-        """`source` is the folder that ours is imported from."""
         self.programs = programs
         self.cores = cores
         self.names = tuple(names)
@@ -47,7 +53,7 @@ class Run:
         self.probe = Probe(programs.probe, cores.server)
         self.versions: dict[str, str] = {}
         self._folder = folder
-        self._source = source
+        self._ours = ours
         self._counter = 0
 
     @contextmanager
@@ -67,7 +73,7 @@ class Run:
         folder = self._folder / f"{self._counter}-{name.partition('@')[0]}"
         folder.mkdir()
         site = make_site(folder, population)
-        server = maker(name, self.programs, self._source)(name, folder, site, self.cores.server)
+        server = maker(name, self.programs, self._ours)(name, folder, site, self.cores.server)
         self.say(f"preparing {name}: {population.accounts} accounts")
         server.prepare()
         self.versions[name] = server.version()
@@ -97,12 +103,12 @@ class Run:
 
 
 @contextmanager
-def new_run(names: Sequence[str], source: Path, say: Say) -> Iterator[Run]:
+def new_run(names: Sequence[str], ours: Installation, say: Say) -> Iterator[Run]:
     """Builds what is needed; leaves nothing behind."""
     cores = two_cores()
     os.sched_setaffinity(0, {cores.generator})
     with tempfile.TemporaryDirectory(prefix="commonroom-bench-") as folder:
-        run = Run(build(Path(folder)), cores, Path(folder), names, source, say)
+        run = Run(build(Path(folder)), cores, Path(folder), names, ours, say)
         try:
             yield run
         finally:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.native import Programs
-from bench.servers.commonroom import CommonRoom
+from bench.servers.commonroom import CommonRoom, Installation
 from bench.servers.ejabberd import Ejabberd
 from bench.servers.jabberd2 import Jabberd2
 from bench.servers.prosody import Prosody
@@ -33,13 +33,13 @@ LABELS = {
 Make = Callable[[str, Path, Site, int], Server]
 
 
-def maker(name: str, programs: Programs, source: Path) -> Make:
+def maker(name: str, programs: Programs, ours: Installation) -> Make:
     """What makes the server; `commonroom@FOLDER` is ours from another checkout's src. Raises ValueError."""
     kind, _, folder = name.partition("@")
     if kind == OURS and folder:
-        return partial(CommonRoom, source=Path(folder).resolve())
+        return partial(CommonRoom, installation=ours._replace(source=Path(folder).resolve()))
     makers: dict[str, Make] = {
-        "commonroom": partial(CommonRoom, source=source.resolve()),
+        "commonroom": partial(CommonRoom, installation=ours),
         "jabberd2": Jabberd2,
         "prosody": Prosody,
         "ejabberd": Ejabberd,

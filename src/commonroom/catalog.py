@@ -57,7 +57,7 @@ def features(parts: Parts) -> list[Feature]:
         Ping(),
         Version("Common Room", __version__),
         EntityTime(parts.now),
-        LastActivity(stores.last_activity, parts.now),
+        LastActivity(stores.last_activity, stores.writes, parts.now),
         PrivateStorage(stores.private, stores.writes, settings.private_storage.bytes),
         ClosedRegistration(registration.instructions, registration.password_page or ""),
         SessionEstablishment(),

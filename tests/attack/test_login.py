@@ -1,5 +1,6 @@
 """Security rules: identity comes from the authentication exchange, SCRAM is complete, guessing is slowed."""
 
+import hashlib
 import ssl
 import threading
 import time
@@ -254,13 +255,19 @@ def test_attack_channel_binding_flags(hasty: Server, mechanism: str, header: str
         assert Scram("u1", mechanism=mechanism, header=header).log_in(client) == expected
 
 
-def test_attack_channel_binding_is_the_channels(hasty: Server):
-    """With the right data it works: the attacks above fail for the right reason."""
-    with bound(hasty, ssl.TLSVersion.TLSv1_2) as client:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_attack_channel_binding_with_the_right_data(hasty: Server, version: ssl.TLSVersion):
+    """With the data of the channel it works: the attacks above fail for the right reason."""
+    with bound(hasty, version) as client:
         assert isinstance(client.socket, ssl.SSLSocket)
-        binding = client.socket.get_channel_binding("tls-unique") or b""
-        scram = Scram("u1", mechanism="SCRAM-SHA-1-PLUS", header="p=tls-unique,,", binding=binding)
-        assert scram.log_in(client) in (SUCCESS, "not-authorized")
+        certificate = client.socket.getpeercert(binary_form=True) or b""
+        scram = Scram(
+            "u1",
+            mechanism="SCRAM-SHA-1-PLUS",
+            header="p=tls-server-end-point,,",
+            binding=hashlib.sha256(certificate).digest(),
+        )
+        assert scram.log_in(client) == SUCCESS
 
 
 @pytest.mark.parametrize(

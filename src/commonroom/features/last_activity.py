@@ -10,7 +10,7 @@ from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.errors import item_not_found, service_unavailable
 from commonroom.protocol.stanza import Iq, Presence
-from commonroom.storage.interfaces import LastActivityStore
+from commonroom.storage.interfaces import LastActivityStore, Writes
 from commonroom.storage.records import LastActivity as Stored
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
@@ -28,8 +28,9 @@ class LastActivity(Feature):
     disco = (NS_LAST,)
     account_disco = (NS_LAST,)
 
-    def __init__(self, store: LastActivityStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: LastActivityStore, writes: Writes, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._writes = writes
         self._now = now
         self._started = now()
 
@@ -53,6 +54,7 @@ class LastActivity(Feature):
             raise service_unavailable()
         if user.sessions:
             return self._seconds_since(self._now())
+        await self._writes.flushed()  # who left a moment ago may still be on the way to the disk
         stored = await self._store.get(user.jid)
         if stored is None:
             raise item_not_found("never online")

@@ -423,8 +423,9 @@ class Connection(asyncio.Protocol):
         """
         self._say_goodbye()
         self._unread = b""
-        if not self._transport.is_closing():
-            self._transport.write_eof()
+        if self._transport.is_closing():  # a slow reader, just now
+            return
+        self._transport.write_eof()
         if self._pauses:
             self._pauses = Pause.NONE
             self._transport.resume_reading()
