@@ -22,7 +22,7 @@ def main() -> None:
     options = Options(
         arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases
     )
-    ours = Installation(arguments.source.resolve(), arguments.python or usual_python())
+    ours = Installation(arguments.source.resolve(), (arguments.python or usual_python()).absolute())
     try:
         for scenario in chosen or SCENARIOS:
             _measure(scenario, arguments.servers.split(","), ours, options)

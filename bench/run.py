@@ -106,6 +106,7 @@ class Run:
 def new_run(names: Sequence[str], ours: Installation, say: Say) -> Iterator[Run]:
     """Builds what is needed; leaves nothing behind."""
     cores = two_cores()
+    allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores.generator})
     with tempfile.TemporaryDirectory(prefix="commonroom-bench-") as folder:
         run = Run(build(Path(folder)), cores, Path(folder), names, ours, say)
@@ -113,3 +114,4 @@ def new_run(names: Sequence[str], ours: Installation, say: Say) -> Iterator[Run]
             yield run
         finally:
             run.probe.close()
+            os.sched_setaffinity(0, allowed)

@@ -34,10 +34,13 @@ Make = Callable[[str, Path, Site, int], Server]
 
 
 def maker(name: str, programs: Programs, ours: Installation) -> Make:
-    """What makes the server; `commonroom@FOLDER` is ours from another checkout's src. Raises ValueError."""
-    kind, _, folder = name.partition("@")
-    if kind == OURS and folder:
-        return partial(CommonRoom, installation=ours._replace(source=Path(folder).resolve()))
+    """What makes the server; raises ValueError.
+
+    `commonroom@FOLDER` is ours from another checkout's src, `commonroom@FOLDER@PYTHON` on another Python.
+    """
+    kind, *others = name.split("@")
+    if kind == OURS and others:
+        return partial(CommonRoom, installation=_other(ours, *others))
     makers: dict[str, Make] = {
         "commonroom": partial(CommonRoom, installation=ours),
         "jabberd2": Jabberd2,
@@ -50,6 +53,11 @@ def maker(name: str, programs: Programs, ours: Installation) -> Make:
     if name not in makers:
         raise ValueError(f"{name}: no such server; there are {', '.join(makers)}, and commonroom@FOLDER")
     return makers[name]
+
+
+def _other(ours: Installation, folder: str, python: str = "") -> Installation:
+    source = Path(folder).resolve() if folder else ours.source
+    return Installation(source, Path(python).absolute() if python else ours.python)
 
 
 def label(name: str) -> str:

@@ -11,6 +11,7 @@ from sys import maxsize
 from typing import Final, NamedTuple
 from xml.parsers import expat
 
+from commonroom.xml.deferral import do_not_defer
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_STREAMS, NS_XML
 from commonroom.xml.serializer import escape_attribute, serialize_attributes
@@ -449,8 +450,7 @@ def _make_expat() -> expat.XMLParserType:
     parser = expat.ParserCreate("UTF-8", _SEPARATOR)
     parser.buffer_size = 1024  # instead of 8192; a longer text comes in pieces, which is harmless
     parser.buffer_text = True
-    if hasattr(parser, "SetReparseDeferralEnabled"):  # expat 2.6 would wait for more before it looks again
-        parser.SetReparseDeferralEnabled(False)
+    do_not_defer(parser)
     parser.XmlDeclHandler = _check_declaration
     parser.StartDoctypeDeclHandler = _refuse_doctype  # called before anything is declared in it
     parser.CommentHandler = _refuse_comment
