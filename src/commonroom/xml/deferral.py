@@ -1,8 +1,8 @@
 """Makes expat look at what it has: a version that waits for more holds back stanzas that are complete.
 
-Since 2.6 expat does not look at an unfinished token again before there is twice as much of it. That can be
-turned off, and Python has a method for it; but Debian 12 has the change in an older expat, under a Python that
-does not have the method. There the library is called directly: docs/decisions/0010-expat-that-waits.md.
+Since 2.6 expat does not look at an unfinished token again before there is twice as much of it. That can
+be turned off, and Python has a method for it; but Debian 12 has the change in an older expat, under a Python
+that does not have the method. There the library is called: docs/decisions/0010-expat-that-waits.md.
 """
 
 import ctypes
