@@ -4,7 +4,7 @@
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: run test test-others test-all check fmt docs lock clean help
+.PHONY: run test test-others test-all check bench fmt docs lock clean help
 
 run:  ## starts a demonstration server
 	@tools/environment.sh .venv run
@@ -25,6 +25,10 @@ test-all: test test-others  ## runs the tests on every Python that is installed 
 check:  ## style, types, layers, sizes, references, generated pages
 	@tools/environment.sh .venv dev
 	@.venv/bin/python -m tools.check $(ARGS)
+
+bench:  ## measures beside the peers that are installed; ARGS="chat --rounds 3" picks a scenario
+	@tools/environment.sh .venv dev
+	@.venv/bin/python -m bench $(ARGS)
 
 fmt:  ## formats the code
 	@tools/environment.sh .venv dev
