@@ -193,3 +193,16 @@ def test_what_fails_again_is_kept_longer():
     guessing.fail(1, "juliet", "203.0.113.2")
     guessing.fail(5, "somebody", "203.0.113.1")
     assert guessing.delay("juliet", "203.0.113.3") == 2
+
+
+def test_attempts_that_are_not_over_count_as_failed():
+    guessing = Guessing()
+    delays = []
+    for _ in range(6):
+        delays.append(guessing.delay())
+        guessing.throttle.began("juliet", ELSEWHERE)
+    assert delays == [0, 0, 0, 1, 2, 4]
+    assert guessing.delay(origin=HOME) == guessing.delay("romeo") == 0
+    for _ in range(6):
+        guessing.throttle.ended("juliet", ELSEWHERE)
+    assert guessing.delay() == 0

@@ -1,5 +1,6 @@
 """Security rules: identity comes from the authentication exchange, SCRAM is complete, guessing is slowed."""
 
+import contextlib
 import hashlib
 import ssl
 import threading
@@ -421,6 +422,22 @@ def test_attack_guessing_in_parallel(server: Server):
         with pytest.raises(TimeoutError):
             client.next(0.001)
         client.close()
+
+
+def test_attack_guessing_all_at_once(server: Server):
+    """Tries that begin at the same instant count before they have failed."""
+    user, address = server.account(), server.address()
+    clients = [secured(server, address) for _ in range(20)]
+    for client in clients:
+        client.send(auth("PLAIN", f"\0{user}\0wrong"))
+    time.sleep(0.4)
+    looked_at = 0
+    for client in clients:
+        with contextlib.suppress(TimeoutError):
+            client.next(0.001)
+            looked_at += 1
+        client.close()
+    assert 0 < looked_at <= 5
 
 
 def test_attack_guessing_does_not_block_others(server: Server):

@@ -1,7 +1,7 @@
 """Slows guessing down: a growing delay per account and per address, and never a lock-out."""
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 
 # How many accounts and addresses are remembered; beyond, those that failed longest ago are forgotten.
@@ -56,15 +56,33 @@ class Throttle:
         self._accounts = _Failures()
         self._origins = _Failures()
         self._good = _Failures()  # of owners at their own origins
+        self._under_way: Counter[tuple[str | None, Origin]] = Counter()
 
     def delay(self, account: str | None, origin: Origin) -> float:
-        """Seconds to wait before this attempt is checked."""
+        """Seconds to wait before this attempt is checked.
+
+        Those of the same account from the same origin that are not over yet count as failed: or many that
+        begin at once would all be looked at before the first of them has failed.
+        """
+        return self._after(self._count(account, origin) + self._under_way[account, origin])
+
+    def _count(self, account: str | None, origin: Origin) -> float:
         now = self._clock()
         if account is None:
-            return self._after(self._origins.count(origin, now))
+            return self._origins.count(origin, now)
         if (account, origin) in self._good:
-            return self._after(self._good.count((account, origin), now))
-        return self._after(max(self._origins.count(origin, now), self._accounts.count(account, now)))
+            return self._good.count((account, origin), now)
+        return max(self._origins.count(origin, now), self._accounts.count(account, now))
+
+    def began(self, account: str | None, origin: Origin) -> None:
+        """An attempt is under way, its delay included, until it `ended`."""
+        self._under_way[account, origin] += 1
+
+    def ended(self, account: str | None, origin: Origin) -> None:
+        """It was answered, or given up."""
+        self._under_way[account, origin] -= 1
+        if not self._under_way[account, origin]:
+            del self._under_way[account, origin]
 
     def _after(self, failures: float) -> float:
         if failures <= self.SLIPS:

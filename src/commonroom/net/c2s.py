@@ -180,24 +180,29 @@ class ClientConnection:
         question: Callable[[], Awaitable[Found]],
         answer: Callable[[Found | SaslCondition], None],
     ) -> None:
-        """Answer a question about an account, after the delay that earlier failures have earned it."""
-        await self._wait_turn(account)
-        if self._stream.closed:
-            return  # what it costs would be for nobody
-        found: Found | SaslCondition
+        """Answer a question about an account, after the delay that other attempts have earned it."""
+        throttle, origin = self._service.throttle, origin_of(self._connection.address[0])
+        delay = throttle.delay(account, origin)
+        throttle.began(account, origin)
         try:
-            found = await question()
-        except StorageError as error:
-            log.warning("accounts cannot be read", extra={"reason": str(error)})
-            found = SaslCondition.TEMPORARY_AUTH_FAILURE
-        answer(found)
+            await self._wait(delay)
+            if not self._stream.closed:  # or what it costs would be for nobody
+                answer(await self._found(question))
+        finally:
+            throttle.ended(account, origin)
 
-    async def _wait_turn(self, account: JID | None) -> None:
+    async def _wait(self, delay: float) -> None:
         """Never more than half of the time left: a delay that outlasts the deadline would be a lock-out."""
-        delay = self._service.throttle.delay(account, origin_of(self._connection.address[0]))
         delay = min(delay, (self._deadline - self._service.clock()) / 2)
         if delay > 0:
             await self._service.sleep(delay)
+
+    async def _found(self, question: Callable[[], Awaitable[Found]]) -> Found | SaslCondition:
+        try:
+            return await question()
+        except StorageError as error:
+            log.warning("accounts cannot be read", extra={"reason": str(error)})
+            return SaslCondition.TEMPORARY_AUTH_FAILURE
 
     async def _bind(
         self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]
