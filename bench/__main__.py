@@ -5,7 +5,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.generator import LoadFailed
 from bench.native import CannotBuild
+from bench.report import PAGE, keep_summary, load_summary, page
 from bench.results import document, keep, summarize
 from bench.run import new_run
 from bench.scenarios.catalog import SCENARIOS
@@ -14,19 +16,22 @@ from bench.servers.catalog import ALL
 from bench.servers.commonroom import CHECKOUT, Installation, usual_python
 from bench.tables import as_text
 
+REPORT = "report"
+
 
 def main() -> None:
     """Read the command line and do it."""
     arguments = _parser().parse_args()
+    if arguments.scenarios == [REPORT]:
+        PAGE.write_text(page(load_summary()))
+        return
     chosen = [scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios]
-    options = Options(
-        arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases
-    )
-    ours = Installation(arguments.source.resolve(), (arguments.python or usual_python()).absolute())
     try:
         for scenario in chosen or SCENARIOS:
-            _measure(scenario, arguments.servers.split(","), ours, options)
-    except (CannotBuild, ValueError) as error:
+            found = _measured(scenario, arguments)
+            if arguments.record:
+                keep_summary(found)
+    except (CannotBuild, LoadFailed, RuntimeError, TimeoutError, ValueError) as error:
         sys.exit(f"bench: {error}")
 
 
@@ -34,7 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     names = [scenario.name for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "scenarios", nargs="*", metavar="SCENARIO", help=f"all, or some of: {', '.join(names)}"
+        "scenarios",
+        nargs="*",
+        choices=[*names, REPORT, []],
+        metavar="SCENARIO",
+        help=f"of {', '.join(names)}; all, if none is named. Or report: write docs/performance.md",
     )
     parser.add_argument("--servers", default=",".join(ALL), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
@@ -43,23 +52,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tries", type=int, default=3, help="while others are busy; default: %(default)s")
     parser.add_argument("--cases", default="", help="only those with this in their name")
     parser.add_argument("--source", type=Path, default=CHECKOUT / "src", help="of ours; default: this one")
-    parser.add_argument("--python", type=Path, help="that runs ours; default: Debian's, if it is as ours")
+    parser.add_argument("--python", type=Path, help="that runs ours; default: Debian's, if ours is as new")
+    parser.add_argument(
+        "--record", action="store_true", help="put the medians into bench/results/summary.json"
+    )
     return parser
 
 
-def _measure(scenario: Scenario, servers: list[str], ours: Installation, options: Options) -> None:
+def _measured(scenario: Scenario, arguments: argparse.Namespace) -> dict[str, object]:
+    options = Options(
+        arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases
+    )
+    ours = Installation(arguments.source.resolve(), (arguments.python or usual_python()).absolute())
     rows: list[Row] = []
-    with new_run(servers, ours, _say) as run:
+    with new_run(arguments.servers.split(","), ours, _say) as run:
         for row in scenario.measure(run, options):
             rows.append(row)
-            first = scenario.figures[0]
-            _say(
-                f"{row.case}, round {row.round + 1}, {row.server}: {row.figures[first.key]:.1f} {first.title}"
-            )
+            _say(_line(scenario, row))
         versions = run.versions
-    path = keep(document(scenario.name, rows, asdict(options), versions))
+    found = document(scenario.name, rows, asdict(options), versions)
+    path = keep(found)
     print(as_text(scenario, summarize(rows)))
     _say(f"kept in {path}")
+    return found
+
+
+def _line(scenario: Scenario, row: Row) -> str:
+    key, title, _ = scenario.figures[0]
+    return f"{row.case}, round {row.round + 1}, {row.server}: {row.figures[key]:.1f} {title}"
 
 
 def _say(text: str) -> None:

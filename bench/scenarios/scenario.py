@@ -57,7 +57,7 @@ class Scenario:
     goal: float | None = None
 
 
-QUIET_PERCENT = 10.0
+QUIET_PERCENT = 10.0  # of the core
 
 
 def quietly(options: Options, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,91 @@
+"""How many of our functions one message and one copy of a presence call, from bytes in to text out.
+
+Times differ from machine to machine, and from minute to minute; this does not. A budget is what it takes
+today. Whoever makes it less writes the new number here; whoever must make it more says what it buys.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import commonroom
+from bench.stanzas import MESSAGE, PRESENCE
+from commonroom.config import Settings
+from commonroom.protocol.jid import JID
+from commonroom.protocol.subscription import SubscriptionState
+from commonroom.storage.records import RosterItem
+from tests.conversations.world import Client, World
+
+DOMAIN = "bench.example"
+PACKAGE = str(Path(commonroom.__file__).parent)
+
+# Without comprehensions, which are functions up to Python 3.11 and none since.
+MESSAGE_BUDGET = 69
+PRESENCE_COPY_BUDGET = 23
+
+
+def test_one_chat_message_stays_within_its_budget():
+    world = World(f"romeo@{DOMAIN}", f"juliet@{DOMAIN}", settings=Settings(domains=(DOMAIN,)))
+    romeo, juliet = world.online(f"romeo@{DOMAIN}/orchard"), world.online(f"juliet@{DOMAIN}/balcony")
+    say(romeo, "1")  # what is done once per address, name or stream, is done now
+    calls = calls_of(lambda: say(romeo, "2"))
+    assert juliet.received()[-1].get("id") == "2"
+    assert calls.total() <= MESSAGE_BUDGET, listed(calls)
+
+
+def test_one_copy_of_a_presence_stays_within_its_budget():
+    few, many = calls_for_contacts(10), calls_for_contacts(20)
+    copies = many - few
+    assert copies.total() % 10 == 0, listed(copies)
+    assert copies.total() // 10 <= PRESENCE_COPY_BUDGET, listed(copies)
+
+
+def say(client: Client, number: str) -> None:
+    client.send(MESSAGE.replace("@TO@", f"juliet@{DOMAIN}").replace("@ID@", number))
+
+
+def calls_for_contacts(count: int) -> Counter[str]:
+    """What a change of presence calls, when so many contacts are online."""
+    names = [f"u{number}@{DOMAIN}" for number in range(count + 1)]
+    world = World(*names, settings=Settings(domains=(DOMAIN,)))
+    center, *contacts = names
+    for contact in contacts:
+        befriend(world, center, contact)
+    people = [world.online(f"{name}/bench") for name in names]
+    people[0].send(PRESENCE.replace("@ID@", "1"))
+    calls = calls_of(lambda: people[0].send(PRESENCE.replace("@ID@", "2")))
+    assert all(person.received()[-1].get("id") == "2" for person in people)
+    return calls
+
+
+def befriend(world: World, one: str, other: str) -> None:
+    template = RosterItem(JID.parse(one), "", (), SubscriptionState.BOTH, False, True, None, 1)
+    world.stores.rosters.put(JID.parse(other), template)
+    world.stores.rosters.put(JID.parse(one), replace(template, jid=JID.parse(other)))
+
+
+def calls_of(work: Callable[[], None]) -> Counter[str]:
+    """The functions of the package that were called, and how often each."""
+    calls: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(PACKAGE) and not code.co_name.endswith("comp>"):
+            calls[f"{code.co_filename.removeprefix(PACKAGE)}:{code.co_qualname}"] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def listed(calls: Counter[str]) -> str:
+    return "\n".join(
+        [f"{calls.total()} calls", *(f"{count:5} {name}" for name, count in calls.most_common())]
+    )

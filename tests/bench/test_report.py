@@ -1,0 +1,40 @@
+"""docs/performance.md is what the bench makes of the figures that are kept, and nothing else."""
+
+import json
+from pathlib import Path
+
+from bench.report import PAGE, keep_summary, load_summary, page
+from bench.results import document
+from bench.scenarios.scenario import Row
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_that_of_the_kept_figures():
+    assert PAGE.read_text() == page(load_summary()), "`make bench ARGS=report` writes it again"
+
+
+def test_a_run_takes_the_place_of_the_one_before(tmp_path):
+    path = tmp_path / "summary.json"
+    for cpu in (50.0, 30.0):
+        figures = {"cpu_us": cpu}
+        rows = [Row("TLS", "commonroom", 0, figures), Row("TLS", "prosody", 0, {"cpu_us": 60.0})]
+        keep_summary(document("chat", rows, {"rounds": 1}, {"commonroom": "ours"}), path)
+    (found,) = json.loads(path.read_text()).values()
+    assert found["cases"]["TLS"]["commonroom"]["cpu_us"] == [30.0, 30.0, 30.0]
+    assert (
+        "| One-to-one messages, TLS | CPU µs per message | 30.0 | Prosody 60.0 | 0.50 ✓ | 0.6 | 0.4 |"
+        in page(load_summary(path))
+    )
+
+
+def test_what_misses_the_bar_is_marked(tmp_path):
+    path = tmp_path / "summary.json"
+    rows = [Row("TLS", "commonroom", 0, {"cpu_us": 50.0}), Row("TLS", "prosody", 0, {"cpu_us": 60.0})]
+    keep_summary(document("chat", rows, {"rounds": 1}, {}), path)
+    assert "0.83 ✗" in page(load_summary(path))
+
+
+def test_kept_runs_stay_out_of_the_repository():
+    ignored = (ROOT / "bench/results/.gitignore").read_text().split()
+    assert ignored == ["*", "!.gitignore", "!summary.json"]
