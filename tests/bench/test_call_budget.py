@@ -23,8 +23,8 @@ DOMAIN = "bench.example"
 PACKAGE = str(Path(commonroom.__file__).parent)
 
 # Without comprehensions, which are functions up to Python 3.11 and none since.
-MESSAGE_BUDGET = 69
-PRESENCE_COPY_BUDGET = 23
+MESSAGE_BUDGET = 54
+PRESENCE_COPY_BUDGET = 20
 
 
 def test_one_chat_message_stays_within_its_budget():

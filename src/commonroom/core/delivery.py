@@ -67,6 +67,9 @@ DELIVERY: dict[tuple[Resources, Addressed, MessageType], Verdict] = {
 }
 
 
+_BARE, _MATCH, _NO_MATCH = Addressed.BARE, Addressed.MATCH, Addressed.NO_MATCH
+
+
 class Delivery(Feature):
     """The stage DELIVER."""
 
@@ -80,27 +83,20 @@ class Delivery(Feature):
         with `delivered` at 0; True if the rules drop the message.
         """
         assert message.to is not None
-        addressed, named = _addressed(message, user)
+        name = message.to.resource
+        named = None if name is None else user.sessions.get(name)
+        addressed = _BARE if name is None else _NO_MATCH if named is None else _MATCH
         verdict = DELIVERY[_resources(user), addressed, message.type]
         if verdict is Verdict.ERROR:
             raise service_unavailable()
         if verdict is Verdict.SILENT:
             return True
         if verdict is not Verdict.OFFLINE:
-            recipients = named if verdict is Verdict.DELIVER else _recipients(user, verdict)
+            recipients = _recipients(user, verdict) if named is None else (named,)
             for resource in recipients:
                 resource.send(message)
             message.delivered = len(recipients)
         return None
-
-
-def _addressed(message: Message, user: User) -> tuple[Addressed, tuple[Resource, ...]]:
-    assert message.to is not None
-    name = message.to.resource
-    if name is None:
-        return Addressed.BARE, ()
-    resource = user.sessions.get(name)
-    return (Addressed.NO_MATCH, ()) if resource is None else (Addressed.MATCH, (resource,))
 
 
 def _resources(user: User) -> Resources:

@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from commonroom.protocol.precis import InvalidJID, prepare_domain, prepare_local, prepare_resource
+from commonroom.xml.serializer import escape_attribute
 
 __all__ = ["JID", "InvalidJID"]
 
@@ -17,14 +18,16 @@ class JID(str):
     """A valid address in its one normalised form (RFC 7622 §3). It cannot be changed.
 
     The string itself is that form: hashing, equality and dict look-ups run in C, and equal strings are
-    equal addresses (§3.2.3, §3.3, §3.4). `local` and `resource` are None where the address has none.
+    equal addresses (§3.2.3, §3.3, §3.4). `local` and `resource` are None where the address has none;
+    `escaped` is the address as an attribute's value where XML needs it to differ, else None.
     """
 
-    __slots__ = ("_bare", "domain", "local", "resource")
+    __slots__ = ("_bare", "domain", "escaped", "local", "resource")
 
     _bare: "JID | None"
     local: str | None
     domain: str
+    escaped: str | None
     resource: str | None
 
     def __new__(cls, *parts: object) -> "JID":
@@ -95,6 +98,7 @@ def _jid(text: str, bare: JID | None, local: str | None, domain: str, resource: 
     jid = str.__new__(JID, text)
     keep = object.__setattr__
     keep(jid, "_bare", bare)
+    keep(jid, "escaped", None if (escaped := escape_attribute(text)) == text else escaped)
     keep(jid, "local", local)
     keep(jid, "domain", domain)
     keep(jid, "resource", resource)

@@ -56,6 +56,13 @@ _COMMON = frozenset(("to", "from", "id", "type", "xml:lang"))
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}")  # int() takes more: "1_0", other digits
 
 
+_TYPE_ATTRIBUTES: dict[str, str] = {
+    kind: "" if kind in (MessageType.NORMAL, PresenceType.AVAILABLE) else f" type='{kind.value}'"
+    for kinds in (MessageType, PresenceType, IqType)
+    for kind in kinds
+}
+
+
 class Stanza:
     """What the three kinds share (RFC 6120 §8.1). Content is in the namespace jabber:client.
 
@@ -65,6 +72,7 @@ class Stanza:
 
     __slots__ = ("_payload", "_xml", "children", "extra", "id", "lang", "sender", "to")
     name = ""
+    type: MessageType | PresenceType | IqType  # a slot of each kind
 
     def __init__(
         self,
@@ -83,9 +91,6 @@ class Stanza:
         self.extra = extra
         self._payload: str | None = None
         self._xml: str | None = None
-
-    def _type_attribute(self) -> str:
-        raise NotImplementedError
 
     def _copy(self) -> Self:
         raise NotImplementedError
@@ -111,11 +116,11 @@ class Stanza:
         return self._xml
 
     def _attributes(self) -> str:
-        text = self._type_attribute()
+        text = _TYPE_ATTRIBUTES[self.type]
         if self.to is not None:
-            text += f" to='{escape_attribute(self.to)}'"
+            text += f" to='{self.to.escaped or self.to}'"
         if self.sender is not None:
-            text += f" from='{escape_attribute(self.sender)}'"
+            text += f" from='{self.sender.escaped or self.sender}'"
         if self.id is not None:
             text += f" id='{escape_attribute(self.id)}'"
         if self.lang is not None:
@@ -162,6 +167,7 @@ class Message(Stanza):
 
     __slots__ = ("archive_id", "delivered", "type")
     name = "message"
+    type: MessageType
 
     def __init__(
         self,
@@ -177,9 +183,6 @@ class Message(Stanza):
         self.type = type
         self.delivered = 0
         self.archive_id: str | None = None
-
-    def _type_attribute(self) -> str:
-        return "" if self.type is MessageType.NORMAL else f" type='{self.type.value}'"
 
     def _copy(self) -> "Message":
         return Message(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)
@@ -201,6 +204,7 @@ class Presence(Stanza):
 
     __slots__ = ("type",)
     name = "presence"
+    type: PresenceType
 
     def __init__(
         self,
@@ -214,9 +218,6 @@ class Presence(Stanza):
     ) -> None:
         super().__init__(to, sender, id, children, lang, extra)
         self.type = type
-
-    def _type_attribute(self) -> str:
-        return "" if self.type is PresenceType.AVAILABLE else f" type='{self.type.value}'"
 
     def _copy(self) -> "Presence":
         return Presence(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)
@@ -246,6 +247,7 @@ class Iq(Stanza):
 
     __slots__ = ("type",)
     name = "iq"
+    type: IqType
 
     def __init__(
         self,
@@ -259,9 +261,6 @@ class Iq(Stanza):
     ) -> None:
         super().__init__(to, sender, id, children, lang, extra)
         self.type = type
-
-    def _type_attribute(self) -> str:
-        return f" type='{self.type.value}'"
 
     def _copy(self) -> "Iq":
         return Iq(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)

@@ -166,13 +166,20 @@ class StreamParser:
             if self._opening is not None:
                 self._opening += data
                 _check_encoding(self._opening)
-            self._consume(self._expat or self._open(), data)
+            parser = self._expat or self._open()
+            limits = self._limits
+            room = min(self._unit + limits.stanza_bytes, self._token + limits.tag_bytes, _RENEW_AFTER)
+            if self._fed + len(data) <= room:
+                self._parse(parser, data)
+            else:
+                self._consume(parser, data)
+            if self._closed:
+                self.close()
             if misencoded:
                 raise XmlError(XmlCondition.UNSUPPORTED_ENCODING, "not UTF-8")
         except XmlError as error:
             self._fail(error)
-        events = self._events
-        self._events = []
+        events, self._events = self._events, []
         return events
 
     def rest(self) -> bool:
@@ -225,16 +232,12 @@ class StreamParser:
         """
         limits = self._limits
         while data:
-            room = self._unit + limits.stanza_bytes - self._fed
-            tag_room = self._token + limits.tag_bytes - self._fed
-            if tag_room < room:
-                room = tag_room
+            room = min(self._unit + limits.stanza_bytes, self._token + limits.tag_bytes) - self._fed
             if room <= 0:
                 raise self._too_long()
             piece = data if len(data) <= room else data[:room]
             self._parse(parser, piece)
             if self._closed:
-                self.close()
                 return
             if self._fed > _RENEW_AFTER:
                 parser = self._renew(parser, piece)
