@@ -4,7 +4,7 @@
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: run test test-others test-all check bench fmt docs lock clean help
+.PHONY: run test test-others test-all check bench crash fmt docs lock clean help
 
 run:  ## starts a demonstration server
 	@tools/environment.sh .venv run
@@ -26,9 +26,13 @@ check:  ## style, types, layers, sizes, references, generated pages
 	@tools/environment.sh .venv dev
 	@.venv/bin/python -m tools.check $(ARGS)
 
-bench:  ## measures beside the peers that are installed; ARGS="chat --rounds 3" picks a scenario
+bench:  ## measures all beside the peers that are installed, writes the page; ARGS="chat --rounds 3" picks a scenario
 	@tools/environment.sh .venv dev
-	@.venv/bin/python -m bench $(ARGS)
+	@.venv/bin/python -m bench $(or $(ARGS),--record)
+
+crash:  ## kills a server again and again, tells what became of each message; ARGS="--kills 1000 --strict"
+	@tools/environment.sh .venv dev
+	@.venv/bin/python -m crash $(ARGS)
 
 fmt:  ## formats the code
 	@tools/environment.sh .venv dev

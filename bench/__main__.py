@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bench.generator import LoadFailed
 from bench.native import CannotBuild
-from bench.report import PAGE, keep_summary, load_summary, page
+from bench.report import MATPLOTLIB_IS_MISSING, can_draw, keep_summary, load_summary, write
 from bench.results import document, keep, summarize
 from bench.run import new_run
 from bench.scenarios.catalog import SCENARIOS
 from bench.scenarios.scenario import Options, Row, Scenario
-from bench.servers.catalog import ALL
+from bench.servers.catalog import is_installed
 from bench.servers.commonroom import CHECKOUT, Installation, usual_python
 from bench.tables import as_text
 
@@ -23,14 +23,17 @@ def main() -> None:
     """Read the command line and do it."""
     arguments = _parser().parse_args()
     if arguments.scenarios == [REPORT]:
-        PAGE.write_text(page(load_summary()))
-        return
-    chosen = [scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios]
+        write(load_summary())
+        sys.exit(None if can_draw() else MATPLOTLIB_IS_MISSING)
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in arguments.scenarios] or SCENARIOS
+    if arguments.record and not can_draw():
+        _say(MATPLOTLIB_IS_MISSING)
     try:
-        for scenario in chosen or SCENARIOS:
+        for scenario in chosen:
             found = _measured(scenario, arguments)
             if arguments.record:
                 keep_summary(found)
+                write(load_summary())
     except (CannotBuild, LoadFailed, RuntimeError, TimeoutError, ValueError) as error:
         sys.exit(f"bench: {error}")
 
@@ -45,27 +48,35 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SCENARIO",
         help=f"of {', '.join(names)}; all, if none is named. Or report: write docs/performance.md",
     )
-    parser.add_argument("--servers", default=",".join(ALL), help="default: %(default)s")
+    parser.add_argument("--servers", help="a,b,c; default: all that are installed, of churn only ours")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=3, help="of one measurement; default: %(default)s")
     parser.add_argument("--warm-up", type=float, default=1, help="seconds before it; default: %(default)s")
     parser.add_argument("--tries", type=int, default=3, help="while others are busy; default: %(default)s")
     parser.add_argument("--cases", default="", help="only those with this in their name")
+    parser.add_argument("--sessions", type=int, default=200_000, help="of churn; default: %(default)s")
     parser.add_argument("--source", type=Path, default=CHECKOUT / "src", help="of ours; default: this one")
     parser.add_argument("--python", type=Path, help="that runs ours; default: Debian's, if ours is as new")
     parser.add_argument(
-        "--record", action="store_true", help="put the medians into bench/results/summary.json"
+        "--record",
+        action="store_true",
+        help="put the medians into bench/results/summary.json, and write docs/performance.md",
     )
     return parser
 
 
 def _measured(scenario: Scenario, arguments: argparse.Namespace) -> dict[str, object]:
     options = Options(
-        arguments.rounds, arguments.seconds, arguments.warm_up, arguments.tries, arguments.cases
+        arguments.rounds,
+        arguments.seconds,
+        arguments.warm_up,
+        arguments.tries,
+        arguments.cases,
+        arguments.sessions,
     )
     ours = Installation(arguments.source.resolve(), (arguments.python or usual_python()).absolute())
     rows: list[Row] = []
-    with new_run(arguments.servers.split(","), ours, _say) as run:
+    with new_run(_servers(scenario, arguments.servers), ours, _say) as run:
         for row in scenario.measure(run, options):
             rows.append(row)
             _say(_line(scenario, row))
@@ -77,9 +88,21 @@ def _measured(scenario: Scenario, arguments: argparse.Namespace) -> dict[str, ob
     return found
 
 
+def _servers(scenario: Scenario, named: str | None) -> list[str]:
+    """Those that are named must be there; raises ValueError."""
+    names = named.split(",") if named else list(scenario.servers)
+    missing = [name for name in names if not is_installed(name)]
+    if missing:
+        advice = f"{', '.join(missing)}: not installed; tools/bench_packages.sh installs all"
+        if named:
+            raise ValueError(advice)
+        _say(advice)
+    return [name for name in names if name not in missing]
+
+
 def _line(scenario: Scenario, row: Row) -> str:
-    key, title, _ = scenario.figures[0]
-    return f"{row.case}, round {row.round + 1}, {row.server}: {row.figures[key]:.1f} {title}"
+    figure = scenario.figures[0]
+    return f"{row.case}, round {row.round + 1}, {row.server}: {row.figures[figure.key]:.1f} {figure.title}"
 
 
 def _say(text: str) -> None:

@@ -39,7 +39,7 @@ class LoggedIn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where and how clients connect: transport is plain, starttls, direct or relay."""
+    """Where and how clients connect: transport is plain, starttls, direct, relay or plain-relay."""
 
     port: int
     transport: str
@@ -85,7 +85,7 @@ class Generator:
         """Log in; raises LoadFailed if one of them cannot."""
         result = LoggedIn(**self._ask(f"login {first} {count} {window}"))
         if result.failed:
-            raise LoadFailed(f"{result.failed} of {count} clients could not log in\n{self._last_words()}")
+            raise LoadFailed(f"{result.failed} of {count} clients could not log in {self._last_words()}")
         return result
 
     def logout(self, count: int, first: int = 0) -> None:
@@ -96,9 +96,9 @@ class Generator:
         """Close their sockets without a word."""
         self._count(f"drop {first} {count}")
 
-    def chat(self, pairs: int, in_flight: int) -> None:
-        """Pairs answer each other's messages, so many at a time."""
-        self._count(f"chat {pairs} {in_flight}")
+    def chat(self, pairs: int, in_flight: int, first: int = 0) -> None:
+        """Pairs answer each other's messages, so many at a time; the first client has an even number."""
+        self._count(f"chat {first} {pairs} {in_flight}")
 
     def rate(self, pairs: int, per_second: int) -> None:
         """Messages at a fixed rate."""
@@ -120,7 +120,7 @@ class Generator:
         """Send nothing more, wait for what is under way; raises LoadFailed if it does not come."""
         count = self._count("stop")
         if count.in_flight or count.errors:
-            raise LoadFailed(f"{count.in_flight} did not arrive, {count.errors} errors\n{self._last_words()}")
+            raise LoadFailed(f"{count.in_flight} did not arrive, {count.errors} errors {self._last_words()}")
         return count
 
     def _count(self, line: str) -> Count:
@@ -133,9 +133,11 @@ class Generator:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise LoadFailed(f"the generator ended\n{self._last_words()}")
+            raise LoadFailed(f"the generator ended {self._last_words()}")
         found: dict[str, Any] = json.loads(answer)
         return found
 
     def _last_words(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-10:])
+        """Where, and what it complained of; the folder has the server's name."""
+        lines = self._log.read_text(errors="replace").splitlines()[-10:]
+        return "\n".join([f"({self._log.parent.name})", *lines])

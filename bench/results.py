@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -85,6 +85,17 @@ def keep(found: dict[str, Any], folder: Path = FOLDER) -> Path:
     path = folder / f"{found['scenario']}-{stamp}.json"
     path.write_text(json.dumps(found, indent=1) + "\n")
     return path
+
+
+def cases_of(found: Mapping[str, Any] | None) -> Cases:
+    """From what the summary holds of a scenario; empty if that is nothing."""
+    return {
+        case: {
+            server: {key: Spread(*values) for key, values in figures.items()}
+            for server, figures in servers.items()
+        }
+        for case, servers in (found["cases"] if found else {}).items()
+    }
 
 
 def rows_of(found: dict[str, Any]) -> list[Row]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.generator import Generator
+from bench.limits import raise_open_files
 from bench.meter import Meter, Probe
 from bench.native import Programs, build
 from bench.servers.catalog import maker
@@ -108,6 +109,7 @@ def new_run(names: Sequence[str], ours: Installation, say: Say) -> Iterator[Run]
     cores = two_cores()
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores.generator})
+    raise_open_files()
     with tempfile.TemporaryDirectory(prefix="commonroom-bench-") as folder:
         run = Run(build(Path(folder)), cores, Path(folder), names, ours, say)
         try:

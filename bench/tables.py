@@ -1,6 +1,6 @@
 """Results as tables: plain text for the terminal, Markdown for the documentation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.results import Cases, Spread
 from bench.scenarios.scenario import Figure, Scenario
@@ -8,8 +8,8 @@ from bench.servers.catalog import OURS, PEERS, label
 
 
 def number(value: float, digits: int) -> str:
-    """As people write it: 12.3; 1,234."""
-    return f"{value:,.{digits}f}"
+    """As people write it: 12.3; 1,234; 0 and not -0."""
+    return f"{value:z,.{digits}f}"
 
 
 def cell(spread: Spread, digits: int) -> str:
@@ -45,15 +45,42 @@ def _figure(figures: dict[str, Spread], figure: Figure) -> str:
 
 
 def verdict(scenario: Scenario, servers: dict[str, dict[str, Spread]]) -> str:
-    """How ours compares with the best peer."""
-    key = scenario.figures[0].key
-    found, peer = ratio(servers, key), best_peer(servers, key)
+    """How ours compares with the best peer, by each figure that is compared."""
+    told = [_verdict_by(figure, servers) for figure in scenario.compared]
+    told += [_verdict_alone(figure, servers.get(OURS, {})) for figure in scenario.limited]
+    return "; ".join(words for words in told if words)
+
+
+def _verdict_by(figure: Figure, servers: dict[str, dict[str, Spread]]) -> str:
+    found, peer = ratio(servers, figure.key), best_peer(servers, figure.key)
     if found is None or peer is None:
         return ""
-    wanted = [
-        f"{word} {limit:g}" for word, limit in (("bar", scenario.bar), ("goal", scenario.goal)) if limit
-    ]
-    return f"{found:.2f} of {label(peer)}'s" + (f" ({', '.join(wanted)})" if wanted else "")
+    wanted = [f"{word} {limit:g}" for word, limit in (("bar", figure.bar), ("goal", figure.goal)) if limit]
+    limits = f" ({', '.join(wanted)}): {reached(found, figure)}" if wanted else ""
+    return f"{found:.2f} of {label(peer)}'s {figure.title}{limits}"
+
+
+def _verdict_alone(figure: Figure, ours: Mapping[str, Spread]) -> str:
+    if figure.key not in ours:
+        return ""
+    told = number(ours[figure.key].median, figure.digits)
+    return f"{told} {figure.title} (at most {figure.most:g}): {kept_to(ours[figure.key].median, figure)}"
+
+
+def kept_to(value: float, figure: Figure) -> str:
+    """Whether ours has no more than it may; empty if it may have anything."""
+    if figure.most is None:
+        return ""
+    return "bar reached" if value <= figure.most else "bar missed"
+
+
+def reached(share: float, figure: Figure) -> str:
+    """Whether bar and goal were; empty if there are none."""
+    if figure.bar is None or figure.goal is None:
+        return ""
+    if share > figure.bar:
+        return "bar missed"
+    return "goal reached" if share <= figure.goal else "bar reached, goal missed"
 
 
 def as_text(scenario: Scenario, cases: Cases) -> str:

@@ -19,6 +19,8 @@
 
 #define READ_SIZE 65536
 #define FEATURES_END "</stream:features>"
+/* Clients come from 127.0.0.1 and so many addresses after it: one has 28,000 ports for all that come and go. */
+#define SOURCES 16
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
 
 struct options options;
@@ -97,6 +99,17 @@ static void watch(struct client *client, int operation, unsigned events)
         die("epoll: %s", strerror(errno));
 }
 
+/* The kernel chooses the port when it knows where to, so that each address can use all of them. */
+static void take_source(int fd, int number)
+{
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    int one = 1;
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(number % SOURCES));
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+        die("bind: %s", strerror(errno));
+}
+
 void client_connect(struct client *client, int number)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
@@ -110,6 +123,7 @@ void client_connect(struct client *client, int number)
     if (client->fd < 0)
         die("socket: %s", strerror(errno));
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    take_source(client->fd, number);
     client->state = CONNECTED;
     if (connect(client->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
         die("connect: %s", strerror(errno));
@@ -215,6 +229,13 @@ static void open_stream(struct client *client, enum state next)
     client->state = next;
 }
 
+static void name_itself(struct client *client)
+{
+    say(client, "%d\n", client->number);
+    client->state = READY;
+    client_ready(client);
+}
+
 static void shake_hands(struct client *client)
 {
     if (!client->ssl) {
@@ -230,13 +251,10 @@ static void shake_hands(struct client *client)
             give_up(client, "the TLS handshake failed");
         return;
     }
-    if (options.transport == RELAY) {
-        say(client, "%d\n", client->number);
-        client->state = READY;
-        client_ready(client);
-    } else {
+    if (options.transport == RELAY)
+        name_itself(client);
+    else
         open_stream(client, AUTH_FEATURES);
-    }
 }
 
 static void begin(struct client *client)
@@ -244,6 +262,8 @@ static void begin(struct client *client)
     watch(client, EPOLL_CTL_MOD, EPOLLIN);
     if (options.transport == DIRECT_TLS || options.transport == RELAY)
         shake_hands(client);
+    else if (options.transport == PLAIN_RELAY)
+        name_itself(client);
     else
         open_stream(client, options.transport == PLAIN ? AUTH_FEATURES : TLS_FEATURES);
 }

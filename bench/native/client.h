@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum transport { PLAIN, STARTTLS, DIRECT_TLS, RELAY };
+enum transport { PLAIN, STARTTLS, DIRECT_TLS, RELAY, PLAIN_RELAY };
 enum mechanism { SASL_PLAIN, SASL_SCRAM_SHA_1 };
 
 /* What it waits for. */

@@ -1,11 +1,11 @@
 /* The load generator: one line in says what to do, one line of JSON out says how it went.
 
-   generator HOST PORT plain|starttls|direct|relay PLAIN|SCRAM-SHA-1 DOMAIN PASSWORD
+   generator HOST PORT plain|starttls|direct|relay|plain-relay PLAIN|SCRAM-SHA-1 DOMAIN PASSWORD
 
    message TEMPLATE | presence TEMPLATE   what is sent; @TO@ and @ID@ are filled in
    login FIRST COUNT WINDOW               clients FIRST and so on log in, WINDOW of them at the same time
    logout FIRST COUNT | drop FIRST COUNT  they close their streams, or only their sockets
-   chat PAIRS IN_FLIGHT                   2n and 2n + 1 answer each other's messages
+   chat FIRST PAIRS IN_FLIGHT             from FIRST on, which is even: 2n and 2n + 1 answer each other's messages
    rate PAIRS PER_SECOND                  messages at a fixed rate, whatever comes back
    update SENDER FIRST COUNT              SENDER changes presence when all others of these have the last one
    count | reset                          what was sent and received; reset begins new latencies
@@ -164,8 +164,8 @@ static void do_command(char *line)
         leave(a, b, true);
     } else if (sscanf(line, "drop %d %d", &a, &b) == 2) {
         leave(a, b, false);
-    } else if (sscanf(line, "chat %d %d", &a, &b) == 2) {
-        load_chat(a, b, message_template);
+    } else if (sscanf(line, "chat %d %d %d", &a, &b, &c) == 3) {
+        load_chat(a, b, c, message_template);
         report();
     } else if (sscanf(line, "rate %d %d", &a, &b) == 2) {
         load_rate(a, b, message_template);
@@ -263,8 +263,8 @@ static void run(int poller)
 
 static enum transport transport_named(const char *name)
 {
-    const char *names[] = {"plain", "starttls", "direct", "relay"};
-    for (int i = 0; i < 4; i++)
+    const char *names[] = {"plain", "starttls", "direct", "relay", "plain-relay"};
+    for (int i = 0; i < 5; i++)
         if (!strcmp(name, names[i]))
             return (enum transport)i;
     die("no such transport: %s", name);

@@ -106,28 +106,28 @@ static void begin(enum kind kind, int first, int last)
     latency_reset();
 }
 
-static void encode_for_peers(int clients, const char *template)
+static void encode_for_peers(int first, int last, const char *template)
 {
     char address[300];
-    for (int n = 0; n < clients; n++) {
+    for (int n = first; n < last; n++) {
         snprintf(address, sizeof address, "u%d@%s", n ^ 1, options.domain);
         encode(&client_number(n)->stanza, template, address);
     }
 }
 
-void load_chat(int pairs, int in_flight, const char *template)
+void load_chat(int first, int pairs, int in_flight, const char *template)
 {
-    begin(CHAT, 0, 2 * pairs);
-    encode_for_peers(2 * pairs, template);
+    begin(CHAT, first, first + 2 * pairs);
+    encode_for_peers(load.first, load.last, template);
     load.in_flight = (long)pairs * in_flight;
-    for (int n = 0; n < 2 * pairs; n += 2)
+    for (int n = load.first; n < load.last; n += 2)
         send_stanzas(client_number(n), in_flight, now());
 }
 
 void load_rate(int pairs, long per_second, const char *template)
 {
     begin(RATE, 0, 2 * pairs);
-    encode_for_peers(2 * pairs, template);
+    encode_for_peers(0, 2 * pairs, template);
     load.per_second = per_second;
     load.began = now();
 }

@@ -22,7 +22,7 @@ extern struct load load;
 
 struct client *client_number(int number);
 
-void load_chat(int pairs, int in_flight, const char *template);
+void load_chat(int first, int pairs, int in_flight, const char *template);
 void load_rate(int pairs, long per_second, const char *template);
 void load_presence(int sender, int first, int last, const char *template);
 void load_tick(void);

@@ -8,7 +8,7 @@ from functools import partial
 from bench.generator import Generator
 from bench.meter import Meter
 from bench.run import Run
-from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
 from bench.servers.server import Server
 from bench.site import Population
 from bench.stanzas import MESSAGE
@@ -19,27 +19,27 @@ CASES = (("TLS", "starttls"), ("in the clear", "plain"))
 
 
 def measure(run: Run, options: Options) -> Iterator[Row]:
-    """All servers over TLS, ours in the clear as well."""
+    """All servers, over TLS and in the clear."""
     with run.servers(Population(2 * PAIRS)) as servers:
         for words, transport in CASES:
-            able = [server for server in servers if server.speaks(transport)]
-            if able:
-                yield from _measure_over(run, options, able, words, transport)
+            cases = {in_flight: f"{words}, {in_flight} in flight" for in_flight in IN_FLIGHT}
+            wanted = {number: case for number, case in cases.items() if options.wants(case)}
+            if wanted:
+                yield from _measure_over(run, options, servers, wanted, transport)
 
 
 def _measure_over(
-    run: Run, options: Options, servers: list[Server], words: str, transport: str
+    run: Run, options: Options, servers: list[Server], cases: dict[int, str], transport: str
 ) -> Iterator[Row]:
     with ExitStack() as stack:
         generators = [stack.enter_context(run.generator(server, transport)) for server in servers]
         for server, generator in zip(servers, generators, strict=True):
-            run.say(f"{server.name}: {2 * PAIRS} clients log in ({words})")
+            run.say(f"{server.name}: {2 * PAIRS} clients log in ({transport})")
             generator.message(MESSAGE)
             generator.login(2 * PAIRS)
         settle()
-        for in_flight in IN_FLIGHT:
-            case = f"{words}, {in_flight} in flight"
-            for number in range(options.rounds if options.wants(case) else 0):
+        for in_flight, case in cases.items():
+            for number in range(options.rounds):
                 for server, generator in zip(servers, generators, strict=True):
                     meter = run.meter(server, generator)
                     figures = quietly(options, partial(_talk, meter, generator, in_flight, options))
@@ -74,14 +74,12 @@ CHAT = Scenario(
     what=f"{PAIRS} pairs; who gets a message answers it. Each message has a body, a chat state, a receipt "
     "request and an origin id, and goes to a bare address.",
     figures=(
-        Figure("cpu_us", "CPU µs per message", 1),
+        Figure("cpu_us", "CPU µs per message", 1, bar=0.6, goal=0.4),
         Figure("per_second", "messages/s"),
         Figure("p50_ms", "p50 ms", 1),
         Figure("p99_ms", "p99 ms", 1),
-        Figure("generator_percent", "generator's core %"),
-        Figure("others_percent", "others on the server's core %"),
+        GENERATOR,
+        OTHERS,
     ),
     measure=measure,
-    bar=0.6,
-    goal=0.4,
 )

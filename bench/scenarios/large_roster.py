@@ -6,7 +6,7 @@ from functools import partial
 
 from bench.run import Run
 from bench.scenarios.login import log_in
-from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
 from bench.servers.catalog import FLOOR
 from bench.site import Population
 
@@ -48,7 +48,8 @@ LARGE_ROSTER = Scenario(
         Figure("per_second", "logins/s"),
         Figure("p50_ms", "p50 ms", 1),
         Figure("p99_ms", "p99 ms", 1),
-        Figure("others_percent", "others on the server's core %"),
+        GENERATOR,
+        OTHERS,
     ),
     measure=measure,
 )

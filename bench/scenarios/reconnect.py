@@ -6,7 +6,7 @@ from functools import partial
 
 from bench.run import Run
 from bench.scenarios.login import log_in
-from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
 from bench.servers.catalog import FLOOR
 from bench.site import Population
 
@@ -36,13 +36,11 @@ RECONNECT = Scenario(
     title="Everybody at once",
     what=f"{CLIENTS:,} clients connect in the same moment and log in over STARTTLS with SCRAM-SHA-1.",
     figures=(
-        Figure("cpu_s", "CPU s", 2),
+        Figure("cpu_s", "CPU s", 2, bar=0.6, goal=0.4),
         Figure("longest_s", "s until the last is in", 2),
         Figure("p50_ms", "p50 ms"),
-        Figure("generator_percent", "generator's core %"),
-        Figure("others_percent", "others on the server's core %"),
+        GENERATOR,
+        OTHERS,
     ),
     measure=measure,
-    bar=0.6,
-    goal=0.4,
 )

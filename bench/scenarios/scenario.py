@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.run import Run
+from bench.servers.catalog import ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Options:
     warm_up: float = 1.0
     tries: int = 3
     cases: str = ""  # only those whose name has this in it
+    sessions: int = 200_000  # of a day's churn
 
     def wants(self, case: str) -> bool:
         """Whether to measure it."""
@@ -37,24 +39,45 @@ class Row(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A column of results: its key in `figures`, what tables call it, and how many digits matter."""
+    """A column of results: its key in `figures`, what tables call it, and how many digits matter.
+
+    `bar` and `goal` are shares of the best peer's; `most` is what ours may have, whatever peers have.
+    """
 
     key: str
     title: str
     digits: int = 0
+    bar: float | None = None
+    goal: float | None = None
+    most: float | None = None
+
+
+# What every table tells of the cores where something was going on.
+GENERATOR = Figure("generator_percent", "generator's core %")
+OTHERS = Figure("others_percent", "others on the server's core %")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Servers are compared by the first figure; `bar` and `goal` are shares of the best peer's."""
+    """`servers` are those that are measured unless others are named; `once`: rounds make no difference."""
 
     name: str
     title: str
     what: str
     figures: tuple[Figure, ...]
     measure: Callable[[Run, Options], Iterator[Row]]
-    bar: float | None = None
-    goal: float | None = None
+    servers: tuple[str, ...] = ALL
+    once: bool = False
+
+    @property
+    def compared(self) -> tuple[Figure, ...]:
+        """By what ours is compared with peers: where there is a bar, else by the first figure."""
+        return tuple(figure for figure in self.figures if figure.bar is not None) or self.figures[:1]
+
+    @property
+    def limited(self) -> tuple[Figure, ...]:
+        """What ours may have only so much of."""
+        return tuple(figure for figure in self.figures if figure.most is not None)
 
 
 QUIET_PERCENT = 10.0  # of the core

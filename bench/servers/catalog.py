@@ -30,6 +30,13 @@ LABELS = {
     "ejabberd-default": "ejabberd, not tuned",
 }
 
+# What tells that a peer is installed here.
+PROGRAMS = {
+    "jabberd2": "/usr/sbin/jabberd2-c2s",
+    "prosody": "/usr/bin/prosody",
+    "ejabberd": "/usr/sbin/ejabberdctl",
+}
+
 Make = Callable[[str, Path, Site, int], Server]
 
 
@@ -58,6 +65,12 @@ def maker(name: str, programs: Programs, ours: Installation) -> Make:
 def _other(ours: Installation, folder: str, python: str = "") -> Installation:
     source = Path(folder).resolve() if folder else ours.source
     return Installation(source, Path(python).absolute() if python else ours.python)
+
+
+def is_installed(name: str) -> bool:
+    """Whether it can be started here; ours and the floor always can."""
+    program = PROGRAMS.get(name.removesuffix("-default"))
+    return program is None or Path(program).exists()
 
 
 def label(name: str) -> str:

@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from bench.processes import Command
 from bench.servers.server import HOST, Server, plain_command
@@ -73,8 +73,6 @@ def _is_own(python: Path) -> bool:
 
 class CommonRoom(Server):
     """Accounts are written through the service's own stores."""
-
-    transports: ClassVar[frozenset[str]] = frozenset({"starttls", "direct", "plain"})
 
     def __init__(self, name: str, folder: Path, site: Site, core: int, installation: Installation) -> None:
         super().__init__(name, folder, site, core)

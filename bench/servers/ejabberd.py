@@ -30,6 +30,11 @@ listen:
     max_stanza_size: 262144
     backlog: 1024
     tls: true
+  - port: {plain}
+    ip: "{host}"
+    module: ejabberd_c2s
+    max_stanza_size: 262144
+    backlog: 1024
 auth_method: internal
 auth_password_format: scram
 disable_sasl_mechanisms: [ "digest-md5", "X-OAUTH2" ]

@@ -58,7 +58,7 @@ C2S = """<c2s>
   {to_router}
   <log type='file'><file>{folder}/c2s.log</file></log>
   <local>
-    <id realm='{domain}' pemfile='{folder}/site.pem' require-starttls='mu'>{domain}</id>
+    <id realm='{domain}' pemfile='{folder}/site.pem'>{domain}</id>
     <ip>{host}</ip><port>{starttls}</port>
     <ssl-port>{direct}</ssl-port><pemfile>{folder}/site.pem</pemfile>
   </local>
@@ -86,6 +86,7 @@ class Jabberd2(Server):
 
     def prepare(self) -> None:
         self._router_port = free_ports(1)[0]
+        self.ports["plain"] = self.ports["starttls"]  # TLS is offered there, and not demanded
         facts: dict[str, object] = {
             "folder": self.folder,
             "host": HOST,

@@ -17,11 +17,11 @@ data_path = "{folder}/data"
 log = {{ info = "{folder}/prosody.log" }}
 {tuning}
 interfaces = {{ "{host}" }}
-c2s_ports = {{ {starttls} }}
+c2s_ports = {{ {starttls}, {plain} }}
 c2s_direct_tls_ports = {{ {direct} }}
 c2s_direct_tls_ssl = {{ key = "{key}", certificate = "{certificate}" }}
 ssl = {{ key = "{key}", certificate = "{certificate}" }}
-c2s_require_encryption = true
+c2s_require_encryption = false
 network_settings = {{ nagle = false }}
 authentication = "internal_hashed"
 modules_enabled = {{

@@ -20,17 +20,16 @@ class Relay(Server):
         """Nothing."""
 
     def commands(self) -> Sequence[Command]:
-        port = str(self.ports["direct"])
-        return (plain_command(self._program, port, self.site.certificate, self.site.key),)
+        ports = (str(self.ports[name]) for name in ("direct", "plain"))
+        return (plain_command(self._program, *ports, self.site.certificate, self.site.key),)
 
     def is_ready(self) -> bool:
         return accepts(self.ports["direct"])
 
-    def speaks(self, transport: str) -> bool:
-        """Its TLS stands for that of others."""
-        return transport == "starttls"
-
-    def door(self, transport: str = "relay", mechanism: str | None = None) -> Door:
+    def door(self, transport: str = "starttls", mechanism: str | None = None) -> Door:
+        """Its TLS stands for that of others, by whatever way they come to it."""
+        if transport == "plain":
+            return Door(self.ports["plain"], "plain-relay", "PLAIN")
         return Door(self.ports["direct"], "relay", "PLAIN")
 
     def version(self) -> str:

@@ -18,11 +18,8 @@ START_SECONDS = 300.0
 class Server(ABC):
     """One server: `prepare` once, then `start` and `stop` as often as wanted."""
 
-    mechanisms: ClassVar[tuple[str, ...]] = (
-        "SCRAM-SHA-1",
-        "PLAIN",
-    )  # the first one is for whom it does not matter
-    transports: ClassVar[frozenset[str]] = frozenset({"starttls", "direct"})
+    # The first one is for whom it does not matter.
+    mechanisms: ClassVar[tuple[str, ...]] = ("SCRAM-SHA-1", "PLAIN")
 
     def __init__(self, name: str, folder: Path, site: Site, core: int) -> None:
         self.name = name
@@ -58,12 +55,8 @@ class Server(ABC):
         return accepts(self.ports["starttls"])
 
     def door(self, transport: str = "starttls", mechanism: str | None = None) -> Door:
-        """Where clients connect."""
+        """Where clients connect: transport is starttls, direct or plain."""
         return Door(self.ports[transport], transport, mechanism or self.mechanisms[0])
-
-    def speaks(self, transport: str) -> bool:
-        """Whether clients can connect that way."""
-        return transport in self.transports
 
     def written(self, name: str, text: str) -> Path:
         """A file of its folder."""

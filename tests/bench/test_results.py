@@ -6,16 +6,14 @@ import pytest
 
 from bench.results import Spread, document, keep, rows_of, spread, summarize
 from bench.scenarios.scenario import Figure, Options, Row, Scenario, quietly
-from bench.tables import as_markdown, as_text, best_peer, cell, ratio, verdict
+from bench.tables import as_markdown, as_text, best_peer, cell, kept_to, ratio, reached, verdict
 
 SCENARIO = Scenario(
     name="chat",
     title="Messages",
     what="They talk.",
-    figures=(Figure("cpu_us", "µs", 1), Figure("per_second", "messages/s")),
+    figures=(Figure("cpu_us", "µs", 1, bar=0.6, goal=0.4), Figure("per_second", "messages/s")),
     measure=lambda run, options: iter(()),
-    bar=0.6,
-    goal=0.4,
 )
 
 
@@ -51,7 +49,18 @@ def test_the_floor_is_no_peer():
     servers = summarize(ROWS)["TLS"]
     assert best_peer(servers, "cpu_us") == "prosody"
     assert ratio(servers, "cpu_us") == pytest.approx(21 / 55)
-    assert verdict(SCENARIO, servers) == "0.38 of Prosody's (bar 0.6, goal 0.4)"
+    assert verdict(SCENARIO, servers) == "0.38 of Prosody's µs (bar 0.6, goal 0.4): goal reached"
+
+
+def test_what_misses_says_so():
+    figure = SCENARIO.figures[0]
+    assert reached(0.61, figure) == "bar missed"
+    assert reached(0.6, figure) == "bar reached, goal missed"
+    assert reached(0.4, figure) == "goal reached"
+    assert reached(0.1, SCENARIO.figures[1]) == ""
+    assert kept_to(10.1, Figure("b", "bytes", most=10)) == "bar missed"
+    assert kept_to(10, Figure("b", "bytes", most=10)) == "bar reached"
+    assert kept_to(10, figure) == ""
 
 
 def test_without_peers_there_is_nothing_to_compare():
@@ -64,6 +73,7 @@ def test_without_peers_there_is_nothing_to_compare():
 def test_cells_tell_the_spread_unless_there_is_none():
     assert cell(Spread(1234.5, 1000.0, 2000.4), 0) == "1,234 (1,000–2,000)"
     assert cell(Spread(5.04, 5.01, 5.04), 1) == "5.0"
+    assert cell(Spread(-0.01, -0.02, 0.04), 1) == "0.0"
 
 
 def test_tables_name_servers_as_people_do():
