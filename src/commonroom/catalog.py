@@ -2,15 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 from commonroom import __version__
 from commonroom.config import Settings
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
+from commonroom.core.iq import Route
 from commonroom.core.questions import Questions
+from commonroom.core.resumption import Resumption
 from commonroom.core.rosters import Rosters
+from commonroom.core.signs import SignsOfLife
 from commonroom.core.subscription import Subscriptions
+from commonroom.core.surroundings import Surroundings
+from commonroom.core.user import User
+from commonroom.features.archive import Archive
+from commonroom.features.archive_preferences import ArchivingPreferences
+from commonroom.features.archive_queries import ArchiveQueries, PageLengths
+from commonroom.features.carbons import Carbons
+from commonroom.features.client_state import ClientState
 from commonroom.features.contact import Contact
 from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
@@ -18,12 +27,18 @@ from commonroom.features.last_activity import LastActivity
 from commonroom.features.offline import Offline, OfflineQuota
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
+from commonroom.features.push import Include, Outside, Push, PushPolicy
 from commonroom.features.registration import ClosedRegistration
+from commonroom.features.retraction import Retraction
 from commonroom.features.roster import RosterQueries
 from commonroom.features.session_establishment import SessionEstablishment
+from commonroom.features.stanza_ids import StanzaIds
+from commonroom.features.stream_management import StreamManagement, Terms
 from commonroom.features.time import EntityTime
 from commonroom.features.version import Version
+from commonroom.protocol.jid import JID
 from commonroom.storage.interfaces import Stores
+from commonroom.storage.records import ArchiveDefault
 
 # Names this software in the capabilities of the service (XEP-0115 §4).
 CAPS_NODE = "https://commonroom.example/caps"
@@ -31,14 +46,20 @@ CAPS_NODE = "https://commonroom.example/caps"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What features are made of; each is given only what it uses. `now` gives an aware datetime."""
+    """What features are made of; each is given only what it uses. `next_id` gives the ids of messages."""
 
     settings: Settings
     stores: Stores
     questions: Questions
     rosters: Rosters
     subscriptions: Subscriptions
-    now: Callable[[], datetime]
+    signs: SignsOfLife
+    resumption: Resumption
+    mail_comes: Callable[[JID], None]
+    around: Surroundings
+    next_id: Callable[[], int]
+    find: Callable[[JID], User | None]
+    route: Route
 
 
 def features(parts: Parts) -> list[Feature]:
@@ -50,15 +71,62 @@ def features(parts: Parts) -> list[Feature]:
         parts.subscriptions,
         RosterQueries(parts.rosters, parts.subscriptions, settings.roster),
         Delivery(),
-        Offline(stores.offline, stores.writes, parts.questions, quota, parts.now),
+        _stream_management(parts),
+        Offline(
+            stores.offline,
+            stores.writes,
+            parts.signs,
+            quota,
+            parts.mail_comes,
+            parts.next_id,
+            parts.around.now,
+        ),
         Postmarks(frozenset(settings.domains)),
+        *_archive(parts),
+        Carbons(),
+        ClientState(settings.client_state.stanzas),
+        _push(parts),
         Disco(CAPS_NODE),
         Contact(asdict(settings.contact)),
         Ping(),
         Version("Common Room", __version__),
-        EntityTime(parts.now),
-        LastActivity(stores.last_activity, stores.writes, parts.now),
+        EntityTime(parts.around.now),
+        LastActivity(stores.last_activity, stores.writes, parts.around.now),
         PrivateStorage(stores.private, stores.writes, settings.private_storage.bytes),
         ClosedRegistration(registration.instructions, registration.password_page or ""),
         SessionEstablishment(),
+    ]
+
+
+def _stream_management(parts: Parts) -> Feature:
+    settings, resumption = parts.settings.stream_management, parts.resumption
+    terms = Terms(int(settings.resume_within), settings.stanzas, settings.bytes)
+    return StreamManagement(
+        terms,
+        parts.stores.writes,
+        lambda: parts.around.random(18).hex(),
+        resumption.keep,
+        resumption.closed,
+    )
+
+
+def _push(parts: Parts) -> Push:
+    stores, settings = parts.stores, parts.settings.push
+    policy = PushPolicy(Include(settings.include.value), settings.services)
+    around = parts.around
+    outside = Outside(around.start, around.later, parts.find, parts.route, parts.resumption.waits_for)
+    return Push(stores.pushes, stores.offline, stores.writes, parts.questions, policy, outside)
+
+
+def _archive(parts: Parts) -> list[Feature]:
+    """What is retracted is looked for before the retraction itself is archived."""
+    settings, stores = parts.settings.archive, parts.stores
+    default = ArchiveDefault(settings.default.value)
+    lengths = PageLengths(settings.page, settings.largest_page)
+    return [
+        StanzaIds(frozenset(parts.settings.domains)),
+        Retraction(stores.archive, stores.writes, parts.around.now),
+        Archive(stores.archive, parts.next_id, default),
+        ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths),
+        ArchivingPreferences(stores.preferences, stores.writes, default, settings.rules),
     ]

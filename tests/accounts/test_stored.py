@@ -37,17 +37,17 @@ class Accounts:
         for account in accounts:
             self.store.put(account)
         self.work = 0
-        self._accounts = StoredAccounts(self.store, self._off_loop, b"secret", ITERATIONS)
+        self._accounts = StoredAccounts(self.store.get, self._off_loop, b"secret", ITERATIONS)
 
     async def _off_loop(self, work: Callable[[], bool]) -> bool:
         self.work += 1
         return work()
 
     def keys(self, account: JID, hash_name: str) -> Any:
-        return run(self._accounts.keys(account, hash_name))
+        return run(self._accounts.keys(account, hash_name))[0]
 
     def check(self, account: JID, password: str) -> Any:
-        return run(self._accounts.check_password(account, password))
+        return run(self._accounts.check_password(account, password))[0]
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:

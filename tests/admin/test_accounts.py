@@ -132,7 +132,7 @@ def test_what_is_shown_of_an_account() -> None:
     for name, listed in (("bob", True), ("stranger", False)):
         item = RosterItem(JID.of(name, "example.org"), "", (), SubscriptionState.NONE, False, listed, None, 1)
         office.stores.rosters.put(ALICE, item)
-    office.stores.offline.add(ALICE, NOW, "<message/>")
+    office.stores.offline.add(ALICE, 1, NOW, "<message/>")
     office.stores.last_activity.put(ALICE, LastActivity(LATER, ""))
     facts = done(show_account(office, ALICE))
     assert (facts.jid, facts.created, facts.disabled) == (ALICE, NOW, False)

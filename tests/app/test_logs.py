@@ -147,3 +147,17 @@ def test_what_is_set_up_again_takes_the_place_of_what_was() -> None:
     first, second = text(), text(LogLevel.WARNING)
     log.warning("once")
     assert (first.getvalue(), after_the_time(second)) == ("", "WARNING once\n")
+
+
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_every_second_has_a_time_of_its_own(log_format: LogFormat) -> None:
+    stream = io.StringIO()
+    log_to_stderr(Log(format=log_format), stream)
+    moments = [1772362799.25, 1772362799.5, 1772362800.0, 1790000000.75, 1772362799.25]
+    for moment in moments:
+        record = logging.makeLogRecord({"name": log.name, "levelno": logging.INFO, "msg": "tick"})
+        record.created = moment
+        log.handle(record)
+    expected = [datetime.fromtimestamp(m).astimezone().isoformat(timespec="milliseconds") for m in moments]
+    lines = stream.getvalue().splitlines()
+    assert all(time in line for time, line in zip(expected, lines, strict=True))

@@ -1,5 +1,6 @@
 """Security rules: `from` is stamped or checked, `to` of the header is pinned, addresses have one form."""
 
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import pytest
@@ -75,6 +76,49 @@ def test_attack_forged_delay(server: Server):
         arrived = other.next()
         assert [e.get("from") for e in arrived.iter("{urn:xmpp:delay}delay")] == ["elsewhere.example"]
         assert arrived.findtext("{jabber:client}body") == "b"
+
+
+def test_attack_forged_archive_id(server: Server):
+    """An id that claims to be ours is stripped, all of them; somebody else's and the origin's are left alone."""
+    ours = [DOMAIN, DOMAIN.upper(), f"u1@{DOMAIN}", f"U1@{DOMAIN}/x", f"u0@{DOMAIN}", f"u3@{OTHER_DOMAIN}"]
+    forged = "".join(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='forged'/>" for by in ours)
+    kept = "<stanza-id xmlns='urn:xmpp:sid:0' by='elsewhere.example' id='1'/>"
+    with online(server, "u1") as other, online(server, "u0") as client:
+        client.send(f"<message to='{other.jid}'>{forged}<body>b</body>{kept}{forged}</message>")
+        arrived = other.next()
+        ids = {e.get("by"): e.get("id") for e in arrived.iter("{urn:xmpp:sid:0}stanza-id")}
+        assert ids.pop("elsewhere.example") == "1"
+        assert list(ids) in ([], [f"u1@{DOMAIN}"])
+        assert "forged" not in ids.values()
+
+
+def test_attack_archive_of_another(server: Server):
+    """Nobody reads it, nor learns whether there is one; the answer is that of an address that is nobody's."""
+    with online(server, "u0") as client:
+        answers = []
+        for to in (f"u1@{DOMAIN}", f"nobody@{DOMAIN}"):
+            for kind, name in (("set", "query"), ("get", "query"), ("get", "metadata"), ("get", "prefs")):
+                client.send(f"<iq type='{kind}' id='1' to='{to}'><{name} xmlns='urn:xmpp:mam:2'/></iq>")
+                answer = client.next()
+                assert answer.get("type") == "error"
+                answers.append(ElementTree.tostring(answer).replace(to.encode(), b""))
+        assert len(set(answers)) == 1
+
+
+def test_attack_archive_ids_of_another(server: Server):
+    """To page from the id of another's message is the same as to page from one that never was."""
+    rsm = "<set xmlns='http://jabber.org/protocol/rsm'><after>{}</after></set>"
+    asked = f"<iq type='set' id='1'><query xmlns='urn:xmpp:mam:2'>{rsm}</query></iq>"
+    with online(server, "u1") as other, online(server, "u0") as client:
+        other.send(f"<message to='u1@{DOMAIN}' type='chat'><body>mine</body></message>")
+        arrived = other.next()
+        (theirs,) = (e.get("id") for e in arrived.iter("{urn:xmpp:sid:0}stanza-id"))
+        answers = []
+        for id in (theirs, "1", "nonsense"):
+            client.send(asked.format(id))
+            answers.append(ElementTree.tostring(client.next()))
+        assert len(set(answers)) == 1
+        assert b"item-not-found" in answers[0]
 
 
 # The header

@@ -67,7 +67,13 @@ def tables(draw: st.DrawFn, settings: type[Any], domains: tuple[str, ...] = ()) 
 
 def fits(settings: Settings) -> bool:
     """Whether no option contradicts another one."""
-    checked: tuple[Checked, ...] = (settings, settings.c2s, settings.limits, settings.sasl)
+    checked: tuple[Checked, ...] = (
+        settings,
+        settings.c2s,
+        settings.limits,
+        settings.sasl,
+        settings.archive,
+    )
     return not any(list(part.faults()) for part in checked)
 
 

@@ -7,6 +7,7 @@ import pytest
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
+from commonroom.storage.memory import MemoryUserLoader
 from commonroom.storage.records import StoredUser
 from tests.conversations.world import HEADER, Client, World, condition
 
@@ -21,11 +22,15 @@ def last_words(client: Client) -> str | None:
     return condition(client.received()[-1])
 
 
-class NoUsers:
-    """A database that cannot be read."""
+class FailingUsers(MemoryUserLoader):
+    """A database that can be read until it fails."""
+
+    fails = False
 
     async def load_user(self, account: JID) -> StoredUser:
-        raise StorageError("disk full")
+        if self.fails:
+            raise StorageError("disk full")
+        return await super().load_user(account)
 
 
 def test_rfc6120_4_9_3_3_a_session_that_is_replaced_is_told_of_the_conflict():
@@ -47,11 +52,14 @@ def test_rfc6120_4_9_3_4_a_login_that_takes_too_long_is_ended():
 
 def test_rfc6120_4_9_3_8_an_account_that_cannot_be_read_cannot_be_bound():
     world = World("juliet@example.org")
-    world.stores = replace(world.stores, users=NoUsers())
+    loader = FailingUsers(world.memory)
+    world.stores = replace(world.stores, users=loader)
     world.restart()
     client = world.connect()
     client.open("example.org")
     client.authenticate("juliet", "secret")
+    loader.fails = True
+    world.core.users.drop(JULIET, StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
     client.send(HEADER.format(domain="example.org") + BIND)
     assert last_words(client) == "internal-server-error"
 

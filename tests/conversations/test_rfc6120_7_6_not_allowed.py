@@ -1,9 +1,11 @@
 """RFC 6120 §7.6.2.2: who may not bind; and what the service's own options do to the stages before that."""
 
 from commonroom.config.schema import Registration
+from commonroom.core.sessions import CHANGED
 from commonroom.protocol.jid import JID
 from tests.conversations.world import World, condition, with_options
 
+ROMEO = JID.parse("romeo@example.org")
 BIND = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 
 
@@ -12,7 +14,8 @@ def test_rfc6120_7_6_2_2_an_account_that_was_disabled_since_it_logged_in_may_not
     romeo = world.connect()
     romeo.open("example.org")
     romeo.authenticate("romeo", "secret")
-    world.stores.accounts.disable(JID.parse("romeo@example.org"), True)
+    world.stores.accounts.disable(ROMEO, True)
+    world.core.users.outdate(ROMEO, world.memory.revision, CHANGED)
     romeo.open("example.org")
     romeo.send(BIND)
     assert condition(romeo.one()) == "not-allowed"

@@ -5,9 +5,11 @@ import re
 import pytest
 
 from commonroom.config.schema import C2s, ResourceConflict
+from commonroom.core.sessions import CHANGED
 from commonroom.protocol.jid import JID
 from tests.conversations.world import HEADER, Client, World, condition, with_options
 
+JULIET = JID.parse("juliet@example.org")
 JID_PATTERN = re.compile(r"juliet@example\.org/[0-9a-f]{24}")
 
 
@@ -53,9 +55,44 @@ def test_rfc6120_7_6_2_1_an_account_has_only_so_many_resources():
 def test_rfc6120_7_6_2_2_an_account_that_is_gone_cannot_be_bound():
     world = World("juliet@example.org")
     client = logged_in(world)
-    world.memory.kept.clear()
+    world.stores.accounts.remove(JULIET)
+    world.core.users.outdate(JULIET, world.memory.revision, CHANGED)
     client.send(bind("balcony"))
     assert condition(client.one()) == "not-allowed"
+
+
+def test_a_session_does_not_begin_with_a_password_that_was_changed_since():
+    world = World("juliet@example.org")
+    client = logged_in(world)
+    world.add("juliet@example.org")  # another revision
+    world.core.users.outdate(JULIET, world.memory.revision, CHANGED)
+    client.send(bind("balcony"))
+    assert condition(client.one()) == "not-allowed"
+    assert world.login("juliet@example.org/balcony").jid == "juliet@example.org/balcony"
+
+
+def test_a_login_after_a_change_that_nobody_has_noticed_yet_ends_the_sessions_from_before():
+    world = World("juliet@example.org")
+    old = world.online("juliet@example.org/chamber")
+    world.add("juliet@example.org")
+    new = logged_in(world)
+    assert not old.closed
+    new.bind("balcony")
+    assert condition(old.received()[-1]) == "not-authorized"
+    world.core.users.outdate(JULIET, world.memory.revision, CHANGED)  # when it is noticed
+    assert not new.closed
+
+
+def test_rfc6121_2_1_4_what_another_session_changes_meanwhile_is_in_the_roster():
+    world = World("juliet@example.org")
+    other = world.online("juliet@example.org/chamber")
+    client = logged_in(world)
+    other.send(
+        "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@example.org'/></query></iq>"
+    )
+    client.bind("balcony")
+    result = client.ask("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+    assert "nurse@example.org" in str(result)
 
 
 def test_rfc6120_7_7_2_2_policy_2_the_new_client_is_refused_and_may_choose_another():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from commonroom.config.schema import Offline
-from commonroom.features.offline import PATIENCE
+from commonroom.core.signs import PATIENCE
 from commonroom.protocol.jid import JID
 from tests.conversations.test_xep0160_offline import chat
 from tests.conversations.world import Client, World, with_options

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from commonroom.config.schema import Offline
+from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
+from commonroom.storage.memory import MemoryOfflineStore
+from commonroom.storage.records import OfflineMessage
 from tests.conversations.world import START, Client, World, condition, with_options
 
 
@@ -53,7 +56,7 @@ def test_xep0160_2_beyond_so_many_messages_the_sender_is_told():
 
 def test_xep0160_2_beyond_so_many_bytes_the_sender_is_told():
     """Counted as UTF-8, and what is too large leaves room for what is not."""
-    options = with_options(offline=replace(Offline(), bytes=1000))
+    options = with_options(offline=replace(Offline(), bytes=1200))
     world = World("romeo@example.org", "juliet@example.org", settings=options)
     romeo = world.online("romeo@example.org/orchard")
     large = f"<message to='juliet@example.org' type='chat'><body>{'ä' * 300}</body></message>"
@@ -169,7 +172,7 @@ def test_xep0160_2_a_stored_message_is_the_one_that_was_sent_and_says_since_when
         "xml:lang": "it",
         "{urn:a}x": "<1",
     }
-    body, extension, delay = message.elements()
+    body, extension, _stanza_id, delay = message.elements()
     assert (body.text(), extension.elements()[0].text()) == ("tu", "&\n")
     assert (delay.namespace, delay.name) == ("urn:xmpp:delay", "delay")
     assert START.isoformat() == "2026-03-01T12:00:00+00:00"
@@ -227,3 +230,87 @@ def confirm(client: Client) -> None:
     """Answer what the server asked last."""
     question = [e for e in client.received() if e.name == "iq" and e.get("type") == "get"][-1]
     client.send(f"<iq type='result' to='{question.get('from')}' id='{question.get('id')}'/>")
+
+
+# What is known of an empty store, so that a login need not look
+
+
+class Counted(MemoryOfflineStore):
+    """Counts how often somebody looks."""
+
+    looks = 0
+
+    async def load(self, account: JID, limit: int, after: int = 0) -> tuple[OfflineMessage, ...]:
+        self.looks += 1
+        return await super().load(account, limit, after)
+
+
+@pytest.fixture
+def counted() -> tuple[World, Counted]:
+    world = World("romeo@example.org", "juliet@example.org")
+    store = Counted(world.memory)
+    world.stores = replace(world.stores, offline=store)
+    world.restart()
+    return world, store
+
+
+def test_for_what_could_not_be_stored_the_next_login_need_not_look(counted: tuple[World, Counted]):
+    world, store = counted
+    romeo, juliet = world.online("romeo@example.org/orchard"), world.online("juliet@example.org/balcony")
+    juliet.leave()
+    world.memory.writes.hold()
+    romeo.send(chat(1))
+    world.memory.writes.release(StorageError("disk full"))
+    world.turn()
+    assert bodies(world) == []
+    assert store.looks == 0
+
+
+def test_what_is_stored_between_the_look_up_and_the_first_presence_is_handed_over():
+    world = World("romeo@example.org", "juliet@example.org")
+    romeo = world.online("romeo@example.org/orchard")
+    juliet = world.login("juliet@example.org/balcony")
+    romeo.send(chat(1))
+    juliet.send("<presence/>")
+    assert juliet.bodies() == ["1"]
+
+
+def test_what_is_on_its_way_to_the_disk_is_not_overtaken():
+    world = World("romeo@example.org", "juliet@example.org")
+    romeo = world.online("romeo@example.org/orchard")
+    juliet = world.login("juliet@example.org/balcony")
+    world.memory.writes.hold()
+    romeo.send(chat(1))
+    juliet.send("<presence/>")
+    world.turn()
+    romeo.send(chat(2))
+    world.memory.writes.release()
+    world.turn()
+    assert [body for body in juliet.bodies() if body] == ["1", "2"]
+
+
+def test_a_login_looks_only_when_something_may_wait(counted: tuple[World, Counted]):
+    world, store = counted
+    romeo = world.online("romeo@example.org/orchard")
+    for jid in ("juliet@example.org/balcony", "juliet@example.org/chamber"):
+        world.online(jid).leave()
+    assert store.looks == 0
+    romeo.send(chat(1))
+    juliet = world.login("juliet@example.org/balcony")
+    juliet.send("<presence/>")
+    assert juliet.bodies() == ["1"]
+    juliet.leave()
+    assert bodies(world, "juliet@example.org/chamber") == []
+    looks = store.looks
+    assert bodies(world, "juliet@example.org/balcony") == []
+    assert store.looks == looks  # the last but one found nothing, and nothing came since
+
+
+def test_whoever_looks_while_another_has_yet_to_confirm_takes_nothing_for_empty(world: World, romeo: Client):
+    romeo.send(chat(1))
+    first = world.login("juliet@example.org/balcony")
+    first.send("<presence/>")
+    assert first.bodies() == ["1"]
+    first.send("<presence><priority>-1</priority></presence><presence/>")
+    first.cut()
+    assert bodies(world) == ["1"]

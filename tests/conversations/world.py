@@ -18,6 +18,7 @@ from commonroom.config import Settings
 from commonroom.core.feature import Feature, compile_features
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.protocol.jid import JID
+from commonroom.protocol.timestamps import to_microseconds
 from commonroom.storage.memory import Memory, memory_stores
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_BIND, NS_CLIENT, NS_ROSTER
@@ -101,8 +102,9 @@ class World:
         self._build()
 
     def _build(self) -> None:
-        around = Surroundings(self.start, self.later, self.now, self.random)
-        self.core: Core = build_core(self.settings, self.stores, around)
+        around = Surroundings(self.start, self.later, self.now, self.random, self.microseconds)
+        last_id = max((kept[-1].id for kept in self.memory.archive.kept.values() if kept), default=0)
+        self.core: Core = build_core(self.settings, self.stores, around, last_id)
         self.service = self._service()
 
     def restart(self) -> None:
@@ -116,14 +118,16 @@ class World:
         ours, its = self.core.tables, compile_features([feature])
         ours.iq.update(its.iq)
         everybody = frozenset[str]()
-        ours.sent[everybody] = (*ours.sent[everybody], *its.sent[everybody])
-        ours.received[everybody] = (*ours.received[everybody], *its.received[everybody])
+        for table, more in ((ours.sent, its.sent), (ours.copies, its.copies)):
+            table[everybody] = (*table[everybody], *more[everybody])
+        for table, more in ((ours.received, its.received), (ours.delivery, its.delivery)):
+            table[everybody] = (*table[everybody], *more[everybody])
         for moment, handlers in its.session.items():
             ours.session[moment] += handlers
 
     def _service(self) -> ClientService:
         c2s, sasl = self.settings.c2s, self.settings.sasl
-        keys = StoredAccounts(self.stores.accounts, self._off_loop, b"fake", 4096)
+        keys = StoredAccounts(self.core.users.account, self._off_loop, b"fake", 4096)
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
             limits=ClientLimits(
@@ -137,6 +141,7 @@ class World:
             accounts=keys,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, lambda: self.seconds),
             sessions=self.core.sessions,
+            resumption=self.core.resumption,
             questions=self.core.questions,
             start=self.start,
             sleep=self._sleep,
@@ -176,6 +181,9 @@ class World:
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
+
+    def microseconds(self) -> int:
+        return to_microseconds(self.now())
 
     def random(self, size: int) -> bytes:
         self.counter += 1

@@ -127,23 +127,17 @@ def test_features_learn_of_the_tables_when_all_are_compiled():
 def test_stages_are_in_the_order_of_a_messages_life_and_then_of_the_catalog():
     one, two = Stages("one"), Stages("two")
     tables = compile_features([one, two])
-    assert tables.received[EVERYBODY] == (
-        one.block,
-        two.block,
-        one.archive,
-        two.archive,
-        one.store,
-        two.store,
-    )
+    assert tables.received[EVERYBODY] == (one.block, two.block, one.archive, two.archive)
+    assert tables.delivery[EVERYBODY] == (one.store, two.store)
     assert tables.sent[EVERYBODY] == (one.archive, two.archive)
 
 
 def test_a_stage_that_must_be_wanted_is_only_for_those_who_want_it():
     one = Stages("one")
     tables = compile_features([one])
-    assert one.copy not in tables.received[EVERYBODY]
-    assert tables.received[frozenset(("carbons", "other"))] == (one.block, one.archive, one.copy, one.store)
-    assert [want for want, _ in tables.received.entries()] == [None, None, "carbons", None]
+    assert one.copy not in tables.delivery[EVERYBODY]
+    assert tables.delivery[frozenset(("carbons", "other"))] == (one.copy, one.store)
+    assert [want for want, _ in tables.delivery.entries()] == ["carbons", None]
 
 
 def test_moments_are_told_in_the_order_of_the_catalog():

@@ -5,6 +5,7 @@ import gc
 import pytest
 
 from commonroom.core.session import Session
+from commonroom.core.signs import EVERY
 from tests.conversations.world import Client, World
 from tests.core.test_session import WAIT, Slow, chat
 
@@ -41,6 +42,7 @@ def test_nothing_refers_to_a_session_that_ended(how):
     world.turn()
     for connection in list(world.service.connected):
         connection.lost("the end")
+    world.advance(EVERY)
     assert [timer for timer in world.timers if not timer.cancelled] == []
     world.timers.clear()
     del romeo, connection, slow

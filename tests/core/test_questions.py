@@ -30,6 +30,7 @@ class Stream:
         self.written.append(xml)
 
     def fail(self, error: StreamError) -> None: ...
+    def give_up(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
 
@@ -45,7 +46,10 @@ class Asked:
     def session(self) -> tuple[Session, Stream]:
         stream = Stream()
         user = User(JULIET.bare, Roster(StoredRoster(), "1"))
-        return Session(JULIET, user, stream, lambda stanza, session: None, self.world.start), stream
+        session = Session(
+            JULIET, user, stream, lambda stanza, session: None, self.world.start, lambda session: None
+        )
+        return session, stream
 
     def ask(self, session: Session, name: str, patience: float = 30) -> None:
         self.questions.ask(session, PING, lambda answer: self.answers.append((name, answer)), patience)

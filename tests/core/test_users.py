@@ -2,7 +2,8 @@
 
 import pytest
 
-from commonroom.core.users import IDLE_USERS, Users
+from commonroom.core.user import User
+from commonroom.core.users import DROPPED, IDLE_USERS, Users
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
@@ -23,13 +24,22 @@ class Loader(MemoryUserLoader):
         self.gate.is_open = True
         self.fails = False
         self.loads = 0
+        self.old: StoredUser | None = None  # what the first load finds
 
     async def load_user(self, account: JID) -> StoredUser:
         self.loads += 1
         await self.gate
         if self.fails:
             raise StorageError("the disk is broken")
-        return await super().load_user(account)
+        old, self.old = self.old, None
+        return old or await super().load_user(account)
+
+
+def run(coroutine):
+    """What it returns; it waits for nothing."""
+    with pytest.raises(StopIteration) as end:
+        coroutine.send(None)
+    return end.value.value
 
 
 @pytest.fixture
@@ -44,7 +54,7 @@ def loader(world: World) -> Loader:
 
 @pytest.fixture
 def users(world: World, loader: Loader) -> Users:
-    return Users(loader, world.memory.writes, world.start)
+    return Users(loader, world.stores.accounts, world.memory.writes, world.start)
 
 
 def load(world: World, users: Users, account: JID):
@@ -55,6 +65,124 @@ def load(world: World, users: Users, account: JID):
         found.append(await users.load(account))
 
     world.start(wait())
+    return found
+
+
+def look_up(world: World, users: Users, account: JID):
+    """The account, when everything has come to its end."""
+    found = []
+
+    async def wait() -> None:
+        found.append(await users.account(account))
+
+    world.start(wait())
+    return found
+
+
+def found_user(users: Users) -> User:
+    user = users.find(JULIET)
+    assert user is not None
+    return user
+
+
+def changed(revision: int) -> tuple[int, StreamError]:
+    return revision, StreamError(StreamCondition.NOT_AUTHORIZED, "changed")
+
+
+# Looking an account up, before anybody has logged in
+
+
+def test_a_look_up_that_fails_is_told_and_leaves_nothing(world: World, users: Users, loader: Loader):
+    loader.fails = True
+    with pytest.raises(StorageError):
+        look_up(world, users, JULIET)
+    assert users.find(JULIET) is None
+    loader.fails = False
+    assert look_up(world, users, JULIET)[0].jid == JULIET
+
+
+def test_looking_up_nobody_leaves_nothing(world: World, users: Users):
+    nobody = JID.parse("nobody@example.org")
+    assert look_up(world, users, nobody) == [None]
+    assert users.find(nobody) is None
+
+
+def test_an_account_that_is_removed_while_it_is_read_is_none(world: World, users: Users, loader: Loader):
+    found = look_up_slowly(world, users, loader)
+    world.stores.accounts.remove(JULIET)
+    users.outdate(JULIET, *changed(world.memory.revision))
+    loader.gate.is_open = True
+    world.turn()
+    assert found == [None]
+    assert users.find(JULIET) is None
+
+
+def test_an_account_that_is_changed_while_it_is_read_is_read_again(
+    world: World, users: Users, loader: Loader
+):
+    before = loader.old = run(MemoryUserLoader(world.memory).load_user(JULIET))
+    found = look_up_slowly(world, users, loader)
+    world.stores.accounts.disable(JULIET, True)
+    users.outdate(JULIET, *changed(world.memory.revision))
+    loader.gate.is_open = True
+    world.turn()
+    assert before.account is not None
+    assert not before.account.disabled
+    assert found[0].disabled
+    assert found_user(users).disabled
+    assert loader.loads == 2
+
+
+def test_a_user_who_is_dropped_as_the_read_ends_fits_no_login(world: World, users: Users):
+    (user,) = load(world, users, JULIET)
+    users.drop(JULIET, changed(1)[1])
+    assert user is not None
+    assert user.changed == DROPPED
+
+
+def test_a_change_that_a_user_was_read_after_drops_nobody(world: World, users: Users):
+    (user,) = load(world, users, JULIET)
+    assert user is not None
+    revision = user.changed
+    users.outdate(JULIET, *changed(revision))
+    assert users.find(JULIET) is user
+    users.outdate(JULIET, *changed(revision + 1))
+    assert users.find(JULIET) is None
+
+
+def test_looking_up_reads_all_that_a_session_needs(world: World, users: Users, loader: Loader):
+    (account,) = look_up(world, users, JULIET)
+    assert account.keys
+    assert found_user(users).changed == account.changed
+    load(world, users, JULIET)
+    assert loader.loads == 1
+
+
+def test_of_a_user_in_memory_the_account_alone_is_read_anew(world: World, users: Users, loader: Loader):
+    (user,) = load(world, users, JULIET)
+    world.stores.accounts.disable(JULIET, True)
+    assert look_up(world, users, JULIET)[0].disabled
+    assert users.find(JULIET) is user
+    assert loader.loads == 1
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_is_stored_for_somebody_while_they_are_read_may_wait_for_them(
+    is_told: bool, world: World, users: Users, loader: Loader
+):
+    found = look_up_slowly(world, users, loader)
+    if is_told:
+        users.mail_comes(JULIET)
+    loader.gate.is_open = True
+    world.turn()
+    assert found != []
+    assert found_user(users).mail_waits is is_told
+
+
+def look_up_slowly(world: World, users: Users, loader: Loader):
+    loader.gate.is_open = False
+    found = look_up(world, users, JULIET)
+    assert found == []
     return found
 
 

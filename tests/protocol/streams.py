@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
-from commonroom.protocol.errors import StanzaError
+from commonroom.protocol.c2s_host import Resumed
+from commonroom.protocol.errors import StanzaError, item_not_found
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import MECHANISMS, SaslCondition
 from commonroom.protocol.sasl.scram_keys import ScramKeys, derive_keys
 from commonroom.protocol.stanza import Stanza
+from commonroom.protocol.stream_management import Resume
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_BIND, NS_SASL, NS_SESSION, NS_TLS
 from commonroom.xml.parser import Limits, StreamEnd, StreamHeader, StreamParser, XmlError
@@ -65,14 +67,27 @@ def settings(**changes: Any) -> StreamSettings:
 class BoundSession:
     """Takes note of what the client sent."""
 
-    def __init__(self, jid: JID) -> None:
+    def __init__(self, jid: JID, peer: "Peer") -> None:
         self.jid = jid
+        self.peer = peer
         self.taken: list[Stanza] = []
         self.left = False
-        self.left = False
+        self.refused: list[Stanza | None] = []
+        self.was_resumed = False
 
     def take(self, stanza: Stanza, /) -> None:
         self.taken.append(stanza)
+
+    def take_element(self, element: Element) -> bool:
+        return False
+
+    def refuse(self, answer: Stanza | None, /) -> None:
+        self.refused.append(answer)
+        if answer is not None:
+            self.peer.write(answer.xml())
+
+    def send_again(self) -> None:
+        self.was_resumed = True
 
     def take_leave(self) -> None:
         self.left = True
@@ -148,13 +163,16 @@ class Peer:
     def login_succeeded(self, account: JID, mechanism: str) -> None:
         self.events.append(("succeeded", account, mechanism))
 
+    def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
+        self._ask(("resume", account, wish), lambda: answer(item_not_found(), None))
+
     def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
         self._ask(("bind", account, resource), lambda: answer(self._bind(account, resource)))
 
     def _bind(self, account: JID, resource: str | None) -> Bound | StanzaError:
         if self.refusals:
             return self.refusals.pop()
-        self.session = BoundSession(account.with_resource(resource or "made-here"))
+        self.session = BoundSession(account.with_resource(resource or "made-here"), self)
         return self.session
 
     def _ask(self, question: tuple[Any, ...], reply: Callable[[], None]) -> None:

@@ -174,7 +174,6 @@ def test_rfc6120_4_9_1_1_an_error_in_the_stream_ends_it(condition, sent):
         "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
         "<iq type='result' id='1'><query xmlns='jabber:iq:register'/></iq>",
         bind(),
-        "<enable xmlns='urn:xmpp:sm:3'/>",
         "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
     ],
 )

@@ -23,7 +23,8 @@ Run = Callable[[Scenario], None]
 Backend = SqliteBackend | PostgresBackend
 
 EMPTY_TABLES = (
-    "TRUNCATE account, account_revision, removed_account, secret, writer_progress CASCADE;"
+    "TRUNCATE account, account_revision, removed_account, secret, writer_progress,"
+    " archive_owner, archive, archive_erasure, archive_words CASCADE;"
     "INSERT INTO account_revision (id, value) VALUES (1, 0)"
 )
 

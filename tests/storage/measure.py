@@ -22,7 +22,7 @@ from commonroom.storage.records import Account
 from commonroom.storage.statements import Parameters, row_of_account
 from commonroom.storage.stores import sql_stores
 from commonroom.storage.tables import offline_message
-from tests.storage.samples import CREATED, SHA1, SHA256, item
+from tests.storage.samples import CREATED, IDS, SHA1, SHA256, item
 
 XML = "<message>" + "hello world " * 20 + "</message>"
 USERS = [JID.parse(f"user{number}@capulet.example") for number in range(10_000)]
@@ -81,7 +81,7 @@ async def commits(stores: Stores, rate: int, busy: float) -> None:
     while (now := time.perf_counter()) - begun < 3:
         while sent < (now - begun) * rate:
             for user in (USERS[sent % 100], USERS[sent % 77]):
-                stores.offline.add(user, CREATED, XML)
+                stores.offline.add(user, next(IDS), CREATED, XML)
             stores.writes.when_flushed(partial(told, time.perf_counter()))
             sent += 1
         compute(busy)

@@ -1,6 +1,7 @@
 """Values for the storage tests."""
 
 from datetime import UTC, datetime
+from itertools import count
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
@@ -10,6 +11,8 @@ from commonroom.storage.records import Account, RosterItem
 JULIET = JID.parse("juliet@capulet.example")
 ROMEO = JID.parse("romeo@montague.example")
 NURSE = JID.parse("nurse@capulet.example")
+
+IDS = count(1)  # of stored messages
 
 CREATED = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
 SHA1 = ScramKeys("SHA-1", b"salt", 4096, bytes(range(20)), bytes(range(20, 40)))

@@ -15,7 +15,7 @@ from commonroom.storage.statements import Statement
 from commonroom.storage.stores import sql_stores
 from commonroom.storage.tables import metadata
 from tests.storage.conftest import Backend, Run
-from tests.storage.samples import CREATED, JULIET, NURSE, ROMEO, SHA1, SHA256, account, item
+from tests.storage.samples import CREATED, IDS, JULIET, NURSE, ROMEO, SHA1, SHA256, account, item
 
 
 def test_an_account_that_nobody_made_is_not_there(run: Run) -> None:
@@ -31,7 +31,7 @@ def test_writes_for_an_account_that_does_not_exist_are_dropped(run: Run) -> None
     async def scenario(stores: Stores) -> None:
         stores.rosters.put(JULIET, item())
         stores.rosters.remove(JULIET, ROMEO, 2)
-        stores.offline.add(JULIET, CREATED, "<message/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<message/>")
         stores.private.put(JULIET, "urn:a", "b", "<b xmlns='urn:a'/>")
         stores.last_activity.put(JULIET, LastActivity(CREATED, ""))
         stores.accounts.disable(JULIET, True)
@@ -49,7 +49,7 @@ def test_a_naive_time_is_refused(run: Run) -> None:
     async def scenario(stores: Stores) -> None:
         stores.accounts.put(account())
         with pytest.raises(TypeError):
-            stores.offline.add(JULIET, datetime(2024, 1, 1), "<message/>")
+            stores.offline.add(JULIET, next(IDS), datetime(2024, 1, 1), "<message/>")
         with pytest.raises(TypeError):
             stores.last_activity.put(JULIET, LastActivity(datetime(2024, 1, 1), ""))
         with pytest.raises(TypeError):
@@ -256,7 +256,7 @@ async def fill(stores: Stores, jid: JID) -> None:
     """Leave something in every table."""
     stores.rosters.put(jid, item())
     stores.rosters.remove(jid, NURSE, 7)
-    stores.offline.add(jid, CREATED, "<message/>")
+    stores.offline.add(jid, next(IDS), CREATED, "<message/>")
     stores.private.put(jid, "urn:a", "b", "<b xmlns='urn:a'/>")
     stores.last_activity.put(jid, LastActivity(CREATED, "Good night!"))
     await stores.writes.flushed()

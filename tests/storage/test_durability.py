@@ -15,7 +15,7 @@ from commonroom.storage.statements import Statement
 from commonroom.storage.stores import sql_stores
 from tests.postgres import Cluster
 from tests.storage.conftest import Backend
-from tests.storage.samples import CREATED, JULIET, account
+from tests.storage.samples import CREATED, IDS, JULIET, account
 
 # Prints each number when it is flushed, and never ends by itself.
 ENDLESS = """
@@ -23,7 +23,7 @@ import asyncio, sys
 from pathlib import Path
 from commonroom.storage.database import open_database
 from commonroom.storage.stores import sql_stores
-from tests.storage.samples import CREATED, JULIET, account
+from tests.storage.samples import CREATED, IDS, JULIET, account
 
 async def main():
     stores = sql_stores(open_database(sys.argv[1], Path(), asyncio.get_running_loop()))
@@ -31,7 +31,7 @@ async def main():
     number = 0
     while True:
         number += 1
-        stores.offline.add(JULIET, CREATED, str(number))
+        stores.offline.add(JULIET, next(IDS), CREATED, str(number))
         await stores.writes.flushed()
         print(number, flush=True)
 
@@ -80,7 +80,7 @@ def test_what_is_flushed_is_seen_by_another_program(sqlite: SqliteBackend) -> No
         database = Database(sqlite, asyncio.get_running_loop())
         stores = sql_stores(database)
         stores.accounts.put(account())
-        stores.offline.add(JULIET, CREATED, "<message/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<message/>")
         await stores.writes.flushed()
         other = sqlite3.connect(sqlite.path)
         assert other.execute("SELECT xml FROM offline_message").fetchall() == [("<message/>",)]

@@ -24,7 +24,7 @@ from commonroom.storage.stores import sql_stores
 from tests.postgres import Cluster, running_cluster
 from tests.storage.conftest import EMPTY_TABLES, Backend
 from tests.storage.cut import CutCable
-from tests.storage.samples import CREATED, JULIET, account
+from tests.storage.samples import CREATED, IDS, JULIET, account
 from tests.storage.test_writer import locked
 from tests.storage.watched import WatchedSqlite
 
@@ -74,7 +74,7 @@ def test_a_locked_file_is_waited_for(watched: WatchedSqlite, caplog: pytest.LogC
             stores.accounts.put(account())
             await stores.writes.flushed()
             with locked(watched.path):
-                stores.offline.add(JULIET, CREATED, "<message/>")
+                stores.offline.add(JULIET, next(IDS), CREATED, "<message/>")
                 flushed = asyncio.ensure_future(stores.writes.flushed())
                 await asyncio.sleep(0.6)
                 assert not flushed.done()
@@ -96,7 +96,7 @@ def test_a_full_disk_is_waited_for(watched: WatchedSqlite) -> None:
             stores.accounts.put(account())
             await stores.writes.flushed()
             for _ in range(200):
-                stores.offline.add(JULIET, CREATED, xml)
+                stores.offline.add(JULIET, next(IDS), CREATED, xml)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(stores.writes.flushed(), 0.3)
             assert database.writer.behind == 200
@@ -178,7 +178,7 @@ def test_a_server_that_restarts_loses_nothing_and_doubles_nothing(own_cluster: C
             assert await stored(stores) == []  # a reader is connected, too
             restart = asyncio.create_task(asyncio.to_thread(restarted, own_cluster, mode))
             for xml in expected:
-                stores.offline.add(JULIET, CREATED, xml)
+                stores.offline.add(JULIET, next(IDS), CREATED, xml)
                 await asyncio.sleep(0.001)
             await restart
             await stores.writes.flushed()
@@ -219,7 +219,7 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(postgres: PostgresBackend
             await stores.writes.flushed()
             for number in range(10):
                 cable.arm()
-                stores.offline.add(JULIET, CREATED, str(number))
+                stores.offline.add(JULIET, next(IDS), CREATED, str(number))
                 await stores.writes.flushed()
             assert await stored(stores) == [str(number) for number in range(10)]
 
@@ -239,7 +239,7 @@ def test_a_failure_is_remembered_when_the_answer_is_lost(postgres: PostgresBacke
             await stores.writes.flushed()
             cable.arm()
             before = stores.writes.appended
-            stores.offline.add(JULIET, CREATED, "<message/>")
+            stores.offline.add(JULIET, next(IDS), CREATED, "<message/>")
             database.writer.append_call(broken)
             await asyncio.sleep(0)
             with pytest.raises(StorageError, match="a bug"):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.records import OfflineUsage
 from tests.storage.conftest import Run
-from tests.storage.samples import CREATED, JULIET, NURSE, account
+from tests.storage.samples import CREATED, IDS, JULIET, NURSE, account
 
 
 async def stanzas(stores: Stores, limit: int = 100, after: int = 0) -> list[str]:
@@ -29,7 +29,9 @@ def test_xep0160_2_messages_come_back_in_the_order_in_which_they_came(run: Run) 
     async def scenario(stores: Stores) -> None:
         stores.accounts.put(account())
         for number in range(5):  # the clock steps back meanwhile
-            stores.offline.add(JULIET, CREATED - timedelta(seconds=number), f"<message id='{number}'/>")
+            stores.offline.add(
+                JULIET, next(IDS), CREATED - timedelta(seconds=number), f"<message id='{number}'/>"
+            )
         await stores.writes.flushed()
         messages = await stores.offline.load(JULIET, 10)
         assert [(message.stamp, message.xml) for message in messages] == [
@@ -44,8 +46,8 @@ def test_xep0160_2_messages_come_back_in_the_order_in_which_they_came(run: Run) 
 def test_usage_counts_bytes(run: Run) -> None:
     async def scenario(stores: Stores) -> None:
         stores.accounts.put(account())
-        stores.offline.add(JULIET, CREATED, "<body>é</body>")
-        stores.offline.add(JULIET, CREATED, "<body>🐈</body>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<body>é</body>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<body>🐈</body>")
         await stores.writes.flushed()
         assert await stores.offline.usage(JULIET) == OfflineUsage(2, 15 + 17)
 
@@ -55,11 +57,11 @@ def test_usage_counts_bytes(run: Run) -> None:
 def test_what_was_fetched_is_removed_and_what_came_meanwhile_stays(run: Run) -> None:
     async def scenario(stores: Stores) -> None:
         stores.accounts.put(account())
-        stores.offline.add(JULIET, CREATED, "<first/>")
-        stores.offline.add(JULIET, CREATED, "<second/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<first/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<second/>")
         await stores.writes.flushed()
         fetched = await stores.offline.load(JULIET, 10)
-        stores.offline.add(JULIET, CREATED, "<third/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<third/>")
         stores.offline.remove(JULIET, fetched[0].id)
         await stores.writes.flushed()
         assert await stanzas(stores) == ["<second/>", "<third/>"]
@@ -73,11 +75,11 @@ def test_what_was_fetched_is_removed_and_what_came_meanwhile_stays(run: Run) -> 
 def test_a_late_removal_never_meets_a_message_that_came_after_it(run: Run) -> None:
     async def scenario(stores: Stores) -> None:
         stores.accounts.put(account())
-        stores.offline.add(JULIET, CREATED, "<old/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<old/>")
         await stores.writes.flushed()
         (old,) = await stores.offline.load(JULIET, 10)
         stores.offline.remove_all(JULIET)
-        stores.offline.add(JULIET, CREATED, "<new/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<new/>")
         stores.offline.remove(JULIET, old.id)
         await stores.writes.flushed()
         assert await stanzas(stores) == ["<new/>"]
@@ -89,8 +91,8 @@ def test_accounts_do_not_touch_each_other(run: Run) -> None:
     async def scenario(stores: Stores) -> None:
         stores.accounts.put(account(JULIET))
         stores.accounts.put(account(NURSE))
-        stores.offline.add(JULIET, CREATED, "<to-juliet/>")
-        stores.offline.add(NURSE, CREATED, "<to-nurse/>")
+        stores.offline.add(JULIET, next(IDS), CREATED, "<to-juliet/>")
+        stores.offline.add(NURSE, next(IDS), CREATED, "<to-nurse/>")
         await stores.writes.flushed()
         (for_nurse,) = await stores.offline.load(NURSE, 10)
         stores.offline.remove(NURSE, for_nurse.id)

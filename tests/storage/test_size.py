@@ -11,7 +11,7 @@ from commonroom.storage.records import Account
 from commonroom.storage.statements import Statement
 from commonroom.storage.stores import sql_stores
 from tests.storage.conftest import Backend
-from tests.storage.samples import CREATED, JULIET, SHA1, SHA256, account
+from tests.storage.samples import CREATED, IDS, JULIET, SHA1, SHA256, account
 
 MANY = 10_000
 
@@ -66,7 +66,7 @@ def test_a_moment_survives_the_tables_to_the_microsecond(backend: Backend) -> No
         stores = sql_stores(database)
         stores.accounts.put(account())
         for moment in moments:
-            stores.offline.add(JULIET, moment, "<message/>")
+            stores.offline.add(JULIET, next(IDS), moment, "<message/>")
         await stores.writes.flushed()
         assert [message.stamp for message in await stores.offline.load(JULIET, 10)] == moments
         await database.close()

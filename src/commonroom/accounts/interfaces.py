@@ -7,10 +7,14 @@ from commonroom.protocol.sasl.scram_keys import ScramKeys
 
 
 class Accounts(Protocol):
-    """Answers the same, and takes as long, for an account that does not exist as for a wrong password."""
+    """Answers the same, and takes as long, for an account that does not exist as for a wrong password.
 
-    async def keys(self, account: JID, hash_name: str) -> ScramKeys | None:
+    Each answer comes with the revision of the account that it is true of: a session begins only while the
+    account is still as it was when its client logged in.
+    """
+
+    async def keys(self, account: JID, hash_name: str) -> tuple[ScramKeys | None, int]:
         """The account's SCRAM keys for a hash (`SHA-1`, `SHA-256`, `SHA-512`), if it may log in."""
 
-    async def check_password(self, account: JID, password: str) -> bool:
+    async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
         """Whether this is the password of an account that may log in."""

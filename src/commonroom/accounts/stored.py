@@ -5,7 +5,6 @@ from datetime import datetime
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, check_password, derive_keys, fake_keys
-from commonroom.storage.interfaces import AccountStore
 from commonroom.storage.records import Account
 
 # The hash against which PLAIN passwords are checked, if an account has keys for several.
@@ -29,36 +28,39 @@ def new_account(
 
 
 class StoredAccounts:
-    """`off_loop` runs a function in a thread of a bounded pool: checking a password costs milliseconds."""
+    """`find` reads an account; `off_loop` runs a function in a thread of a bounded pool: checking a password
+    costs milliseconds.
+    """
 
     def __init__(
         self,
-        store: AccountStore,
+        find: Callable[[JID], Awaitable[Account | None]],
         off_loop: Callable[[Callable[[], bool]], Awaitable[bool]],
         fake_secret: bytes,
         iterations: int,
     ) -> None:
-        self._store = store
+        self._find = find
         self._off_loop = off_loop
         self._fake_secret = fake_secret
         self._iterations = iterations
 
-    async def keys(self, account: JID, hash_name: str) -> ScramKeys | None:
+    async def keys(self, account: JID, hash_name: str) -> tuple[ScramKeys | None, int]:
+        """See `interfaces.Accounts`."""
         found = await self._enabled(account)
         if found is None:
-            return None
-        return next((keys for keys in found.keys if keys.hash_name == hash_name), None)
+            return None, 0
+        return next((keys for keys in found.keys if keys.hash_name == hash_name), None), found.changed
 
-    async def check_password(self, account: JID, password: str) -> bool:
+    async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
         """Check against invented keys if there are none, so that it takes as long (RFC 6120 §6.5.10)."""
         found = await self._enabled(account)
         keys = None if found is None else _preferred(found.keys)
         against = keys or fake_keys(self._fake_secret, account, PREFERRED[0], self._iterations)
         matches = await self._off_loop(lambda: check_password(against, password))
-        return matches and keys is not None
+        return matches and keys is not None, 0 if found is None else found.changed
 
     async def _enabled(self, account: JID) -> Account | None:
-        found = await self._store.get(account)
+        found = await self._find(account)
         return None if found is None or found.disabled else found
 
 

@@ -1,44 +1,35 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from functools import partial
 
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.core.feature import Tables, compile_features
+from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
 from commonroom.core.local import LocalDomain
 from commonroom.core.nowhere import Nowhere
 from commonroom.core.presence import Presences
-from commonroom.core.questions import Questions, Timer
+from commonroom.core.questions import Questions
+from commonroom.core.redelivery import Redelivery
+from commonroom.core.resumption import Resumption
 from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
+from commonroom.core.signs import SignsOfLife
 from commonroom.core.subscription import Subscriptions
+from commonroom.core.surroundings import Surroundings
 from commonroom.core.users import Users
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
+from commonroom.storage.ids import Ids
 from commonroom.storage.interfaces import Stores
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_BIND
 from commonroom.xml.parser import Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Time, randomness and concurrency, which everything below is handed.
-
-    `start` runs a coroutine under an owner and gives what many can await. `later` calls a function after
-    so many seconds. `now` gives an aware datetime in the server's time zone.
-    """
-
-    start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
-    later: Callable[[float, Callable[[], None]], Timer]
-    now: Callable[[], datetime]
-    random: Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +39,72 @@ class Core:
     router: Router
     users: Users
     sessions: Sessions
+    resumption: Resumption
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
 
 
-def build_core(settings: Settings, stores: Stores, around: Surroundings) -> Core:
-    """Everything between the streams and the stores."""
-    local = frozenset(settings.domains)
-    router = Router(Nowhere())
-    users = Users(stores.users, stores.writes, around.start)
-    questions = Questions(around.later)
-    presences = Presences(router.route, users.find, local.__contains__)
-    lost = StreamError(
-        StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect"
-    )
-    rosters = Rosters(stores.rosters, stores.writes, lambda account: users.drop(account, lost))
-    subscriptions = Subscriptions(rosters, presences, router.route, settings.roster.items)
-    declared = features(Parts(settings, stores, questions, rosters, subscriptions, around.now))
+LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
+
+
+def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id: int = 0) -> Core:
+    """Everything between the streams and the stores.
+
+    `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
+    """
+    router = Router(Nowhere(), stores.writes)
+    users = Users(stores.users, stores.accounts, stores.writes, around.start)
+    presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
+    parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
+    declared = features(parts)
     tables = compile_features(declared)
-    iqs = IqHandlers(tables.iq, router.route)
-    router.connect(iqs, presences, subscriptions, tables)
-    for name in settings.domains:
-        domain = JID.of(None, name)
-        router.domains[name] = LocalDomain(
-            domain, users, iqs, questions, presences, subscriptions, tables.received
-        )
-    policy = SessionPolicy(
-        ConflictPolicy(settings.c2s.resource_conflict.value), settings.c2s.sessions_per_account
-    )
+    handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
+    router.connect(handlers, tables)
+    domains = {
+        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes)
+        for name in settings.domains
+    }
+    router.domains.update(domains)
+    hand_on = Redelivery(router, domains, around.now).hand_on
     sessions = Sessions(
-        users,
-        presences,
-        questions,
-        tables.session,
-        router.submit,
-        around.start,
-        policy,
-        lambda: around.random(12).hex(),
+        users, handlers, tables, router.submit, around, _session_policy(settings), parts.signs.expect, hand_on
     )
+    parts.resumption.connect(sessions.close, tables.session)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
-    return Core(router, users, sessions, questions, tables, announced)
+    return Core(router, users, sessions, parts.resumption, parts.questions, tables, announced)
+
+
+def _parts(
+    settings: Settings,
+    stores: Stores,
+    around: Surroundings,
+    ids: Ids,
+    router: Router,
+    users: Users,
+    presences: Presences,
+) -> Parts:
+    questions = Questions(around.later)
+    rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
+    return Parts(
+        settings,
+        stores,
+        questions,
+        rosters,
+        Subscriptions(rosters, presences, router.route, settings.roster.items),
+        SignsOfLife(questions, around.later),
+        Resumption(stores.writes, around.later),
+        users.mail_comes,
+        around,
+        ids.next,
+        users.find,
+        router.route,
+    )
+
+
+def _session_policy(settings: Settings) -> SessionPolicy:
+    c2s = settings.c2s
+    return SessionPolicy(ConflictPolicy(c2s.resource_conflict.value), c2s.sessions_per_account)
 
 
 def stream_settings(

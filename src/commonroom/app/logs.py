@@ -23,7 +23,7 @@ LEVELS = {
 TALKATIVE = ("alembic", "asyncio")
 # Whoever can put such characters into a fact could forge lines, or speak to the operator's terminal.
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
+NEEDS_QUOTES = re.compile(r'[\s"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^$')
 
 
 def log_to_stderr(settings: Log, stream: TextIO | None = None) -> None:
@@ -35,12 +35,32 @@ def log_to_stderr(settings: Log, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[settings.level]))
 
 
+class Clock:
+    """The time of records in the server's time zone; all but the milliseconds is made once a second."""
+
+    def __init__(self) -> None:
+        self._second: int | None = None
+        self._begin = self._end = ""
+
+    def time(self, record: logging.LogRecord) -> str:
+        """As ISO 8601 has it."""
+        second, rest = divmod(record.created, 1)
+        if second != self._second:
+            text = datetime.fromtimestamp(second).astimezone().isoformat()
+            self._second, self._begin, self._end = int(second), text[:19], text[19:]
+        return f"{self._begin}.{int(rest * 1000):03d}{self._end}"
+
+
 class TextLines(logging.Formatter):
     """`2026-03-01T12:00:00.123+01:00 INFO logged in jid=alice@localhost`; a traceback is indented below."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = Clock()
+
     def format(self, record: logging.LogRecord) -> str:
         """One line, and those of the traceback."""
-        words = [_time(record), record.levelname, escaped(record.getMessage())]
+        words = [self._clock.time(record), record.levelname, escaped(record.getMessage())]
         words += [f"{name}={quoted(value)}" for name, value in facts(record).items()]
         return "\n".join([" ".join(words), *(f"    {escaped(line)}" for line in _traceback(record))])
 
@@ -48,10 +68,14 @@ class TextLines(logging.Formatter):
 class JsonLines(logging.Formatter):
     """An object a line: time, level, event, source, the facts, and the traceback as a list of lines."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = Clock()
+
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         entry: dict[str, Any] = {
-            "time": _time(record),
+            "time": self._clock.time(record),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "source": record.name,
@@ -70,21 +94,17 @@ def facts(record: logging.LogRecord) -> dict[str, Any]:
 
 def escaped(text: str) -> str:
     """The text on one line, and harmless to a terminal."""
-    return CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text if text.isprintable() else CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def quoted(value: object) -> str:
     """A fact's value, in quotes where it would not be clear where it ends."""
     text = str(value)
-    return json.dumps(text) if NEEDS_QUOTES.search(text) or CONTROLS.search(text) else text
+    return json.dumps(text) if NEEDS_QUOTES.search(text) else text
 
 
 def _plain(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 
 
 def _traceback(record: logging.LogRecord) -> list[str]:

@@ -15,9 +15,10 @@ from commonroom.accounts.stored import StoredAccounts
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
-from commonroom.app.composition import Core, Surroundings, build_core, stream_settings
+from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.tasks import Tasks
 from commonroom.config import ListenAddress, Settings
+from commonroom.core.surroundings import Surroundings
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.net.connection import Connection, ConnectionLimits
 from commonroom.net.listener import Admission, Listener
@@ -65,7 +66,8 @@ class Service:
         opening.enter_context(StateLock(settings.state))
         database = await self._open_database(opening)
         stores = sql_stores(database)
-        core = build_core(settings, stores, self._surroundings())
+        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
+        core = build_core(settings, stores, self._surroundings(), last_id)
         threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
@@ -113,9 +115,10 @@ class Service:
                 c2s.stanza_burst,
             ),
             tls=tls,
-            accounts=StoredAccounts(stores.accounts, off_loop, fake_secret, sasl.iterations),
+            accounts=StoredAccounts(core.users.account, off_loop, fake_secret, sasl.iterations),
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,
+            resumption=core.resumption,
             questions=core.questions,
             start=self._tasks.start,
             sleep=asyncio.sleep,
@@ -174,7 +177,7 @@ class Service:
                 continue  # the database is out of reach: the writer tells, and it will be back
             for change in changes:
                 revision = change.revision
-                core.users.drop(change.jid, _ended(change.state))
+                core.users.outdate(change.jid, revision, _ended(change.state))
 
 
 def _ended(state: AccountState) -> StreamError:

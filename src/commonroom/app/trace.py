@@ -5,10 +5,11 @@ from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from commonroom.app.composition import Surroundings, build_core
+from commonroom.app.composition import build_core
 from commonroom.config import Settings
 from commonroom.core.feature import Feature
-from commonroom.core.message import Received, Sent, StageTable
+from commonroom.core.message import MessageStage, Received, Sent
+from commonroom.core.surroundings import Surroundings
 from commonroom.storage.memory import Memory, memory_stores
 
 
@@ -53,12 +54,18 @@ class MessagePath(NamedTuple):
 def message_path(settings: Settings) -> MessagePath:
     """Compile the features as a service would, with nothing behind them."""
     core = build_core(settings, memory_stores(Memory()), _nothing_around())
-    return MessagePath(tuple(_steps(Sent, core.tables.sent)), tuple(_steps(Received, core.tables.received)))
+    tables = core.tables
+    return MessagePath(
+        tuple(_steps(Sent, [*tables.sent.entries(), *tables.copies.entries()])),
+        tuple(_steps(Received, [*tables.received.entries(), *tables.delivery.entries()])),
+    )
 
 
-def _steps(stages: type[Sent] | type[Received], table: StageTable) -> Iterator[Step]:
+def _steps(
+    stages: type[Sent] | type[Received], entries: list[tuple[str | None, MessageStage]]
+) -> Iterator[Step]:
     for stage in stages:
-        for wants, method in table.entries():
+        for wants, method in entries:
             if any(getattr(mark, "stage", None) is stage for mark in _marks(method)):
                 feature = _feature(method)
                 yield Step(

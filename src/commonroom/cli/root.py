@@ -15,6 +15,9 @@ COMMANDS = {
     ),
     "check": Later("commonroom.cli.check", "check", "Look over the configuration and all that it refers to."),
     "user": Later("commonroom.cli.user", "user", "Make, list, change and remove accounts."),
+    "archive": Later(
+        "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
+    ),
     "trace": Later(
         "commonroom.cli.trace", "trace", "Show how a stanza goes through the server as it is configured."
     ),

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.archive import Archive
+from commonroom.config.devices import ClientState, Push
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
 from commonroom.config.option import Key, option, table, tables
+from commonroom.config.stream_management import StreamManagement
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +454,10 @@ class Settings:
     sasl: Sasl = table(Sasl)
     roster: Roster = table(Roster)
     offline: Offline = table(Offline)
+    stream_management: StreamManagement = table(StreamManagement)
+    archive: Archive = table(Archive)
+    client_state: ClientState = table(ClientState)
+    push: Push = table(Push)
     private_storage: PrivateStorage = table(PrivateStorage)
     registration: Registration = table(Registration)
     contact: Contact = table(Contact)

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
-from commonroom.core.message import MessageStage, Received, Sent, StageTable
+from commonroom.core.message import BEFORE_COMMIT, MessageStage, Received, Sent, StageTable
 from commonroom.core.moments import Moment, SessionHandler
+from commonroom.core.session import ElementHandler
 from commonroom.protocol.stanza import Iq, IqType
 from commonroom.xml.element import Element
 
@@ -62,6 +63,11 @@ class _SessionMark(NamedTuple):
     moment: Moment
 
 
+class _ElementMark(NamedTuple):
+    namespace: str
+    names: tuple[str, ...]
+
+
 def _attach(method: Method, mark: object) -> Method:
     marks = getattr(method, "marks", ())
     method.marks = (*marks, mark)  # type: ignore[attr-defined]  # functions carry attributes
@@ -90,6 +96,11 @@ def on_session(moment: Moment) -> Callable[[Method], Method]:
     return lambda method: _attach(method, _SessionMark(moment))
 
 
+def on_element(namespace: str, *names: str) -> Callable[[Method], Method]:
+    """The method takes these elements of a bound client's stream, which are no stanzas, and their session."""
+    return lambda method: _attach(method, _ElementMark(namespace, names))
+
+
 class Feature:
     """One specification's part of the server. Subclasses declare; they are not called by name."""
 
@@ -111,12 +122,15 @@ class Feature:
 
 
 class Tables(NamedTuple):
-    """What the features declared, ready to be looked up."""
+    """What the features declared, ready to be looked up; a message's stages before and after the commit."""
 
     iq: dict[IqKey, IqHandler]
     sent: StageTable
+    copies: StageTable
     received: StageTable
+    delivery: StageTable
     session: dict[Moment, tuple[SessionHandler, ...]]
+    elements: dict[tuple[str, str], ElementHandler]
     disco: tuple[str, ...]
     account_disco: tuple[str, ...]
     disco_forms: tuple[Element, ...]
@@ -148,6 +162,7 @@ def compile_features(features: Sequence[Feature]) -> Tables:
     iq: dict[IqKey, IqHandler] = {}
     stages: dict[Sent | Received, list[tuple[str | None, MessageStage]]] = defaultdict(list)
     sessions: dict[Moment, list[SessionHandler]] = {moment: [] for moment in Moment}
+    elements: dict[tuple[str, str], ElementHandler] = {}
     for feature in features:
         for method, mark in _marked(feature):
             match mark:
@@ -157,11 +172,16 @@ def compile_features(features: Sequence[Feature]) -> Tables:
                     stages[mark.stage].append((mark.wants, method))
                 case _SessionMark():
                     sessions[mark.moment].append(method)
+                case _ElementMark():
+                    elements |= {(mark.namespace, name): method for name in mark.names}
     tables = Tables(
         iq,
-        StageTable([entry for stage in Sent for entry in stages[stage]]),
-        StageTable([entry for stage in Received for entry in stages[stage]]),
+        StageTable([entry for stage in Sent if stage in BEFORE_COMMIT for entry in stages[stage]]),
+        StageTable([entry for stage in Sent if stage not in BEFORE_COMMIT for entry in stages[stage]]),
+        StageTable([entry for stage in Received if stage in BEFORE_COMMIT for entry in stages[stage]]),
+        StageTable([entry for stage in Received if stage not in BEFORE_COMMIT for entry in stages[stage]]),
         {moment: tuple(handlers) for moment, handlers in sessions.items()},
+        elements,
         _sorted_union(feature.disco for feature in features),
         _sorted_union(feature.account_disco for feature in features),
         tuple(form for feature in features for form in feature.disco_forms()),

@@ -1,20 +1,21 @@
 """RFC 6120 §10.5 and RFC 6121 §8.5: what comes for one of our own domains and its accounts."""
 
 from collections.abc import Awaitable
+from functools import partial
 
+from commonroom.core.commit import AfterCommit
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
-from commonroom.core.feature import Scope
-from commonroom.core.iq import IqHandlers
-from commonroom.core.message import Outcome, StageTable, run
-from commonroom.core.presence import Presences
-from commonroom.core.questions import Questions
+from commonroom.core.feature import Scope, Tables
+from commonroom.core.handlers import Handlers
+from commonroom.core.message import Outcome, run
 from commonroom.core.session import Session
-from commonroom.core.subscription import SUBSCRIPTION_TYPES, Subscriptions
+from commonroom.core.subscription import SUBSCRIPTION_TYPES
 from commonroom.core.user import User
 from commonroom.core.users import Users
 from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, Message, Presence, PresenceType, Stanza
+from commonroom.storage.interfaces import Writes
 
 
 class LocalDomain:
@@ -24,19 +25,19 @@ class LocalDomain:
         self,
         name: JID,
         users: Users,
-        iqs: IqHandlers,
-        questions: Questions,
-        presences: Presences,
-        subscriptions: Subscriptions,
-        received: StageTable,
+        handlers: Handlers,
+        tables: Tables,
+        writes: Writes,
     ) -> None:
         self.name = name
         self._users = users
-        self._iqs = iqs
-        self._questions = questions
-        self._presences = presences
-        self._subscriptions = subscriptions
-        self._received = received
+        self._iqs = handlers.iqs
+        self._questions = handlers.questions
+        self._presences = handlers.presences
+        self._subscriptions = handlers.subscriptions
+        self._received = tables.received
+        self._delivery = tables.delivery
+        self._writes = writes
 
     def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
         """To the server itself, or to one of its accounts (RFC 6121 §8.4, §8.5)."""
@@ -90,11 +91,36 @@ class LocalDomain:
         return self._iq(stanza, user)
 
     def _message(self, message: Message, user: User) -> Awaitable[None] | None:
-        outcome = run(self._received[user.wants], message, user)
-        if outcome is None or outcome is True:
-            _settle(message, outcome)
+        if message.began is None:
+            message.began = self._writes.appended
+        stages = self._received[user.wants]
+        outcome = run(stages, message, user) if stages else None
+        if outcome is True:
             return None
-        return _settle_later(message, outcome)
+        if outcome is not None:
+            return self._give_later(message, user, outcome)
+        if self._writes.appended == message.began and not message.follows:
+            return self._give(message, user)
+        return self._after_commit(message, user)
+
+    async def _give_later(self, message: Message, user: User, waiting: Awaitable[Outcome]) -> None:
+        if await waiting is None:
+            await self._after_commit(message, user)
+
+    def _after_commit(self, message: Message, user: User) -> AfterCommit:
+        assert message.began is not None
+        return AfterCommit(self._writes, message.began, partial(self.give, message, user))
+
+    def give(self, message: Message, user: User) -> Awaitable[None] | None:
+        """The stages from DELIVER on, for a user who may have left memory since the others."""
+        return self._give(message, self._users.find(user.jid) or user)
+
+    def _give(self, message: Message, user: User) -> Awaitable[None] | None:
+        outcome = run(self._delivery[user.wants], message, user)
+        if outcome is not None and outcome is not True:
+            return _settle_later(message, outcome)
+        _settle(message, outcome)
+        return None
 
     def _presence(self, presence: Presence, user: User) -> Awaitable[None] | None:
         if presence.type in SUBSCRIPTION_TYPES:
@@ -133,7 +159,9 @@ def _needs_account(presence: Presence) -> bool:
 
 def _settle(message: Message, outcome: Outcome) -> None:
     """What nobody delivered, stored or dropped goes back to its sender."""
-    if outcome is None and not message.delivered:
+    if outcome is True:
+        message.arrive()  # it was dropped, and waits for nobody
+    elif not message.delivered and not message.stored:
         raise service_unavailable()
 
 

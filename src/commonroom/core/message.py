@@ -9,7 +9,7 @@ from commonroom.protocol.stanza import Message
 
 
 class Sent(Enum):
-    """On the sender's side."""
+    """On the sender's side. COPY comes when what was written before it is on disk."""
 
     LIMIT = "limit"
     BLOCK = "block"
@@ -18,14 +18,22 @@ class Sent(Enum):
 
 
 class Received(Enum):
-    """On the recipient's side. DELIVER is RFC 6121 §8.5 itself: core/delivery.py."""
+    """On the recipient's side. From DELIVER on, when what was written before is on disk.
+
+    DELIVER is RFC 6121 §8.5 itself: core/delivery.py.
+    """
 
     BLOCK = "block"
     ARCHIVE = "archive"
+    HOLD = "hold"
     DELIVER = "deliver"
     COPY = "copy"
     STORE = "store"
     NOTIFY = "notify"
+
+
+# The stages before the disk: they look, refuse, and write. Those behind it show the message to somebody.
+BEFORE_COMMIT = (Sent.LIMIT, Sent.BLOCK, Sent.ARCHIVE, Received.BLOCK, Received.ARCHIVE, Received.HOLD)
 
 
 # None: go on; True: taken, the message's life ends here; an awaitable of either: the sender's later

@@ -16,6 +16,7 @@ class Moment(Enum):
     AVAILABLE = "available"  # after its initial presence was broadcast
     REACHABLE = "reachable"  # with a priority that lets messages for the bare address come here
     UNAVAILABLE = "unavailable"
+    AWAY = "away"  # its connection is gone, but its client may come back (XEP-0198 §5)
     CLOSED = "closed"
 
 

@@ -1,9 +1,10 @@
 """What the server itself asks its clients, and whether they are still there."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from commonroom.core.iq import Route
 from commonroom.core.session import Session
 from commonroom.protocol.errors import resource_constraint
 from commonroom.protocol.jid import JID
@@ -13,6 +14,9 @@ from commonroom.xml.names import NS_DISCO_INFO, NS_PING
 
 # Questions that one session may owe us an answer to; a client that never answers must not fill our memory.
 PER_SESSION = 16
+
+# And that a service elsewhere may: it is asked for many accounts.
+PER_SERVICE = 1000
 
 
 class Timer(Protocol):
@@ -33,7 +37,7 @@ Answered = Callable[[Iq | NoAnswer], None]
 
 
 class _Question(NamedTuple):
-    session: Session
+    session: Session | None  # None: it was asked of somebody elsewhere
     answered: Answered
     timer: Timer
 
@@ -68,15 +72,32 @@ class Questions:
 
         Raises resource-constraint when the session already owes too many answers.
         """
-        asked = self._asked.setdefault(session.jid, {})
-        if len(asked) >= PER_SESSION:
+        key = self._expect(session.jid, session, PER_SESSION, answered, patience)
+        domain = JID.of(None, session.jid.domain)
+        session.send(Iq(IqType.GET, to=session.jid, sender=domain, id=key, children=[payload]))
+
+    def ask_elsewhere(
+        self, request: Iq, route: Route, answered: Answered, patience: float
+    ) -> Awaitable[None] | None:
+        """Send a get or set, which gets its id here, to somebody who is no client of ours.
+
+        `answered` hears as in `ask`, also that the way there is blocked: of that as an error.
+        """
+        assert request.to is not None
+        request.id = self._expect(request.to, None, PER_SERVICE, answered, patience)
+        return route(request)
+
+    def _expect(
+        self, asked: JID, session: Session | None, limit: int, answered: Answered, patience: float
+    ) -> str:
+        questions = self._asked.setdefault(asked, {})
+        if len(questions) >= limit:
             raise resource_constraint("too many questions are unanswered")
         self._number += 1
         key = f"ask-{self._number}"
-        timer = self._later(patience, lambda: self._settle(session.jid, key, NoAnswer.SILENT))
-        asked[key] = _Question(session, answered, timer)
-        domain = JID.of(None, session.jid.domain)
-        session.send(Iq(IqType.GET, to=session.jid, sender=domain, id=key, children=[payload]))
+        timer = self._later(patience, lambda: self._settle(asked, key, NoAnswer.SILENT))
+        questions[key] = _Question(session, answered, timer)
+        return key
 
     def answered(self, iq: Iq) -> None:
         """Take a result or error that came for the server; one that nobody asked for is dropped."""

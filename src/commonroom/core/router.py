@@ -2,19 +2,22 @@
 
 import logging
 from collections.abc import Awaitable
+from functools import partial
 from typing import Protocol
 
+from commonroom.core.commit import AfterCommit, Work
 from commonroom.core.feature import Scope, Tables
-from commonroom.core.iq import IqHandlers
-from commonroom.core.message import Outcome, run
+from commonroom.core.handlers import Handlers
+from commonroom.core.message import MessageStage, Outcome, run
 from commonroom.core.moments import tell_all
-from commonroom.core.presence import Presences
 from commonroom.core.session import Session
-from commonroom.core.subscription import SUBSCRIPTION_TYPES, Subscriptions
+from commonroom.core.subscription import SUBSCRIPTION_TYPES
+from commonroom.core.user import User
 from commonroom.protocol.errors import StanzaError, internal_server_error, resource_constraint
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, Message, Presence, PresenceType, Stanza
 from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import Writes
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +26,10 @@ class Destination(Protocol):
     """Owns a domain: the local accounts, a room service, a component, the servers elsewhere."""
 
     def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
-        """Take a stanza whose sender is verified. May raise StanzaError, told to the sender."""
+        """Take a stanza whose sender is verified. May raise StanzaError, told to the sender.
+
+        A message that had to be written is delivered by an AfterCommit.
+        """
 
 
 class Router:
@@ -32,18 +38,18 @@ class Router:
     This is the one place that catches what handlers raise: the sender hears of it, the stream lives on.
     """
 
-    def __init__(self, elsewhere: Destination) -> None:
+    def __init__(self, elsewhere: Destination, writes: Writes) -> None:
         self.domains: dict[str, Destination] = {}
         self._elsewhere = elsewhere
+        self._writes = writes
 
-    def connect(
-        self, iqs: IqHandlers, presences: Presences, subscriptions: Subscriptions, tables: Tables
-    ) -> None:
+    def connect(self, handlers: Handlers, tables: Tables) -> None:
         """Give the router those that handle what clients send; they route through it in turn."""
-        self._iqs = iqs
-        self._presences = presences
-        self._subscriptions = subscriptions
+        self._iqs = handlers.iqs
+        self._presences = handlers.presences
+        self._subscriptions = handlers.subscriptions
         self._sent = tables.sent
+        self._copies = tables.copies
         self._moments = tables.session
 
     # From our own clients
@@ -61,21 +67,46 @@ class Router:
                 waiting = self._submit_iq(stanza, session)
         except Exception as error:  # the one net: see _refuse
             return self._refuse(stanza, error)
-        return None if waiting is None else self._guard(stanza, waiting)
+        if waiting is None:
+            return None
+        if type(waiting) is AfterCommit:
+            waiting.start(partial(self.settle, stanza))
+            return waiting.rest if waiting.is_done else waiting
+        return self._guard(stanza, waiting)
 
     def _submit_message(self, message: Message, session: Session) -> Awaitable[None] | None:
         if message.to is None:
             message.to = session.user.jid  # RFC 6120 §10.3.1
+        message.began = self._writes.appended
+        message.lasts = session.management is not None
         outcome = run(self._sent[session.user.wants], message, session.user)
         if outcome is None:
-            return self._deliver(message)
-        return None if outcome is True else self._deliver_later(message, outcome)
+            return self._hand_on(message, session.user)
+        return None if outcome is True else self._hand_on_later(message, session.user, outcome)
 
-    async def _deliver_later(self, message: Message, waiting: Awaitable[Outcome]) -> None:
+    async def _hand_on_later(self, message: Message, user: User, waiting: Awaitable[Outcome]) -> None:
         if await waiting is None:
-            delivery = self._deliver(message)
+            delivery = self._hand_on(message, user)
             if delivery is not None:
                 await delivery
+
+    def _hand_on(self, message: Message, user: User) -> Awaitable[None] | None:
+        """Deliver it, and then show it to the sender's other clients, who see only what is on disk."""
+        waiting = self._deliver(message)
+        stages = self._copies[user.wants]
+        if not stages:
+            return waiting
+        copy: Work = partial(_copy, stages, message, user)
+        if waiting is None:
+            return copy() if self._writes.appended == message.began else self._after_commit(message, copy)
+        if type(waiting) is AfterCommit:
+            waiting.work = partial(_one_after_the_other, waiting.work, copy)
+            return waiting
+        return _copy_later(waiting, self._after_commit(message, copy))
+
+    def _after_commit(self, message: Message, work: Work) -> AfterCommit:
+        assert message.began is not None
+        return AfterCommit(self._writes, message.began, work)
 
     def _submit_presence(self, presence: Presence, session: Session) -> Awaitable[None] | None:
         if presence.to is None:
@@ -107,6 +138,18 @@ class Router:
         destination = self.domains.get(to.domain, self._elsewhere)
         return destination.receive(stanza, to if sender is None else sender, to)
 
+    def settle(
+        self, stanza: Stanza, work: Work, failure: StorageError | None = None
+    ) -> Awaitable[None] | None:
+        """Do the work that a stanza still needs; a failure of it, or the one that came before, is told."""
+        if failure is not None:
+            return self._refuse(stanza, failure)
+        try:
+            waiting = work()
+        except Exception as error:  # the one net: see _refuse
+            return self._refuse(stanza, error)
+        return None if waiting is None else self._guard(stanza, waiting)
+
     async def _guard(self, stanza: Stanza, waiting: Awaitable[None]) -> None:
         try:
             await waiting
@@ -117,6 +160,8 @@ class Router:
 
     def _refuse(self, stanza: Stanza, error: Exception) -> Awaitable[None] | None:
         """Answer with the error, unless the stanza is itself one (RFC 6120 §8.3.1)."""
+        if isinstance(stanza, Message):
+            stanza.arrive()  # nobody will get it any more, and the sender knows
         if isinstance(error, StorageError):
             error = resource_constraint("the server cannot store this now; try again later")
         elif not isinstance(error, StanzaError):
@@ -126,3 +171,29 @@ class Router:
         if answer is None or answer.to is None:
             return None
         return self.route(answer)
+
+
+def _copy(stages: tuple[MessageStage, ...], message: Message, user: User) -> Awaitable[None] | None:
+    outcome = run(stages, message, user)
+    return None if outcome is None or outcome is True else _wait(outcome)
+
+
+async def _wait(outcome: Awaitable[Outcome]) -> None:
+    await outcome
+
+
+async def _copy_later(delivery: Awaitable[None], copy: AfterCommit) -> None:
+    await delivery
+    await copy
+
+
+def _one_after_the_other(first: Work, second: Work) -> Awaitable[None] | None:
+    waiting = first()
+    return second() if waiting is None else _then(waiting, second)
+
+
+async def _then(waiting: Awaitable[None], work: Work) -> None:
+    await waiting
+    rest = work()
+    if rest is not None:
+        await rest

@@ -2,19 +2,29 @@
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
+from commonroom.core.commit import AfterCommit
+from commonroom.core.outbox import Outbox
 from commonroom.core.user import User
-from commonroom.protocol.errors import StreamError
+from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Presence, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, Presence, Stanza
+from commonroom.protocol.stream_management import REQUEST
+from commonroom.xml.element import Element
 
 log = logging.getLogger(__name__)
 
 # Reading pauses when so many stanzas of a session wait behind one that must wait for the database, and
 # goes on when they are done: a client that sends faster than we store fills its own socket, not our memory.
 HIGH_WATER = 64
+
+# A client is asked to acknowledge when it is sent a message, or has so many stanzas to acknowledge.
+ASK_AFTER = 16
+# Messages that a client takes without a sign of life, before its stream ends and they are kept for another.
+LARGEST_OUTBOX = 2000
 
 
 class ClientStream(Protocol):
@@ -28,7 +38,10 @@ class ClientStream(Protocol):
         """Send this to the client."""
 
     def fail(self, error: StreamError) -> None:
-        """End the stream with an error; `Session.close` follows."""
+        """End the stream with an error; `Sessions.close` follows, if it still has the session."""
+
+    def give_up(self) -> None:
+        """The session goes on without this stream, which is told, or over another one."""
 
     def pause(self) -> None:
         """Read nothing more from the client for now."""
@@ -43,8 +56,40 @@ class Submit(Protocol):
     def __call__(self, stanza: Stanza, session: "Session", /) -> Awaitable[None] | None: ...
 
 
+class Filter(Protocol):
+    """Holds back for a while what the client need not see now."""
+
+    def holds(self, stanza: Stanza) -> bool:
+        """Whether this one waits; if it does not, what waits has gone out before it."""
+
+    def release(self) -> None:
+        """Send what waits."""
+
+
+# Takes an element of a client's stream that is no stanza.
+ElementHandler = Callable[[Element, "Session"], None]
+NO_ELEMENTS: Mapping[tuple[str, str], ElementHandler] = MappingProxyType({})
+
 # Runs a coroutine to its end under an owner who outlives the session.
 Spawn = Callable[[Coroutine[object, object, None]], object]
+
+
+class Management:
+    """XEP-0198: what was agreed with a client that turned it on.
+
+    `name` is that of the stream, if it may be resumed within `longest` seconds. Up to `stanzas` and `size`
+    characters wait for the client's acknowledgement. `began` is how many stanzas it had sent before.
+    """
+
+    __slots__ = ("asked", "began", "longest", "name", "size", "stanzas")
+
+    def __init__(self, name: str | None, longest: int, stanzas: int, size: int, began: int) -> None:
+        self.name = name
+        self.longest = longest
+        self.stanzas = stanzas
+        self.size = size
+        self.began = began
+        self.asked = False  # and there was no answer yet
 
 
 class Session:
@@ -52,26 +97,46 @@ class Session:
 
     `presence` is the last one broadcast, `farewell` the unavailable one that ended it; `directed` are the
     entities that were sent available presence directly and have yet to hear of its end (RFC 6121 §4.6.3).
+    `unsure` hears when the outbox gets a message that will need a sign of life.
+    `filter` is asked before anything is sent, while the client said that nobody looks (XEP-0352).
     """
 
     __slots__ = (
         "__weakref__",
+        "_deliveries",
+        "_delivery",
+        "_elements",
+        "_lived_after",
         "_queue",
         "_spawn",
         "_stream",
         "_submit",
+        "_unsure",
         "closed",
         "directed",
         "farewell",
+        "filter",
         "jid",
+        "management",
+        "outbox",
         "presence",
         "priority",
         "ready",
+        "received",
         "took_leave",
         "user",
     )
 
-    def __init__(self, jid: JID, user: User, stream: ClientStream, submit: Submit, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        jid: JID,
+        user: User,
+        stream: ClientStream,
+        submit: Submit,
+        spawn: Spawn,
+        unsure: "Callable[[Session], None]",
+        elements: Mapping[tuple[str, str], ElementHandler] = NO_ELEMENTS,
+    ) -> None:
         self.jid = jid
         self.user = user
         self.presence: Presence | None = None
@@ -81,19 +146,44 @@ class Session:
         self.directed: set[JID] = set()
         self.closed = False
         self.took_leave = False
+        self.filter: Filter | None = None
         self._stream = stream
         self._submit = submit
         self._spawn = spawn
+        self._elements = elements
         self._queue: deque[Stanza | Awaitable[None]] | None = None
+        self._deliveries = 0  # messages that wait for the disk
+        self._delivery: AfterCommit | None = None  # the last of them
+        self.received = 0  # stanzas
+        self.outbox: Outbox | None = None
+        self.management: Management | None = None  # once the client turned that on
+        self._unsure = unsure
+        self._lived_after = 0  # up to which message in the outbox there was a sign of life
 
     def take(self, stanza: Stanza) -> None:
         """Handle what the client sent, in the order it was sent (RFC 6120 §10.1)."""
-        if self._queue is not None:
+        self.received += 1
+        if self._queue is not None or (self._delivery is not None and not self._may_follow(stanza)):
             self._wait_in_line(stanza)
             return
         waiting = self._submit(stanza, self)
-        if waiting is not None:
+        if type(waiting) is AfterCommit:
+            self._expect(waiting)
+        elif waiting is not None:
             self.after(waiting)  # a handler may have left work of its own, which comes first
+
+    def take_element(self, element: Element) -> bool:
+        """Handle an element of the stream that is no stanza, at once; False if nobody knows it."""
+        handler = self._elements.get((element.namespace, element.name))
+        if handler is not None:
+            handler(element, self)
+        return handler is not None
+
+    def hold_nothing(self) -> None:
+        """Send what the filter held, and do without."""
+        held, self.filter = self.filter, None
+        if held is not None:
+            held.release()
 
     def take_leave(self) -> None:
         """The client closes its stream itself: it was there to read what it was sent."""
@@ -101,30 +191,144 @@ class Session:
 
     def send(self, stanza: Stanza) -> None:
         """Deliver to this client; to a closed session nothing is sent."""
-        if not self.closed:
-            self._stream.write(stanza.xml())
+        if not self.closed and (self.filter is None or not self.filter.holds(stanza)):
+            self.send_now(stanza)
+
+    def send_now(self, stanza: Stanza) -> None:
+        """Send without asking the filter, and remember what the client may not get."""
+        self._stream.write(stanza.xml())
+        if self.management is not None:
+            self._expect_acknowledgement(stanza, self.management)
+        elif type(stanza) is Message:
+            self._expect_sign_of_life(stanza)
+
+    # What the client may not have got: with XEP-0198 everything up to its acknowledgement; otherwise the
+    # messages up to the second read since: the stream lived on after they were written to it.
+
+    def _expect_acknowledgement(self, stanza: Stanza, management: Management) -> None:
+        outbox = self.outbox
+        assert outbox is not None
+        outbox.add(stanza)
+        if len(outbox) > management.stanzas or outbox.size > management.size:
+            self.end(StreamError(StreamCondition.POLICY_VIOLATION, "too much was not acknowledged"))
+        elif not management.asked and (type(stanza) is Message or len(outbox) >= ASK_AFTER):
+            management.asked = True
+            self._stream.write(REQUEST)
+
+    def _expect_sign_of_life(self, message: Message) -> None:
+        outbox = self.outbox
+        if outbox is None:
+            outbox = self.outbox = Outbox()
+        if not outbox:
+            self._unsure(self)
+        outbox.add(message)
+        if len(outbox) > LARGEST_OUTBOX:
+            self.end(StreamError(StreamCondition.POLICY_VIOLATION, "no sign of life for too many messages"))
+
+    def heard(self) -> None:
+        """Something came from the client, whatever it was."""
+        if self.outbox and self.management is None:
+            self.confirm(self._lived_after)
+            self._lived_after = self.outbox.sent
+
+    def confirm(self, through: int) -> None:
+        """The client has got what its outbox counts up to this number."""
+        if self.outbox is not None and through > self.outbox.confirmed:
+            for stanza in self.outbox.confirm(through):
+                if type(stanza) is Message:
+                    stanza.arrive()
 
     @property
     def is_waiting(self) -> bool:
         """Whether something that the client sent is still being handled."""
-        return self._queue is not None
+        return self._queue is not None or self._delivery is not None
 
     def after(self, work: Awaitable[None]) -> None:
         """Do this after all that the client sent before."""
-        if self._queue is None:
+        if self._queue is None and self._delivery is None:
             self._park(work)
         else:
-            self._queue.append(work)
+            self._line().append(work)
+
+    def write(self, xml: str) -> None:
+        """Send what is no stanza."""
+        self._stream.write(xml)
+
+    def manage(self, management: Management) -> None:
+        """Acknowledgements count from now on (XEP-0198 §4)."""
+        if self.outbox is not None:
+            self.confirm(self.outbox.sent)  # the client lives
+        self.outbox = Outbox()
+        self.management = management
+
+    def refuse(self, answer: Stanza | None) -> None:
+        """The client sent a stanza that cannot be read; it counts, and so does the answer."""
+        self.received += 1
+        if answer is not None:
+            self.send(answer)
+
+    @property
+    def handled(self) -> int:
+        """How many stanzas came since acknowledgements count."""
+        return self.received - (0 if self.management is None else self.management.began)
+
+    def attach(self, stream: ClientStream) -> ClientStream:
+        """Go on over another stream; gives the old one."""
+        old, self._stream = self._stream, stream
+        return old
+
+    def send_again(self) -> None:
+        """Send what the client has not acknowledged, in the same order (XEP-0198 §5)."""
+        for stanza in self.remaining():
+            self._stream.write(stanza.xml())
+        if self.management is not None:
+            self.management.asked = bool(self.outbox)
+            if self.outbox:
+                self._stream.write(REQUEST)
+
+    def remaining(self) -> tuple[Stanza, ...]:
+        """What the client may not have got."""
+        return () if self.outbox is None else self.outbox.remaining()
 
     def end(self, error: StreamError) -> None:
         """Close the client's stream with an error (RFC 6120 §4.9)."""
         self._stream.fail(error)
 
+    # Messages that wait for the disk do not make each other wait: what gathers is one commit.
+
+    def _may_follow(self, stanza: Stanza) -> bool:
+        """Whether it can be handled while earlier messages wait; if so, it will not overtake them."""
+        if not isinstance(stanza, Message) or self._deliveries >= HIGH_WATER:
+            return False
+        stanza.follows = True
+        return True
+
+    def _expect(self, delivery: AfterCommit) -> None:
+        self._deliveries += 1
+        self._delivery = delivery
+        delivery.then(self._delivered)
+
+    def _delivered(self, delivery: AfterCommit) -> None:
+        self._deliveries -= 1
+        if delivery is self._delivery:
+            self._delivery = None
+        if delivery.rest is not None:
+            self.after(delivery.rest)
+
+    # Everything else waits in line.
+
     def _wait_in_line(self, stanza: Stanza) -> None:
-        assert self._queue is not None
-        self._queue.append(stanza)
-        if len(self._queue) >= HIGH_WATER:
+        line = self._line()
+        line.append(stanza)
+        if len(line) >= HIGH_WATER:
             self._stream.pause()
+
+    def _line(self) -> "deque[Stanza | Awaitable[None]]":
+        if self._queue is None:
+            assert self._delivery is not None
+            self._park(self._delivery.done())
+        assert self._queue is not None
+        return self._queue
 
     def _park(self, waiting: Awaitable[None]) -> None:
         self._queue = deque()
@@ -139,12 +343,19 @@ class Session:
             entry = queue.popleft()
             if self._stream.closed and _only_asks(entry):
                 continue  # nobody would hear the answer, which may be large
-            work = self._submit(entry, self) if isinstance(entry, Stanza) else entry
+            work = await self._begin(entry) if isinstance(entry, Stanza) else entry
             if was_full and len(queue) < HIGH_WATER:
                 self._stream.resume()
-            if work is not None:
+            if type(work) is AfterCommit:
+                self._expect(work)
+            elif work is not None:
                 await self._finish(work)
         self._queue = None
+
+    async def _begin(self, stanza: Stanza) -> Awaitable[None] | None:
+        if self._delivery is not None and not self._may_follow(stanza):
+            await self._delivery.done()
+        return self._submit(stanza, self)
 
     async def _finish(self, work: Awaitable[None]) -> None:
         """The router tells senders of their stanzas' failures; what else fails must not stop the queue."""

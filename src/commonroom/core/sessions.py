@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import NamedTuple
 
-from commonroom.core.moments import Moment, Moments, tell, tell_all
-from commonroom.core.presence import Presences
-from commonroom.core.questions import Questions
-from commonroom.core.session import ClientStream, Session, Spawn, Submit
+from commonroom.core.feature import Tables
+from commonroom.core.handlers import Handlers
+from commonroom.core.moments import Moment, tell, tell_all
+from commonroom.core.session import ClientStream, Session, Submit
+from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.core.users import Users
 from commonroom.protocol.errors import (
@@ -19,6 +20,8 @@ from commonroom.protocol.errors import (
     resource_constraint,
 )
 from commonroom.protocol.jid import JID, InvalidJID
+
+CHANGED = StreamError(StreamCondition.NOT_AUTHORIZED, "the account was changed; please log in again")
 
 
 class ConflictPolicy(Enum):
@@ -42,40 +45,62 @@ class Sessions:
     def __init__(
         self,
         users: Users,
-        presences: Presences,
-        questions: Questions,
-        moments: Moments,
+        handlers: Handlers,
+        tables: Tables,
         submit: Submit,
-        spawn: Spawn,
+        around: Surroundings,
         policy: SessionPolicy,
-        random_resource: Callable[[], str],
+        unsure: Callable[[Session], None],
+        hand_on: Callable[[Session], Awaitable[None] | None],
     ) -> None:
         self._users = users
-        self._presences = presences
-        self._questions = questions
-        self._moments = moments
+        self._presences = handlers.presences
+        self._questions = handlers.questions
+        self._moments = tables.session
+        self._elements = tables.elements
         self._submit = submit
-        self._spawn = spawn
+        self._spawn = around.start
+        self._random = around.random
         self._policy = policy
-        self._random_resource = random_resource
+        self._unsure = unsure
+        self._hand_on = hand_on
         self._leaving: dict[JID, Session] = {}  # closed, while what their clients sent is still handled
 
-    async def open(self, account: JID, resource: str | None, stream: ClientStream) -> Session:
-        """Bind a resource (RFC 6120 §7.6, §7.7); None lets the server name it.
+    def _random_resource(self) -> str:
+        return self._random(12).hex()
 
-        Raises StanzaError: bad-request, conflict, not-allowed, resource-constraint.
-        """
+    async def open(self, account: JID, revision: int, resource: str | None, stream: ClientStream) -> Session:
+        """As `open_now`, for an account that must be read first. Raises StorageError as well."""
+        self._users.outdate(account, revision, CHANGED)
         user = await self._users.load(account)
         if user is None:
             raise not_allowed("this account is gone")
+        return self._open(user, revision, resource, stream)
+
+    def open_now(
+        self, account: JID, revision: int, resource: str | None, stream: ClientStream
+    ) -> Session | None:
+        """Bind a resource (RFC 6120 §7.6, §7.7); None lets the server name it.
+
+        `revision` is that of the account that logged in. None, if the account is not in memory, or an older
+        state of it. Raises StanzaError: bad-request, conflict, not-allowed, resource-constraint.
+        """
+        user = self._users.find(account)
+        if user is None or user.changed < revision:
+            return None
+        return self._open(user, revision, resource, stream)
+
+    def _open(self, user: User, revision: int, resource: str | None, stream: ClientStream) -> Session:
         if user.disabled:  # since it logged in a moment ago
             raise not_allowed("this account is disabled")
-        jid = self._settle(user, self._wanted(account, resource))
+        if user.changed != revision:  # its password, perhaps
+            raise not_allowed("this account was changed; please log in again")
+        jid = self._settle(user, self._wanted(user.jid, resource))
         if len(user.sessions) >= self._policy.sessions_per_account:
             raise resource_constraint("this account has too many sessions; close one of them")
         self._users.keep(user)
         self._hasten(jid)
-        session = Session(jid, user, stream, self._submit, self._spawn)
+        session = Session(jid, user, stream, self._submit, self._spawn, self._unsure, self._elements)
         user.add(session)
         self._in_order(session, tell(self._moments[Moment.BOUND], session))
         return session
@@ -106,12 +131,13 @@ class Sessions:
             self._in_order(old, tell_all(moments, self._moments, old))
 
     def close(self, session: Session) -> None:
-        """The stream is over: nothing is delivered here from now on; what the client sent before is handled
-        first, then others hear that it left."""
+        """The stream is over: nothing is delivered here from now on, and what may not have arrived is for
+        others. What the client sent before is handled first, then others hear that it left."""
         if session.closed:
             return
         session.closed = True
         session.user.remove(session)
+        self._in_order(session, self._hand_on(session))
         if session.is_waiting:
             self._leaving[session.jid] = session
             session.after(self._leave_later(session))

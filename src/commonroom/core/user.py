@@ -6,6 +6,11 @@ from commonroom.core.roster import Roster
 from commonroom.protocol.errors import StreamError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Presence, Stanza
+from commonroom.storage.records import ArchivePreferences
+
+# What users want who have notifications sent while none of their clients is there: it is on disk, and read
+# with them.
+PUSH = "push"
 
 
 class Resource(Protocol):
@@ -24,9 +29,12 @@ class Resource(Protocol):
 
 
 class User:
-    """A `disabled` account gets messages, but no sessions.
+    """A `disabled` account gets messages, but no sessions; `changed` is the revision that is in memory.
 
-    `wants` names what this user turned on; it selects the stages of their messages.
+    `mail_waits` is False when surely no offline message waits: then a login need not look. `mail_count` and
+    `mail_size` are the messages on disk that no client surely has, and their bytes.
+    `wants` names what this user turned on; it selects the stages of their messages. `archiving` is what the
+    user wants archived, if that was ever said.
 
     The tuples are derived from the resources' presence, so that a message costs no search:
     `available` holds all available resources, `non_negative` those that take messages to the bare
@@ -35,9 +43,14 @@ class User:
 
     __slots__ = (
         "__weakref__",
+        "archiving",
         "available",
+        "changed",
         "disabled",
         "jid",
+        "mail_count",
+        "mail_size",
+        "mail_waits",
         "most_available",
         "non_negative",
         "roster",
@@ -45,10 +58,16 @@ class User:
         "wants",
     )
 
-    def __init__(self, jid: JID, roster: Roster, disabled: bool = False) -> None:
+    def __init__(
+        self, jid: JID, roster: Roster, disabled: bool = False, changed: int = 0, mail_waits: bool = True
+    ) -> None:
         self.jid = jid
         self.disabled = disabled
+        self.changed = changed
+        self.mail_waits = mail_waits
+        self.mail_count = self.mail_size = 0
         self.roster = roster
+        self.archiving: ArchivePreferences | None = None
         self.sessions: dict[str, Resource] = {}
         self.wants: frozenset[str] = frozenset()
         self.available: tuple[Resource, ...] = ()

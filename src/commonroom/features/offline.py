@@ -3,33 +3,29 @@
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from commonroom.core.feature import Feature, Xep, on_message, on_session
 from commonroom.core.message import Outcome, Received
 from commonroom.core.moments import Moment
-from commonroom.core.questions import NoAnswer, Questions
 from commonroom.core.session import Session
+from commonroom.core.signs import SignsOfLife
 from commonroom.core.user import User
-from commonroom.protocol.delay import delay
+from commonroom.protocol.delay import NS_DELAY, delay
 from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, Message, MessageType, read_message
+from commonroom.protocol.stanza import Message, MessageType, read_message
 from commonroom.storage.interfaces import OfflineStore, Writes
 from commonroom.storage.records import OfflineMessage
-from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.names import NS_CHAT_STATES, NS_CLIENT, NS_HINTS
 from commonroom.xml.parser import parse_fragment
 
 log = logging.getLogger(__name__)
 
-NS_HINTS = "urn:xmpp:hints"
-NS_CHAT_STATES = "http://jabber.org/protocol/chatstates"
-
-# Read and written to a client in one go; the next ones follow when it has answered for these.
+# Read and written to a client in one go; the next ones follow when it has answered for these, or let the
+# time for it pass.
 PAGE = 100
-
-# Seconds. A client that has not answered by then gets the next page without; its messages stay on disk.
-PATIENCE = 30.0
 
 
 class OfflineQuota(NamedTuple):
@@ -39,11 +35,32 @@ class OfflineQuota(NamedTuple):
     size: int
 
 
-class Offline(Feature):
-    """Keeps what nobody was there to read, up to `quota` per account, until a client surely has it.
+class Held:
+    """A message on disk until a client of its recipient surely has it."""
 
-    A page of messages is followed by a question: its answer shows that they arrived, and only then do they
-    leave the disk. `now` gives an aware datetime.
+    __slots__ = ("_offline", "id", "size", "user")
+
+    def __init__(self, offline: "Offline", user: User, id: int, size: int) -> None:
+        self._offline = offline
+        self.user = user
+        self.id = id
+        self.size = size
+
+    def arrived(self) -> None:
+        """It leaves the disk."""
+        self._offline.forget(self)
+
+    def missed(self) -> None:
+        """It waits for the next resource that takes messages."""
+        self._offline.put_back(self)
+
+
+class Offline(Feature):
+    """Keeps what no client surely has, up to `quota` per account.
+
+    What must not be lost is on disk before it is delivered; everything else is written when nobody is there
+    to read it. `mail_comes` hears of an account for which something waits. `next_id` gives ids that rise,
+    `now` an aware datetime.
     """
 
     xep = Xep("0160", "1.0.1")
@@ -53,41 +70,91 @@ class Offline(Feature):
         self,
         store: OfflineStore,
         writes: Writes,
-        questions: Questions,
+        signs: SignsOfLife,
         quota: OfflineQuota,
+        mail_comes: Callable[[JID], None],
+        next_id: Callable[[], int],
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._writes = writes
-        self._questions = questions
+        self._signs = signs
         self._quota = quota
+        self._mail_comes = mail_comes
+        self._next_id = next_id
         self._now = now
         self._catching_up: dict[JID, Session] = {}
-        self._more: set[JID] = set()  # for whom something was stored since it was last read
-        self._sent: dict[Session, int] = {}  # up to which message each was sent what it has yet to confirm
+        self._more: set[JID] = set()  # for whom something began to wait since it was last looked
+        self._in_flight: dict[JID, set[int]] = {}  # what some session was given, by account
+
+    @on_message(Received.HOLD)
+    def hold(self, message: Message, user: User) -> None:
+        """What is archived, or will be acknowledged to its sender, outlives a crash until a client has it."""
+        if (message.archive_id is not None or message.lasts) and _is_worth_keeping(message):
+            self._keep(message, user)
 
     @on_message(Received.STORE)
     def store(self, message: Message, user: User) -> Outcome | Awaitable[Outcome]:
-        """Store what was not delivered (XEP-0160 §2)."""
+        """Let it wait, if it was not delivered (XEP-0160 §2)."""
         if message.delivered:
+            return None
+        if isinstance(message.held, Held):
+            self._wait(message.held, message, user)
             return None
         if not _is_worth_keeping(message):
             return True
-        return self._store_unless_full(message, user)
+        return self._store_now(message, user)
 
-    async def _store_unless_full(self, message: Message, user: User) -> Outcome:
-        """Beyond the quota the sender hears of it (XEP-0160 §2, step 3); stored means on disk."""
-        await self._writes.flushed()
-        usage = await self._store.usage(user.jid)
+    async def _store_now(self, message: Message, user: User) -> Outcome:
+        """Stored means on disk."""
+        before = self._writes.appended
+        held = self._keep(message, user)
+        await self._writes.flushed(before)
+        self._wait(held, message, user)
+        return None
+
+    def _keep(self, message: Message, user: User) -> Held:
+        """Beyond the quota the sender hears of it (XEP-0160 §2, step 3)."""
         xml = message.xml()
-        if usage.count >= self._quota.messages or usage.size + len(xml.encode()) > self._quota.size:
+        size = len(xml.encode())
+        if user.mail_count >= self._quota.messages or user.mail_size + size > self._quota.size:
             raise service_unavailable("the recipient's store of offline messages is full")
-        self._store.add(user.jid, self._now(), xml)
-        if user.jid in self._catching_up:
-            self._more.add(user.jid)
-        await self._writes.flushed()
+        id = self._next_id()
+        self._store.add(user.jid, id, self._now(), xml)
+        user.mail_count += 1
+        user.mail_size += size
+        held = message.held = Held(self, user, id, size)
+        self._in_flight.setdefault(user.jid, set()).add(id)
+        return held
+
+    def _wait(self, held: Held, message: Message, user: User) -> None:
+        held.missed()
+        message.stored = True
         self._offer(user)
-        return True
+
+    def put_back(self, held: Held) -> None:
+        """Nobody has it: it waits."""
+        self._landed(held)
+        account = held.user.jid
+        self._mail_comes(account)
+        if account in self._catching_up:
+            self._more.add(account)
+
+    def forget(self, held: Held) -> None:
+        """Somebody has it: it leaves the disk."""
+        self._landed(held)
+        self._store.remove(held.user.jid, held.id)
+        held.user.mail_count -= 1
+        held.user.mail_size -= held.size
+
+    def _landed(self, held: Held) -> None:
+        ids = self._in_flight.get(held.user.jid)
+        if ids is not None:
+            ids.discard(held.id)
+            if not ids:
+                del self._in_flight[held.user.jid]
+
+    # Catching up
 
     @on_session(Moment.REACHABLE)
     def catch_up(self, session: Session) -> Awaitable[None] | None:
@@ -96,7 +163,7 @@ class Offline(Feature):
         Until it is done the resource is not ready: what comes meanwhile goes behind what waits.
         """
         user = session.user
-        if user.jid in self._catching_up:
+        if not user.mail_waits or user.jid in self._catching_up:
             return None
         self._catching_up[user.jid] = session
         session.ready = False
@@ -105,48 +172,54 @@ class Offline(Feature):
 
     async def _next_page(self, session: Session) -> None:
         try:
-            page = await self._load(session.user, self._sent.get(session, 0))
+            page, is_last = await self._load(session.user)
             if not _is_reachable(session):
                 self._done(session)
                 self._offer(session.user)
             else:
-                self._send(page, session)
+                self._send(page, is_last, session)
         except Exception:
             self._done(session)  # what comes now need not wait behind what cannot be read
             raise
 
-    def _send(self, page: list[OfflineMessage], session: Session) -> None:
+    async def _load(self, user: User) -> tuple[list[OfflineMessage], bool]:
+        """Up to a page of what waits; and whether that is all, also of what came while it was read."""
+        while True:
+            self._more.discard(user.jid)
+            await self._writes.flushed()
+            in_flight = self._in_flight.get(user.jid, ())
+            limit = PAGE + len(in_flight)
+            stored = await self._store.load(user.jid, limit)
+            page = [message for message in stored if message.id not in in_flight][:PAGE]
+            if len(stored) == limit or user.jid not in self._more:
+                return page, len(stored) < limit
+
+    def _send(self, page: list[OfflineMessage], is_last: bool, session: Session) -> None:
         for stored in page:
             message = self._read(stored, session)
             if message is not None:
                 session.send(message)
-        is_last = len(page) < PAGE
         if is_last:
+            session.user.mail_waits = False
             self._done(session)
         if page:
-            self._sent[session] = page[-1].id
-            self._questions.ask_whether_alive(
-                session, self._delivered(session, page[-1].id, is_last), PATIENCE
-            )
+            self._signs.ask(session, None if is_last else partial(self._go_on, session))
+
+    def _go_on(self, session: Session) -> None:
+        session.after(self._next_page(session))
 
     def _read(self, stored: OfflineMessage, session: Session) -> Message | None:
         """One that is broken must not keep back those behind it."""
+        held = Held(self, session.user, stored.id, len(stored.xml.encode()))
         try:
-            return _delayed(stored, JID.of(None, session.jid.domain))
+            message = _delayed(stored, JID.of(None, session.jid.domain))
         except Exception:
             log.exception("a stored message cannot be read", extra={"jid": session.jid, "id": stored.id})
+            self.forget(held)
             return None
-
-    async def _load(self, user: User, after: int) -> list[OfflineMessage]:
-        """Up to a page; if that seems to be all, nothing was stored while it was read."""
-        page: list[OfflineMessage] = []
-        while len(page) < PAGE:
-            self._more.discard(user.jid)
-            await self._writes.flushed()
-            page += await self._store.load(user.jid, PAGE - len(page), page[-1].id if page else after)
-            if user.jid not in self._more:
-                break
-        return page
+        message.held = held
+        self._in_flight.setdefault(session.user.jid, set()).add(stored.id)
+        return message
 
     def _done(self, session: Session) -> None:
         """The session fetches nothing more for now: what comes may go to it directly."""
@@ -154,21 +227,6 @@ class Offline(Feature):
             del self._catching_up[session.user.jid]
             session.ready = True
             session.user.presence_changed()
-
-    def _delivered(self, session: Session, last: int, is_last: bool) -> Callable[[Iq | NoAnswer], None]:
-        def answered(answer: Iq | NoAnswer) -> None:
-            if answer is NoAnswer.CLOSED:
-                return
-            try:
-                if answer is not NoAnswer.SILENT:
-                    self._store.remove(session.user.jid, last)
-                    if self._sent.get(session) == last:
-                        del self._sent[session]
-            finally:
-                if not is_last:
-                    session.after(self._next_page(session))
-
-        return answered
 
     def _offer(self, user: User) -> None:
         """Let a resource fetch what waits, if one is there and none does."""
@@ -181,13 +239,9 @@ class Offline(Feature):
 
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:
-        """Who closed the stream in order has read it; what others did not confirm is for another."""
+        """What it did not get is for another."""
         self._done(session)
-        last = self._sent.pop(session, None)
-        if last is not None:
-            if session.took_leave:
-                self._store.remove(session.user.jid, last)
-            self._offer(session.user)
+        self._offer(session.user)
 
 
 def _is_reachable(session: Session) -> bool:
@@ -197,6 +251,8 @@ def _is_reachable(session: Session) -> bool:
 
 def _is_worth_keeping(message: Message) -> bool:
     """Not what asks not to be kept (XEP-0334 §4.2), nor a mere chat state (XEP-0160 §3)."""
+    if message.type not in (MessageType.CHAT, MessageType.NORMAL):
+        return False
     if message.child(NS_HINTS, "no-store") is not None:
         return False
     if message.type is not MessageType.CHAT:
@@ -210,5 +266,6 @@ def _delayed(stored: OfflineMessage, by: JID) -> Message:
     element = parse_fragment(stored.xml, NS_CLIENT)
     message = read_message(element)
     message.sender = JID.parse(element.attributes["from"])
-    message.append(delay(by, stored.stamp, "Offline Storage"))
+    if not any(e.namespace == NS_DELAY and e.get("from") == by for e in message.elements()):
+        message.append(delay(by, stored.stamp, "Offline Storage"))
     return message

@@ -9,17 +9,20 @@ from typing import Any, TypeVar
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
 from commonroom.core.questions import NoAnswer, Questions, Timer
+from commonroom.core.resumption import Resumption
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
 from commonroom.net.connection import Connection, Pause
 from commonroom.net.listener import origin_of
-from commonroom.net.tls import ChannelBinding, TlsContexts
+from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
+from commonroom.protocol.c2s_host import Resumed
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import SaslCondition
 from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.stanza import Iq
+from commonroom.protocol.stream_management import Resume
 from commonroom.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ Found = TypeVar("Found")
 REST_AFTER = 60.0
 
 CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
+CHANNEL_BINDINGS_1_3: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class ClientService:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
+    resumption: Resumption
     questions: Questions
     start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
     sleep: Callable[[float], Awaitable[None]]
@@ -72,6 +77,7 @@ class ClientConnection:
         "_connection",
         "_deadline",
         "_refilled",
+        "_revision",
         "_service",
         "_session",
         "_stream",
@@ -84,6 +90,7 @@ class ClientConnection:
         self._service = service
         self._stream = ServerStream(self, service.stream_settings, needs_tls)
         self._session: Session | None = None
+        self._revision = 0  # of the account whose password was looked at last
         self._allowance = service.limits.stanza_burst
         self._refilled = service.clock()
 
@@ -101,6 +108,8 @@ class ClientConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._session is not None:
+            self._session.heard()
         elements = self._stream.receive(data)
         self._allowance -= elements
         if self._allowance < 0:
@@ -114,7 +123,10 @@ class ClientConnection:
         self._stream.lost()
         self._service.connected.discard(self)
         self._timer.cancel()
-        self._end_session(reason)
+        session, self._session = self._session, None
+        if session is not None:
+            self._service.resumption.lost(session)
+            self._log("session ended" if session.closed else "session waits", session.jid, reason=reason)
 
     # The stream's host
 
@@ -138,6 +150,10 @@ class ClientConnection:
         tls = self._connection.tls
         if tls is None:
             return {}
+        if tls.version == "TLSv1.3":  # there it is known what there is, and to derive it would cost 10 µs
+            end_point = tls.channel_binding("tls-server-end-point")
+            types = CHANNEL_BINDINGS_1_3 if end_point is not None else CHANNEL_BINDINGS_1_3[:1]
+            return {kind: partial(_binding_data, tls, kind) for kind in types}
         found = {kind: tls.channel_binding(kind) for kind in CHANNEL_BINDINGS}
         return {kind: partial(bytes, data) for kind, data in found.items() if data is not None}
 
@@ -153,7 +169,7 @@ class ClientConnection:
     ) -> None:
         """Check a PLAIN password; for a name that cannot be an account's, as one that does not exist."""
         nobody = JID.of(None, self._service.stream_settings.domains[0])
-        question = partial(self._service.accounts.check_password, account or nobody, password)
+        question = partial(self._is_password, account or nobody, password)
         self._service.start(self._look_up(account, question, answer))
 
     def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
@@ -167,12 +183,39 @@ class ClientConnection:
         self._service.throttle.succeeded(account, origin_of(self._connection.address[0]))
         self._log("logged in", account, mechanism=mechanism)
 
+    def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
+        """Go on with the session of a former stream."""
+
+        def resumed(outcome: Session | StanzaError | StreamError, handled: int | None) -> None:
+            if isinstance(outcome, Session):
+                self._log("session resumed", outcome.jid)
+                self._bound(outcome, lambda session: answer(session, handled))
+            else:
+                answer(outcome, handled)
+
+        self._service.resumption.resume(account, wish, self, resumed)
+
     def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
-        """Bind a resource."""
-        self._service.start(self._bind(account, resource, answer))
+        """Bind a resource; at once, if the account is in memory, as after a login it should be."""
+        try:
+            session = self._service.sessions.open_now(account, self._revision, resource, self)
+        except StanzaError as error:
+            answer(error)
+            return
+        if session is None:
+            self._service.start(self._bind_later(account, resource, answer))
+        else:
+            self._bound(session, answer)
 
     async def _keys(self, account: JID | None, hash_name: str) -> ScramKeys | None:
-        return None if account is None else await self._service.accounts.keys(account, hash_name)
+        if account is None:
+            return None
+        keys, self._revision = await self._service.accounts.keys(account, hash_name)
+        return keys
+
+    async def _is_password(self, account: JID, password: str) -> bool:
+        right, self._revision = await self._service.accounts.check_password(account, password)
+        return right
 
     async def _look_up(
         self,
@@ -204,17 +247,20 @@ class ClientConnection:
             log.warning("accounts cannot be read", extra={"reason": str(error)})
             return SaslCondition.TEMPORARY_AUTH_FAILURE
 
-    async def _bind(
+    async def _bind_later(
         self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]
     ) -> None:
         try:
-            session = await self._service.sessions.open(account, resource, self)
+            session = await self._service.sessions.open(account, self._revision, resource, self)
         except StanzaError as error:
             answer(error)
             return
         except StorageError:
             self.fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "the account cannot be read now"))
             return
+        self._bound(session, answer)
+
+    def _bound(self, session: Session, answer: Callable[[Bound | StanzaError], None]) -> None:
         self._session = session
         if self._stream.closed:  # the client left meanwhile
             self._end_session("closed")
@@ -233,6 +279,11 @@ class ClientConnection:
     def fail(self, error: StreamError) -> None:
         """End the stream with an error; the session ends at once, not when the socket is closed."""
         self._stream.fail(error)
+
+    def give_up(self) -> None:
+        """The client came back over another connection (XEP-0198 §5)."""
+        self._session = None
+        self._stream.fail(StreamError(StreamCondition.CONFLICT, "resumed over another connection"))
 
     def pause(self) -> None:
         """The session or the stream is behind: read nothing more for now."""
@@ -285,6 +336,9 @@ class ClientConnection:
             return
         silent = self._service.clock() - self._connection.last_received
         if answer is NoAnswer.SILENT and silent >= self._service.limits.idle_ping_timeout:
+            if self._session is not None and self._session.management is not None:
+                self._connection.abort("no answer to a ping")  # it may come back (XEP-0198 §7)
+                return
             self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "no answer to a ping"))
         else:
             self._watch()
@@ -303,3 +357,8 @@ class ClientConnection:
             self._connection.pause(Pause.STANZAS)
             delay = -self._allowance / limits.stanzas_per_second
             self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
+
+
+def _binding_data(tls: TlsEngine, kind: ChannelBinding) -> bytes:
+    """Nothing, where there is nothing: who asked refuses to bind to that."""
+    return tls.channel_binding(kind) or b""

@@ -10,12 +10,13 @@ from functools import partial
 
 from commonroom.protocol.binding import Binding
 from commonroom.protocol.c2s_host import Bound, Host, StreamSettings
-from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
+from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, unexpected_request
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.login import Login
 from commonroom.protocol.sasl.negotiation import Reply
 from commonroom.protocol.stanza import READERS, unread
 from commonroom.protocol.stream import STREAM_END, Header, read_header, response_header, stream_error
+from commonroom.protocol.stream_management import NS_SM, failed
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_SASL, NS_SERVER, NS_TLS
 from commonroom.xml.parser import Event, StreamHeader, StreamParser, XmlError
@@ -218,14 +219,17 @@ class ServerStream:
             features = login.features()
             self._on_element = partial(self._negotiate, login, "log in first")
         else:
-            features = "".join([serialize(element, NS_CLIENT) for element in self._settings.features])
+            features = self._settings.announcement
             binding = Binding(self._host, self._account, self._asking, self._begin)
             self._on_element = partial(self._negotiate, binding, "bind a resource first")
         self._host.write(f"<stream:features>{features}</stream:features>")
 
     def _negotiate(self, stage: Login | Binding, advice: str, element: Element) -> None:
-        """Nothing else for now (RFC 6120 §4.9.3.12); STARTTLS has a refusal of its own (§5.4.2.2)."""
+        """Nothing else for now (RFC 6120 §4.9.3.12); STARTTLS (§5.4.2.2) and XEP-0198 (§3) have their own."""
         if stage.take(element):
+            return
+        if (element.namespace, element.name) in ((NS_SM, "enable"), (NS_SM, "resume")):
+            self._host.write(serialize(failed(unexpected_request(advice)), NS_CLIENT))
             return
         if (element.namespace, element.name) != (NS_TLS, "starttls"):
             raise StreamError(StreamCondition.NOT_AUTHORIZED, advice)
@@ -263,18 +267,18 @@ class ServerStream:
 
     def _stanza(self, element: Element) -> None:
         read = READERS.get(element.name)
-        if read is None or element.namespace != NS_CLIENT:
-            raise _no_stanza(element)
         session = self._session
+        if read is None or element.namespace != NS_CLIENT:
+            if not session.take_element(element):
+                raise _no_stanza(element)
+            return
         sender = element.attributes.get("from")
         if sender is not None and sender != session.jid:
             _check_sender(sender, session.jid)
         try:
             stanza = read(element)
         except StanzaError as error:
-            answer = unread(element, error)
-            if answer is not None:
-                self._host.write(answer.xml())
+            session.refuse(unread(element, error))
             return
         if stanza.lang is None:
             stanza.lang = self._language  # RFC 6120 §8.1.5

@@ -1,15 +1,19 @@
 """What a client's stream is told when it begins, and what it asks of those around it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from commonroom.protocol.errors import StanzaError
+from commonroom.protocol.errors import StanzaError, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl.negotiation import LoginHost
+from commonroom.protocol.sasl import offered
+from commonroom.protocol.sasl.negotiation import LoginHost, announcement
 from commonroom.protocol.stanza import Stanza
+from commonroom.protocol.stream_management import Resume
 from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.parser import Limits
+from commonroom.xml.serializer import serialize
 
 
 class Bound(Protocol):
@@ -20,8 +24,22 @@ class Bound(Protocol):
     def take(self, stanza: Stanza, /) -> None:
         """Handle what the client sent."""
 
+    def take_element(self, element: Element, /) -> bool:
+        """Handle what the client sent beside stanzas; False if nobody knows it."""
+
+    def refuse(self, answer: Stanza | None, /) -> None:
+        """The client sent a stanza that cannot be read; it counts, and so does the answer."""
+
     def take_leave(self) -> None:
         """The client closes its stream of its own accord."""
+
+    def send_again(self) -> None:
+        """The stream takes over from another one: send what did not arrive over that (XEP-0198 §5)."""
+
+
+Resumed = Callable[[Bound | StanzaError | StreamError, int | None], None]
+"""Hears what became of a wish to resume: the session, and how many stanzas of the client's it has handled; or
+why not and, if that is known, how many it had."""
 
 
 class Host(LoginHost, Protocol):
@@ -48,10 +66,20 @@ class Host(LoginHost, Protocol):
     def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
         """Bind a resource, one of our making if it is None; answer with its session, or why there is none."""
 
+    def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
+        """Go on with the session of a former stream (XEP-0198 §5)."""
+
+
+class LoginOffer(NamedTuple):
+    """The mechanisms that a stream offers, and how it announces them."""
+
+    mechanisms: tuple[str, ...]
+    announcement: str
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """What all streams of a listener share."""
+    """What all streams of a listener share, and what can be said once for all of them."""
 
     domains: tuple[str, ...]  # the first is the default for clients that do not say
     limits_before_login: Limits
@@ -63,3 +91,18 @@ class StreamSettings:
     features: tuple[Element, ...]  # announced once the client may bind
     random: Callable[[int], bytes]
     registration_closed: str = ""  # where accounts come from instead, in the operator's words
+    announcement: str = field(init=False)  # of `features`
+    _offers: dict[tuple[str, ...], LoginOffer] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        text = "".join([serialize(element, NS_CLIENT) for element in self.features])
+        object.__setattr__(self, "announcement", text)
+        object.__setattr__(self, "_offers", {})
+
+    def login_offer(self, channel_bindings: tuple[str, ...]) -> LoginOffer:
+        """What to offer on an encrypted connection with these types of channel bindings; there are few."""
+        offer = self._offers.get(channel_bindings)
+        if offer is None:
+            names = offered(True, channel_bindings, self.mechanisms)
+            offer = self._offers[channel_bindings] = LoginOffer(names, announcement(names, channel_bindings))
+        return offer

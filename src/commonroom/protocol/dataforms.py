@@ -7,9 +7,9 @@ from commonroom.xml.element import Element
 NS_DATA = "jabber:x:data"
 
 
-def result_form(form_type: str, fields: Mapping[str, Iterable[str]]) -> Element:
-    """A form of type `result` whose kind is named by its FORM_TYPE (XEP-0004 §3.2, XEP-0068)."""
-    form = Element(NS_DATA, "x", {"type": "result"}, _field("FORM_TYPE", (form_type,), "hidden"))
+def result_form(form_type: str, fields: Mapping[str, Iterable[str]], kind: str = "result") -> Element:
+    """A form of type `result`, or another, whose kind is named by its FORM_TYPE (XEP-0004 §3.2, XEP-0068)."""
+    form = Element(NS_DATA, "x", {"type": kind}, _field("FORM_TYPE", (form_type,), "hidden"))
     for var, values in fields.items():
         form.append(_field(var, values, None))
     return form

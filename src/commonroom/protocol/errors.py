@@ -8,8 +8,8 @@ from collections.abc import Callable
 from enum import Enum
 
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_STANZA_ERRORS, NS_STREAM_ERRORS
-from commonroom.xml.serializer import escape_text
+from commonroom.xml.names import NS_CLIENT, NS_STANZA_ERRORS, NS_STREAM_ERRORS
+from commonroom.xml.serializer import escape_text, serialize
 
 
 class StreamCondition(Enum):
@@ -43,12 +43,18 @@ class StreamCondition(Enum):
 
 
 class StreamError(Exception):
-    """Ends the stream; there is no recovery from it (RFC 6120 §4.9.1.1)."""
+    """Ends the stream; there is no recovery from it (RFC 6120 §4.9.1.1).
 
-    def __init__(self, condition: StreamCondition, text: str | None = None) -> None:
+    `application` is an application-specific condition (RFC 6120 §4.9.4).
+    """
+
+    def __init__(
+        self, condition: StreamCondition, text: str | None = None, application: Element | None = None
+    ) -> None:
         super().__init__(condition.value if text is None else f"{condition.value}: {text}")
         self.condition = condition
         self.text = text
+        self.application = application
 
     def xml(self) -> str:
         """The <stream:error/> element, for a stream whose prefix is `stream` (RFC 6120 §4.9.2)."""
@@ -57,7 +63,10 @@ class StreamError(Exception):
             if self.text
             else ""
         )
-        return f"<stream:error><{self.condition.value} xmlns='{NS_STREAM_ERRORS}'/>{text}</stream:error>"
+        more = "" if self.application is None else serialize(self.application, NS_CLIENT)
+        return (
+            f"<stream:error><{self.condition.value} xmlns='{NS_STREAM_ERRORS}'/>{text}{more}</stream:error>"
+        )
 
 
 class ErrorType(Enum):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from commonroom.protocol.c2s_host import Host, StreamSettings
 from commonroom.protocol.errors import StanzaError, not_allowed
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl import SaslContext, offered
+from commonroom.protocol.sasl import SaslContext
 from commonroom.protocol.sasl.negotiation import Asking, SaslNegotiation
 from commonroom.protocol.stanza import read_iq, unread
 from commonroom.xml.element import Element
@@ -15,7 +15,7 @@ from commonroom.xml.names import NS_REGISTER, NS_SASL
 class Login:
     """Ends by calling `accept` with the account and the mechanism, which may still raise StreamError."""
 
-    __slots__ = ("_host", "_negotiation", "_registration_closed")
+    __slots__ = ("_announcement", "_host", "_negotiation", "_registration_closed")
 
     def __init__(
         self,
@@ -26,10 +26,11 @@ class Login:
         accept: Callable[[JID, str], None],
     ) -> None:
         bindings = host.channel_bindings()
+        mechanisms, self._announcement = settings.login_offer(tuple(bindings))
         context = SaslContext(
             domain=domain,
             encrypted=True,
-            offered=offered(True, tuple(bindings), settings.mechanisms),
+            offered=mechanisms,
             channel_bindings=bindings,
             normalise=JID.parse,
             random=settings.random,
@@ -42,7 +43,7 @@ class Login:
 
     def features(self) -> str:
         """What the stream announces."""
-        return self._negotiation.features()
+        return self._announcement
 
     def take(self, element: Element) -> bool:
         """Take what the client sent; False if it does not belong here. May raise StreamError."""

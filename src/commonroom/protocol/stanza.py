@@ -5,14 +5,15 @@ never from the bytes it came in, and its children are serialized once however ma
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
-from typing import Self
+from typing import Protocol, Self
 
 from commonroom.protocol.errors import StanzaError, bad_request, jid_malformed
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.names import NS_CLIENT, NS_STANZA_IDS
 from commonroom.xml.serializer import escape_attribute, serialize_attributes, serialize_children
 
 
@@ -153,6 +154,11 @@ class Stanza:
         self.children.append(child)
         self._payload = self._xml = None
 
+    def remove(self, is_unwanted: Callable[[Element], bool]) -> None:
+        """Take children away; only before the stanza is written."""
+        self.children = [c for c in self.children if isinstance(c, str) or not is_unwanted(c)]
+        self._payload = self._xml = None
+
     def refused(self, error: StanzaError) -> "Stanza | None":
         """The answer that tells the sender why, or None if there must not be one (RFC 6120 §8.3.1)."""
         if self._is_error():
@@ -162,10 +168,38 @@ class Stanza:
         return answer
 
 
-class Message(Stanza):
-    """RFC 6121 §5.2. The stages write `delivered` (to how many resources) and `archive_id`, nothing else."""
+class Held(Protocol):
+    """Who keeps a message until a client of its recipient surely has it."""
 
-    __slots__ = ("archive_id", "delivered", "type")
+    def arrived(self) -> None:
+        """One has it."""
+
+    def missed(self) -> None:
+        """Nobody to whom it was sent surely has it: let it wait."""
+
+
+class Message(Stanza):
+    """RFC 6121 §5.2. The stages write `delivered` (to which resources), `stored` (it waits for its
+    recipient on disk), `sent_id` and `archive_id`, nothing else. These two are the ids that it has in the
+    archives of its sender and of its recipient, if they keep it.
+
+    `began` and `follows` belong to the core: how many writes there were before its first stage, and whether
+    an earlier message of its sender still waits for the disk. `arrived`: a client of the recipient surely has
+    it; whoever set `held` hears of that. `lasts`: its sender will be told that it was handled (XEP-0198).
+    """
+
+    __slots__ = (
+        "archive_id",
+        "arrived",
+        "began",
+        "delivered",
+        "follows",
+        "held",
+        "lasts",
+        "sent_id",
+        "stored",
+        "type",
+    )
     name = "message"
     type: MessageType
 
@@ -181,14 +215,41 @@ class Message(Stanza):
     ) -> None:
         super().__init__(to, sender, id, children, lang, extra)
         self.type = type
-        self.delivered = 0
+        self.delivered: tuple[object, ...] = ()
+        self.stored = False
+        self.sent_id: str | None = None
         self.archive_id: str | None = None
+        self.began: int | None = None
+        self.follows = False
+        self.arrived = False
+        self.held: Held | None = None
+        self.lasts = False
 
     def _copy(self) -> "Message":
         return Message(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)
 
     def _is_error(self) -> bool:
         return self.type is MessageType.ERROR
+
+    def arrive(self) -> None:
+        """A client of the recipient surely has it."""
+        if not self.arrived:
+            self.arrived = True
+            if self.held is not None:
+                self.held.arrived()
+
+    def file_under(self, archive: JID, id: str) -> None:
+        """The recipient's archive keeps it: whoever gets it from now on is told where (XEP-0313 §3.5).
+
+        That stands in the text alone. The tree and its copies stay as the sender wrote them, because what
+        goes to others, as to the sender's own clients, must not have it.
+        """
+        self.archive_id = id
+        by = archive.escaped or archive
+        start, end = self.xml().removesuffix("/>"), ">"
+        if start.endswith("</message>"):
+            start, end = start[:-10], ""
+        self._xml = f"{start}{end}<stanza-id xmlns='{NS_STANZA_IDS}' by='{by}' id='{id}'/></message>"
 
     def _failed(self, children: list[Element | str]) -> "Message":
         return Message(MessageType.ERROR, children=children)

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import format_keys, parse_keys
+from commonroom.storage.archive_owners import ArchiveOwners
 from commonroom.storage.committer import Step
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
@@ -47,6 +48,7 @@ class SqlAccountStore:
     def __init__(self, database: Database) -> None:
         self._reader = database.reader
         self._writer = database.writer
+        self._archives = ArchiveOwners(database)
         compiled = database.statement
         self._get = compiled(select(*ACCOUNT_COLUMNS).where(_ONE))
         self._exists = compiled(select(true()).where(_ONE))
@@ -123,6 +125,7 @@ class SqlAccountStore:
             (self._count, ({"by": 1},)),
             (self._note_removal, one),
             (self._remove, one),
+            (self._archives.leave, ({"owner": account},)),
             (self._forget_removals, ({},)),
         )
 
@@ -135,10 +138,11 @@ class SqlAccountStore:
         parameters = {"revision": revision, "limit": limit}
         return await self._reader.read(lambda c: tuple(map(_to_change, c.rows(self._changes, parameters))))
 
-    def _put_steps(self, accounts: Sequence[Account]) -> tuple[Step, Step]:
+    def _put_steps(self, accounts: Sequence[Account]) -> tuple[Step, Step, Step]:
         last = len(accounts) - 1
         rows = [_to_row(account, last - position) for position, account in enumerate(accounts)]
-        return (self._count, ({"by": len(accounts)},)), (self._put, rows)
+        owners = [{"owner": account.jid} for account in accounts]
+        return (self._count, ({"by": len(accounts)},)), (self._put, rows), (self._archives.add, owners)
 
 
 _BEHIND = table.c.jid > bindparam("after")

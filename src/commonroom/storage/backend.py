@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine, Table
 
 from commonroom.storage.connection import Connection
+from commonroom.storage.search import Search
 
 
 class Ledger(Protocol):
@@ -29,6 +30,10 @@ class Backend(Protocol):
     @property
     def engine(self) -> Engine:
         """SQLAlchemy's, for migrations and to compile statements."""
+
+    @property
+    def search(self) -> Search:
+        """How it searches for words."""
 
     @property
     def readers(self) -> int:

@@ -7,7 +7,7 @@ Every read and write is scoped by an account. A write for an account that does n
 if the account had been removed just after it. An account that is removed and made again starts empty.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,9 +17,16 @@ from commonroom.storage.errors import StorageError
 from commonroom.storage.records import (
     Account,
     AccountChange,
+    ArchiveAge,
+    ArchiveBounds,
+    ArchivedMessage,
+    ArchiveFilter,
+    ArchivePage,
+    ArchivePreferences,
     LastActivity,
     OfflineMessage,
     OfflineUsage,
+    PushService,
     RosterItem,
     StoredRoster,
     StoredUser,
@@ -131,8 +138,8 @@ class RosterStore(Protocol):
 class OfflineStore(Protocol):
     """Stanzas that wait for their recipient (XEP-0160)."""
 
-    def add(self, account: JID, stamp: datetime, xml: str) -> None:
-        """Store a stanza behind those that already wait."""
+    def add(self, account: JID, id: int, stamp: datetime, xml: str) -> None:
+        """Store a stanza; ids rise in the order in which stanzas came, and are never used twice."""
 
     async def load(self, account: JID, limit: int, after: int = 0) -> tuple[OfflineMessage, ...]:
         """Read the oldest ones, in order; those behind the id `after`."""
@@ -140,8 +147,11 @@ class OfflineStore(Protocol):
     async def usage(self, account: JID) -> OfflineUsage:
         """How much waits, for quotas."""
 
-    def remove(self, account: JID, through: int) -> None:
-        """Forget all up to and including the id `through`; what came later stays."""
+    async def last_id(self) -> int:
+        """The greatest id of what waits for anybody; 0, if nothing does."""
+
+    def remove(self, account: JID, id: int) -> None:
+        """Forget one."""
 
     def remove_all(self, account: JID) -> None:
         """Forget all that waits."""
@@ -181,7 +191,114 @@ class UserLoader(Protocol):
     """All that a login needs, at once."""
 
     async def load_user(self, account: JID) -> StoredUser:
-        """Read account, roster and offline usage as they were at one moment."""
+        """Read account, roster, offline usage and preferences as they were at one moment."""
+
+
+class ArchiveStore(Protocol):
+    """Archives of messages (XEP-0313), each with one owner, whom every read and write is scoped by.
+
+    An account has an archive from its making to its removal; `add_owner` makes one for what is no account.
+    Made again, it is empty, whatever the predecessor's kept.
+    """
+
+    def append(self, owner: JID, message: ArchivedMessage) -> None:
+        """Archive a message; dropped if there is no such owner.
+
+        Ids of one archive come in rising order, and never twice in the service: if a message goes into two
+        archives, it has two ids.
+        """
+
+    async def page(
+        self, owner: JID, wanted: ArchiveFilter, limit: int, backwards: bool = False
+    ) -> ArchivePage:
+        """Read the first messages that are wanted, or, backwards, the last ones; the oldest first always.
+
+        What it costs depends on the limit, not on the place in the archive nor on the archive's size.
+        """
+
+    async def get(self, owner: JID, ids: Sequence[int]) -> tuple[ArchivedMessage, ...]:
+        """Read single messages, the oldest first; those that are not there are left out."""
+
+    async def bounds(self, owner: JID) -> ArchiveBounds | None:
+        """Tell where an archive begins and ends; None if it is empty (XEP-0313 §5)."""
+
+    async def count(self, owner: JID, wanted: ArchiveFilter, limit: int) -> int:
+        """Count what is wanted, but not beyond `limit`: the cost grows with the count."""
+
+    async def recent(self, owner: JID, after: int, limit: int) -> tuple[ArchivedMessage, ...]:
+        """Read the last messages behind the id `after` that have an origin, without their XML and body.
+
+        Oldest first. It tells messages that are sent again (XEP-0359 §2.2) after a restart.
+        """
+
+    async def named(self, owner: JID, peer: JID, origin: str, limit: int) -> tuple[ArchivedMessage, ...]:
+        """Read the last messages with this peer (and any of its resources) that have this origin.
+
+        Oldest first. It finds what a retraction is of (XEP-0424 §5.1).
+        """
+
+    def replace(self, owner: JID, id: int, xml: str) -> None:
+        """Put a tombstone in a message's place (XEP-0424 §4); no search finds it any more."""
+
+    def erase(self, owner: JID, peer: JID | None = None) -> None:
+        """Forget all messages, or those with one peer (all of its resources).
+
+        After the commit nobody sees them; `ArchiveUpkeep.purge` takes them off the disk, step by step.
+        """
+
+    def add_owner(self, owner: JID) -> None:
+        """Make an archive, unless there is one, for an owner that is no account: a room."""
+
+    def remove_owner(self, owner: JID) -> None:
+        """Forget such an owner with all messages, as `erase` does."""
+
+    async def last_id(self) -> int:
+        """The greatest id in all archives, 0 if there is none: from where `Ids` goes on."""
+
+
+class ArchiveUpkeep(Protocol):
+    """Work that is done for archives in the background. Each call is one step, bounded by its `limit`."""
+
+    async def ages(self, after: JID | None, limit: int) -> tuple[ArchiveAge, ...]:
+        """List the owners of archives that are not empty, by address (code points), behind `after`.
+
+        Looks at `limit` owners that have messages, and at those between them.
+        """
+
+    async def expire(self, owner: JID, before: int, limit: int) -> int:
+        """Remove up to `limit` messages whose id is below `before`; returns how many went."""
+
+    async def purge(self, limit: int) -> int:
+        """Take up to `limit` messages off the disk that were erased or have lost their owner.
+
+        Returns how much was done; 0 if nothing is left to do.
+        """
+
+    async def index(self, limit: int) -> int:
+        """Make up to `limit` messages ready to be searched for; 0 if nothing is left to do.
+
+        A search does it for its own archive first, so this is only to make searches quicker.
+        """
+
+
+class PreferenceStore(Protocol):
+    """What accounts want archived (XEP-0441); it is read with the user (`UserLoader`)."""
+
+    def put(self, account: JID, preferences: ArchivePreferences) -> None:
+        """Keep an account's preferences."""
+
+
+class PushStore(Protocol):
+    """Where accounts want notifications sent (XEP-0357)."""
+
+    async def load(self, account: JID) -> tuple[PushService, ...]:
+        """List them, by service and node."""
+
+    def put(self, account: JID, push: PushService) -> None:
+        """Add one, or replace the options of that service and node."""
+
+    def remove(self, account: JID, service: JID, node: str | None = None) -> None:
+        """Forget one node of a service, or all of its nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +313,7 @@ class Stores:
     secrets: SecretStore
     users: UserLoader
     writes: Writes
+    archive: ArchiveStore
+    upkeep: ArchiveUpkeep
+    preferences: PreferenceStore
+    pushes: PushStore

@@ -8,13 +8,16 @@ from types import coroutine
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
+from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.records import (
     Account,
     AccountChange,
     AccountState,
+    ArchivePreferences,
     LastActivity,
     OfflineMessage,
     OfflineUsage,
+    PushService,
     RosterItem,
     StoredRoster,
     StoredUser,
@@ -32,33 +35,30 @@ class MemoryWrites:
     """See `interfaces.Writes`. `hold` plays a slow disk, `release` lets it catch up or fail."""
 
     def __init__(self) -> None:
-        self._appended = 0
+        self.appended = 0
         self._settled = 0
         self._held = False
-        self._waiting: list[Told] = []
-
-    @property
-    def appended(self) -> int:
-        """How many writes there were so far."""
-        return self._appended
+        self._waiting: list[tuple[int, Told]] = []
+        self._failed: list[tuple[range, StorageError]] = []
 
     @property
     def behind(self) -> int:
         """How many came since `hold`."""
-        return self._appended - self._settled
+        return self.appended - self._settled
 
     def note(self) -> None:
         """Count a write."""
-        self._appended += 1
+        self.appended += 1
         if not self._held:
-            self._settled = self._appended
+            self._settled = self.appended
 
     def when_flushed(self, told: Told, since: int | None = None) -> None:
         """Call back at once, or when what is held is released."""
+        since = self._settled if since is None else since
         if self.behind:
-            self._waiting.append(told)
+            self._waiting.append((since, told))
         else:
-            told(None)
+            told(self._failure(since))
 
     async def flushed(self, since: int | None = None) -> None:
         """Wait for `release`, if writes are held."""
@@ -76,10 +76,15 @@ class MemoryWrites:
     def release(self, failure: StorageError | None = None) -> None:
         """What was held is on disk, or has failed."""
         self._held = False
-        self._settled = self._appended
+        if failure is not None:
+            self._failed.append((range(self._settled + 1, self.appended + 1), failure))
+        self._settled = self.appended
         waiting, self._waiting = self._waiting, []
-        for told in waiting:
-            told(failure)
+        for since, told in waiting:
+            told(self._failure(since))
+
+    def _failure(self, since: int) -> StorageError | None:
+        return next((failure for numbers, failure in self._failed if numbers and numbers[-1] > since), None)
 
 
 @dataclass(slots=True)
@@ -92,6 +97,8 @@ class _Kept:
     offline: list[OfflineMessage] = field(default_factory=list)
     private: dict[tuple[str, str], str] = field(default_factory=dict)
     last_activity: LastActivity | None = None
+    preferences: ArchivePreferences | None = None
+    pushes: dict[tuple[JID, str], PushService] = field(default_factory=dict)
 
 
 class Memory:
@@ -102,8 +109,8 @@ class Memory:
         self.kept: dict[JID, _Kept] = {}
         self.removed: list[AccountChange] = []
         self.revision = 0
-        self.last_offline_id = 0
         self.secrets: dict[str, bytes] = {}
+        self.archive = MemoryArchiveStore(self.writes.note)
 
     def write(self, account: JID) -> _Kept | None:
         """Begin a write; None, if there is no such account."""
@@ -147,6 +154,7 @@ class MemoryAccountStore:
         account = replace(account, created=created, changed=self._memory.next_revision())
         if kept is None:
             self._memory.kept[account.jid] = _Kept(account)
+            self._memory.archive.kept.setdefault(account.jid, [])
         else:
             kept.account = account
 
@@ -170,6 +178,7 @@ class MemoryAccountStore:
         revision = self._memory.next_revision()
         if kept is not None:
             del self._memory.kept[account]
+            self._memory.archive.kept.pop(account, None)
             self._memory.removed.append(AccountChange(account, AccountState.REMOVED, revision))
 
     async def revision(self) -> int:
@@ -213,12 +222,12 @@ class MemoryOfflineStore:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def add(self, account: JID, stamp: datetime, xml: str) -> None:
-        """Store a stanza behind those that already wait."""
+    def add(self, account: JID, id: int, stamp: datetime, xml: str) -> None:
+        """Store a stanza."""
         stamp = _kept_moment(stamp)
         if (kept := self._memory.write(account)) is not None:
-            self._memory.last_offline_id += 1
-            kept.offline.append(OfflineMessage(self._memory.last_offline_id, stamp, xml))
+            kept.offline.append(OfflineMessage(id, stamp, xml))
+            kept.offline.sort(key=lambda message: message.id)
 
     async def load(self, account: JID, limit: int, after: int = 0) -> tuple[OfflineMessage, ...]:
         """Read the oldest ones."""
@@ -230,10 +239,14 @@ class MemoryOfflineStore:
         kept = self._memory.kept.get(account)
         return _usage(kept) if kept else OfflineUsage()
 
-    def remove(self, account: JID, through: int) -> None:
-        """Forget the oldest."""
+    async def last_id(self) -> int:
+        """The greatest id that waits."""
+        return max((message.id for kept in self._memory.kept.values() for message in kept.offline), default=0)
+
+    def remove(self, account: JID, id: int) -> None:
+        """Forget one."""
         if (kept := self._memory.write(account)) is not None:
-            kept.offline = [message for message in kept.offline if message.id > through]
+            kept.offline = [message for message in kept.offline if message.id != id]
 
     def remove_all(self, account: JID) -> None:
         """Forget all."""
@@ -303,7 +316,45 @@ class MemoryUserLoader:
     async def load_user(self, account: JID) -> StoredUser:
         """Read all that a login needs."""
         kept = self._memory.kept.get(account)
-        return StoredUser(kept.account, _roster(kept), _usage(kept)) if kept else StoredUser()
+        if kept is None:
+            return StoredUser()
+        return StoredUser(kept.account, _roster(kept), _usage(kept), kept.preferences, bool(kept.pushes))
+
+
+class MemoryPreferenceStore:
+    """See `interfaces.PreferenceStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def put(self, account: JID, preferences: ArchivePreferences) -> None:
+        """Keep an account's preferences."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.preferences = preferences
+
+
+class MemoryPushStore:
+    """See `interfaces.PushStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def load(self, account: JID) -> tuple[PushService, ...]:
+        """List them."""
+        kept = self._memory.kept.get(account)
+        return tuple(kept.pushes[key] for key in sorted(kept.pushes)) if kept else ()
+
+    def put(self, account: JID, push: PushService) -> None:
+        """Add or replace one."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.pushes[push.service, push.node] = push
+
+    def remove(self, account: JID, service: JID, node: str | None = None) -> None:
+        """Forget one node or all."""
+        if (kept := self._memory.write(account)) is not None:
+            gone = [key for key in kept.pushes if key[0] == service and node in (None, key[1])]
+            for key in gone:
+                del kept.pushes[key]
 
 
 def memory_stores(memory: Memory) -> Stores:
@@ -317,6 +368,10 @@ def memory_stores(memory: Memory) -> Stores:
         MemorySecretStore(memory),
         MemoryUserLoader(memory),
         memory.writes,
+        memory.archive,
+        memory.archive,
+        MemoryPreferenceStore(memory),
+        MemoryPushStore(memory),
     )
 
 

@@ -45,14 +45,15 @@ class SqlOfflineStore:
             .order_by(table.c.id)
             .limit(bindparam("limit"))
         )
-        self._remove = database.statement(delete(table).where(_OWN, table.c.id <= bindparam("through")))
+        self._remove = database.statement(delete(table).where(_OWN, table.c.id == bindparam("id")))
+        self._last = database.statement(select(func.coalesce(func.max(table.c.id), 0)))
         self._remove_all = database.statement(delete(table).where(_OWN))
 
-    def add(self, account: JID, stamp: datetime, xml: str) -> None:
-        """Store a stanza behind those that already wait."""
-        self._writer.append(
-            self._add, {"account": account, "stamp": to_stamp(stamp), "size": len(xml.encode()), "xml": xml}
-        )
+    def add(self, account: JID, id: int, stamp: datetime, xml: str) -> None:
+        """Store a stanza."""
+        size = len(xml.encode())
+        row: Parameters = {"account": account, "id": id, "stamp": to_stamp(stamp), "size": size, "xml": xml}
+        self._writer.append(self._add, row)
 
     async def load(self, account: JID, limit: int, after: int = 0) -> tuple[OfflineMessage, ...]:
         """Read the oldest ones."""
@@ -64,9 +65,13 @@ class SqlOfflineStore:
         query = self._reading.query(account)
         return await self._reader.read(lambda c: self._reading.usage(c.rows(*query)))
 
-    def remove(self, account: JID, through: int) -> None:
-        """Forget the oldest."""
-        self._writer.append(self._remove, {"account": account, "through": through})
+    async def last_id(self) -> int:
+        """The greatest id that waits."""
+        return await self._reader.read(lambda c: int(c.rows(self._last, {})[0][0]))
+
+    def remove(self, account: JID, id: int) -> None:
+        """Forget one."""
+        self._writer.append(self._remove, {"account": account, "id": id})
 
     def remove_all(self, account: JID) -> None:
         """Forget all."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from commonroom.storage.backend import Ledger
 from commonroom.storage.connection import Connection, DriverConnection, Work
 from commonroom.storage.errors import CannotOpen
+from commonroom.storage.search import POSTGRES_SEARCH
 from commonroom.storage.statements import Query, Row, Statement
 
 # A server that is gone without a word is noticed after about 20 s, instead of the kernel's two hours.
@@ -109,6 +110,7 @@ class PostgresBackend:
     """A database on a server."""
 
     readers = 4  # they mostly wait for the server
+    search = POSTGRES_SEARCH
 
     def __init__(self, url: URL) -> None:
         url = url.set(drivername="postgresql+psycopg")

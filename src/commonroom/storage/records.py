@@ -100,10 +100,109 @@ class LastActivity:
     status: str
 
 
+class ArchiveDefault(Enum):
+    """Whose messages are archived when no rule names them (XEP-0441 §2.1)."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    ROSTER = "roster"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePreferences:
+    """What an account's owner wants archived (XEP-0441 §2); `always` and `never` go before `default`."""
+
+    default: ArchiveDefault
+    always: frozenset[JID] = frozenset()
+    never: frozenset[JID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PushService:
+    """Where an account's notifications go (XEP-0357 §5): a node of a service, which may have no name.
+
+    options     the form that goes along with each of them, as XML in jabber:x:data; empty if there is none
+    """
+
+    service: JID
+    node: str
+    options: str
+
+
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """What a login needs. `account` is None if there is none; the rest is empty then."""
+    """What a login needs. `account` is None if there is none; the rest is empty then.
+
+    `preferences` is None if the owner never said what is to be archived. `pushes` says whether
+    notifications are wanted.
+    """
 
     account: Account | None = None
     roster: StoredRoster = StoredRoster()
     offline: OfflineUsage = OfflineUsage()
+    preferences: ArchivePreferences | None = None
+    pushes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMessage:
+    """One message in one archive (XEP-0313 §4).
+
+    id          from `Ids`: microseconds since 1970, and used once in the whole service
+    peer        whom it came from or went to, bare or full
+    outgoing    the owner sent it
+    xml         the stanza; its default namespace is jabber:client
+    body        what a search looks at, if it may be found by its words
+    origin      the origin-id, or id, that its sender gave it
+    """
+
+    id: int
+    peer: JID
+    outgoing: bool
+    xml: str
+    body: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFilter:
+    """Which messages of an archive; None: this does not matter (XEP-0313 §4.1).
+
+    peer            a bare address stands for all of its resources, a full one for itself only
+    after, before   ids, not included themselves; the id of a moment is its microseconds since 1970
+    ids             only these
+    text            all words of it occur in the body, whatever their case, accents and order
+    """
+
+    peer: JID | None = None
+    after: int | None = None
+    before: int | None = None
+    ids: tuple[int, ...] | None = None
+    text: str | None = None
+
+
+EVERYTHING = ArchiveFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePage:
+    """Messages, the oldest first; `complete` if nothing follows in the direction that was asked for."""
+
+    messages: tuple[ArchivedMessage, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveBounds:
+    """The ids of the first and of the last message (XEP-0313 §5)."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveAge:
+    """Whose archive has messages since when: `first` is the id of its oldest one."""
+
+    owner: JID
+    first: int

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from commonroom.storage.backend import Ledger
 from commonroom.storage.connection import Connection, DriverConnection, Work
 from commonroom.storage.errors import CannotOpen
+from commonroom.storage.search import SQLITE_SEARCH
 from commonroom.storage.statements import Query, Row, Statement
 
 # How long SQLite itself waits for a lock that another process (the command line) holds. The writer tries
@@ -79,6 +80,7 @@ class SqliteBackend:
     # Python's own work between two queries holds one core anyway; a second thread lets short queries
     # past a long one.
     readers = 2
+    search = SQLITE_SEARCH
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -122,6 +122,16 @@ private_xml = Table(
     sqlite_with_rowid=False,
 )
 
+push_service = Table(
+    "push_service",
+    metadata,
+    _account_number(),
+    Column("service", _Address, primary_key=True),
+    Column("node", _Address, primary_key=True),
+    Column("options", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 last_activity = Table(
     "last_activity",
     metadata,
@@ -143,4 +153,53 @@ writer_progress = Table(
     metadata,
     Column("writer", Text, primary_key=True),
     Column("batch", BigInteger, nullable=False),
+)
+
+# Whose archive it is: an account or a room. Without an address it has been removed or erased, its rows go
+# step by step, and who gets the address next has another number. `indexed` is the last id that full-text
+# search knows; its own table is made by the migration, because it differs between databases.
+archive_owner = Table(
+    "archive_owner",
+    metadata,
+    Column("id", _Number, Identity(), primary_key=True),
+    Column("address", _Address, unique=True),
+    Column("indexed", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# `conversation` is a number made of owner and peer: an index of it has entries of half the size, and
+# another conversation that has the same number by chance is told apart by the other columns.
+archive = Table(
+    "archive",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=False),
+    Column("owner", _Number, nullable=False),
+    Column("conversation", Integer, nullable=False),
+    Column("peer", _Address, nullable=False),
+    Column("resource", _Address),
+    Column("outgoing", Boolean, nullable=False),
+    Column("origin", Text),
+    Column("body", Text),
+    Column("xml", Text, nullable=False),
+    Index(None, "owner", "id"),
+    Index(None, "conversation", "id"),
+)
+
+# Conversations that were erased, as far as `through`, and whose rows are not all gone yet.
+archive_erasure = Table(
+    "archive_erasure",
+    metadata,
+    Column("owner", _Number, primary_key=True, autoincrement=False),
+    Column("peer", _Address, primary_key=True),
+    Column("conversation", Integer, nullable=False),
+    Column("through", BigInteger, nullable=False),
+)
+
+archive_preferences = Table(
+    "archive_preferences",
+    metadata,
+    _account_number(),
+    Column("fallback", Text, nullable=False),
+    Column("always", Text, nullable=False),
+    Column("never", Text, nullable=False),
 )

@@ -1,16 +1,18 @@
 """What a login needs, in one round trip to a reader's thread."""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, Table, bindparam, cast, func, select
 
 from commonroom.protocol.jid import JID
 from commonroom.storage.accounts import ACCOUNT_COLUMNS, to_account
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
-from commonroom.storage.offline import OfflineReading
-from commonroom.storage.records import StoredUser
+from commonroom.storage.records import OfflineUsage, StoredUser
 from commonroom.storage.roster import RosterReading
 from commonroom.storage.statements import Query
 from commonroom.storage.tables import account as table
+from commonroom.storage.tables import offline_message, push_service, roster
+
+_FACTS = len(ACCOUNT_COLUMNS)
 
 
 class SqlUserLoader:
@@ -18,25 +20,42 @@ class SqlUserLoader:
 
     def __init__(self, database: Database) -> None:
         self._reader = database.reader
-        self._account = database.statement(
-            select(*ACCOUNT_COLUMNS).where(table.c.jid == bindparam("account"))
+        self._user = database.statement(
+            select(
+                *ACCOUNT_COLUMNS,
+                _of_account(roster, roster.c.complete_from),
+                _of_account(offline_message, func.count()),
+                _of_account(
+                    offline_message, cast(func.coalesce(func.sum(offline_message.c.size), 0), BigInteger)
+                ),
+                _of_account(push_service, func.count()),
+            ).where(table.c.jid == bindparam("account"))
         )
         self._roster = RosterReading(database)
-        self._offline = OfflineReading(database)
 
     async def load_user(self, account: JID) -> StoredUser:
-        """Read it all as it was at one moment."""
+        """Read it all as it was at one moment.
+
+        Few statements: at each, the loop's thread and the reader's may have to wait for each other.
+        """
+        _, items = self._roster.queries(account)
 
         def load(connection: Connection) -> StoredUser:
-            accounts, usage, complete_from, items = connection.rows_of(
-                Query(self._account, {"account": account}),
-                self._offline.query(account),
-                *self._roster.queries(account),
-            )
-            if not accounts:
+            users, contacts = connection.rows_of(Query(self._user, {"account": account}), items)
+            if not users:
                 return StoredUser()
+            complete_from, count, size, pushes = users[0][-4:]
+            removed = [] if complete_from is None else [(complete_from,)]
             return StoredUser(
-                to_account(accounts[0]), self._roster.roster(complete_from, items), self._offline.usage(usage)
+                to_account(users[0][:-4]),
+                self._roster.roster(removed, contacts),
+                OfflineUsage(count, size),
+                pushes=pushes > 0,
             )
 
         return await self._reader.read(load)
+
+
+def _of_account(owned: Table, value: ColumnElement[int]) -> ScalarSelect[int]:
+    """A value from another table's rows of the account that is read."""
+    return select(value).where(owned.c.account_id == table.c.id).scalar_subquery()

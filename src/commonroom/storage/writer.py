@@ -31,7 +31,7 @@ class Writer:
         self._committer = committer
         self._loop = loop
         self._commit_delay = commit_delay
-        self._appended = 0
+        self.appended = 0  # an attribute, because every message looks at it; see `Writes`
         self._settled = 0
         self._bytes = 0
         self._waiting: deque[tuple[int, int, Told]] = deque()
@@ -47,14 +47,9 @@ class Writer:
         self._thread.start()
 
     @property
-    def appended(self) -> int:
-        """How many writes there were so far."""
-        return self._appended
-
-    @property
     def behind(self) -> int:
         """How many of them still wait for the disk."""
-        return self._appended - self._settled
+        return self.appended - self._settled
 
     def append(self, statement: Statement, *rows: Parameters) -> None:
         """Run a statement for each row with the next commit; for all of them or for none."""
@@ -72,10 +67,10 @@ class Writer:
         """See `Writes`."""
         if since is None:
             since = self._settled
-        if self._settled == self._appended and not self._waiting:
-            told(self._failure(since, self._appended))
+        if self._settled == self.appended and not self._waiting:
+            told(self._failure(since, self.appended))
         else:
-            self._waiting.append((since, self._appended, told))
+            self._waiting.append((since, self.appended, told))
 
     async def flushed(self, since: int | None = None) -> None:
         """See `Writes`."""
@@ -96,11 +91,11 @@ class Writer:
         await flushed
 
     def _append(self, write: Write, size: int) -> None:
-        if self._appended - self._settled >= LARGEST_QUEUE or self._bytes >= LARGEST_QUEUE_BYTES:
+        if self.appended - self._settled >= LARGEST_QUEUE or self._bytes >= LARGEST_QUEUE_BYTES:
             raise StorageBusy(f"{self.behind} writes wait for the database")
         if self._closing.is_set():
             raise StorageError("the database is closed")
-        self._appended += 1
+        self.appended += 1
         self._bytes += size
         with self._wake:
             self._gathered.append(write)

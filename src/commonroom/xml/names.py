@@ -29,3 +29,23 @@ NS_REGISTER = "jabber:iq:register"
 
 # XEP-0030
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+
+# XEP-0085
+NS_CHAT_STATES = "http://jabber.org/protocol/chatstates"
+
+# XEP-0334
+NS_HINTS = "urn:xmpp:hints"
+
+# XEP-0045, XEP-0249
+NS_MUC_USER = "http://jabber.org/protocol/muc#user"
+NS_CONFERENCE = "jabber:x:conference"
+
+# XEP-0280, XEP-0352
+NS_CARBONS = "urn:xmpp:carbons:2"
+NS_CSI = "urn:xmpp:csi:0"
+
+# XEP-0313, XEP-0441
+NS_MAM = "urn:xmpp:mam:2"
+
+# XEP-0359
+NS_STANZA_IDS = "urn:xmpp:sid:0"

@@ -8,7 +8,7 @@ import pytest
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import SaslCondition
-from commonroom.protocol.sasl.negotiation import SaslNegotiation
+from commonroom.protocol.sasl.negotiation import SaslNegotiation, announcement
 from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_SASL, NS_SASL_CHANNEL_BINDING
@@ -315,7 +315,9 @@ def test_rfc6120_6_4_5_a_failed_attempt_may_be_followed_by_one_of_another_kind()
 
 
 def features(**context: Any) -> list[Element]:
-    return parse_fragment(f"<x>{Login(**context).negotiation.features()}</x>", NS_CLIENT).elements()
+    given = make_context(**context)
+    text = announcement(given.offered, given.channel_bindings)
+    return parse_fragment(f"<x>{text}</x>", NS_CLIENT).elements()
 
 
 def test_xep0440_3_types_are_not_announced_without_a_mechanism_that_binds():

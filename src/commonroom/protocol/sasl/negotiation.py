@@ -1,7 +1,7 @@
 """RFC 6120 §6.4, XEP-0440: the SASL elements of a stream, around one exchange after another."""
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -86,17 +86,6 @@ class SaslNegotiation:
         self._accept = accept
         self._mechanism = ""
         self._exchange: Exchange | None = None
-
-    def features(self) -> str:
-        """What the stream announces (RFC 6120 §6.4.1, XEP-0440 §2)."""
-        names = self._context.offered
-        mechanisms = "".join([f"<mechanism>{name}</mechanism>" for name in names])
-        text = f"<mechanisms xmlns='{NS_SASL}'>{mechanisms}</mechanisms>"
-        # Types without a mechanism that binds: a client has to suspect an attack (XEP-0440 §3, rule 5).
-        if any(name.endswith("-PLUS") for name in names):
-            types = "".join([f"<channel-binding type='{name}'/>" for name in self._context.channel_bindings])
-            text += f"<sasl-channel-binding xmlns='{NS_SASL_CHANNEL_BINDING}'>{types}</sasl-channel-binding>"
-        return text
 
     def receive(self, element: Element) -> None:
         """Take an element of the SASL namespace. Raises StreamError: no such element, or no tries left."""
@@ -197,6 +186,17 @@ class SaslNegotiation:
             return JID.of(username, self._context.domain)
         except InvalidJID:
             return None
+
+
+def announcement(names: Collection[str], channel_bindings: Collection[str]) -> str:
+    """What a stream announces of the mechanisms that it offers (RFC 6120 §6.4.1, XEP-0440 §2)."""
+    mechanisms = "".join([f"<mechanism>{name}</mechanism>" for name in names])
+    text = f"<mechanisms xmlns='{NS_SASL}'>{mechanisms}</mechanisms>"
+    # Types without a mechanism that binds: a client has to suspect an attack (XEP-0440 §3, rule 5).
+    if any(name.endswith("-PLUS") for name in names):
+        types = "".join([f"<channel-binding type='{name}'/>" for name in channel_bindings])
+        text += f"<sasl-channel-binding xmlns='{NS_SASL_CHANNEL_BINDING}'>{types}</sasl-channel-binding>"
+    return text
 
 
 def _base64(data: bytes) -> str:

@@ -1,0 +1,88 @@
+"""XEP-0198 §4: what a client that is gone may not have got goes to its user's others, or is kept, once."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from commonroom.core.local import LocalDomain
+from commonroom.core.router import Router
+from commonroom.core.session import Session
+from commonroom.core.user import User
+from commonroom.protocol.delay import delay
+from commonroom.protocol.errors import service_unavailable
+from commonroom.protocol.jid import JID
+from commonroom.protocol.stanza import Iq, Message, MessageType, Stanza
+
+
+class Redelivery:
+    """Delivers anew within `domains`; senders hear of what fails. `now` gives an aware datetime."""
+
+    def __init__(
+        self, router: Router, domains: Mapping[str, LocalDomain], now: Callable[[], datetime]
+    ) -> None:
+        self._router = router
+        self._domains = domains
+        self._now = now
+
+    def hand_on(self, session: Session) -> Awaitable[None] | None:
+        """Deal with the rest of a session's outbox, in order.
+
+        A client without XEP-0198 that took its leave has read what it was sent.
+        """
+        read = session.took_leave and session.management is None
+        waiting = []
+        for stanza in session.remaining():
+            if read and isinstance(stanza, Message):
+                stanza.arrive()
+            else:
+                work = self._stanza(stanza, session)
+                if work is not None:
+                    waiting.append(work)
+        return _all(waiting) if waiting else None
+
+    def _stanza(self, stanza: Stanza, session: Session) -> Awaitable[None] | None:
+        if isinstance(stanza, Message):
+            return self._message(stanza, session)
+        if isinstance(stanza, Iq) and stanza.is_request:
+            refusal = stanza.refused(service_unavailable())
+            return None if refusal is None or refusal.to is None else self._router.route(refusal)
+        return None
+
+    def _message(self, message: Message, session: Session) -> Awaitable[None] | None:
+        if message.arrived or any(_has_it(other, message) for other in message.delivered):
+            return None
+        if session in message.delivered:
+            again = self._again(message, session.user)
+            domain = self._domains[session.user.jid.domain]
+            return self._router.settle(again, partial(domain.give, again, session.user))
+        if message.held is not None:  # one that waited before, and was sent to this session alone
+            message.held.missed()
+        return None
+
+    def _again(self, message: Message, user: User) -> Message:
+        """As it was, but for whoever is there now, and with a note of the delay (XEP-0198 §4)."""
+        to = user.jid if message.type in (MessageType.CHAT, MessageType.NORMAL) else message.to
+        note = delay(JID.of(None, user.jid.domain), self._now(), "The first delivery failed")
+        again = Message(
+            message.type,
+            to,
+            message.sender,
+            message.id,
+            [*message.children, note],
+            message.lang,
+            message.extra,
+        )
+        again.held = message.held
+        if message.archive_id is not None:
+            again.file_under(user.jid, message.archive_id)
+        return again
+
+
+def _has_it(other: object, message: Message) -> bool:
+    """Whether another session may still acknowledge it."""
+    return isinstance(other, Session) and not other.closed
+
+
+async def _all(waiting: Sequence[Awaitable[None]]) -> None:
+    for work in waiting:
+        await work

@@ -1,0 +1,63 @@
+"""Whether messages that were written to a client without XEP-0198 arrived: its stream must live on."""
+
+from collections.abc import Callable
+
+from commonroom.core.questions import NoAnswer, Questions, Timer
+from commonroom.core.session import Session
+from commonroom.protocol.errors import StanzaError
+from commonroom.protocol.stanza import Iq
+
+# Seconds: how often clients are looked at that got messages, and within which one that is asked answers.
+EVERY = 15.0
+PATIENCE = 30.0
+
+
+class SignsOfLife:
+    """The sessions with messages in their outbox. Nothing runs while there are none."""
+
+    def __init__(self, questions: Questions, later: Callable[[float, Callable[[], None]], Timer]) -> None:
+        self._questions = questions
+        self._later = later
+        self._unsure: set[Session] = set()
+        self._asked: dict[Session, int] = {}  # up to which message of its outbox
+        self._runs = False
+
+    def expect(self, session: Session) -> None:
+        """It was sent a message; its client will show that it lives, or be asked."""
+        self._unsure.add(session)
+        if not self._runs:
+            self._runs = True
+            self._later(EVERY, self._look)
+
+    def ask(self, session: Session, then: Callable[[], None] | None = None) -> None:
+        """Ask now; `then` is called when there was an answer, or time enough for one, unless it left."""
+        outbox = session.outbox
+        through = 0 if outbox is None else outbox.sent
+        self._asked[session] = through
+
+        def answered(answer: Iq | NoAnswer) -> None:
+            if answer is NoAnswer.CLOSED:
+                return
+            if answer is not NoAnswer.SILENT and session.outbox is outbox and session.management is None:
+                session.confirm(through)
+            if then is not None:
+                then()
+
+        try:
+            self._questions.ask_whether_alive(session, answered, PATIENCE)
+        except StanzaError:  # it owes us too many answers already
+            self._asked.pop(session, None)
+
+    def _look(self) -> None:
+        """Whoever is silent is not asked again: sooner or later its connection ends."""
+        self._runs = False
+        for session in tuple(self._unsure):
+            outbox = session.outbox
+            if session.closed or session.management is not None or not outbox:
+                self._unsure.discard(session)
+                self._asked.pop(session, None)
+            elif outbox.confirmed >= self._asked.get(session, 0):
+                self.ask(session)
+        if self._unsure:
+            self._runs = True
+            self._later(EVERY, self._look)

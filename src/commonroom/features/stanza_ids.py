@@ -1,0 +1,43 @@
+"""XEP-0359: Unique and Stable Stanza IDs: nobody gives messages our ids."""
+
+from functools import partial
+
+from commonroom.core.feature import Feature, Xep, on_message
+from commonroom.core.message import Received, Sent
+from commonroom.core.user import User
+from commonroom.protocol.stanza import Message
+from commonroom.protocol.stanza_ids import claims_id_by
+from commonroom.xml.names import NS_STANZA_IDS
+
+
+class StanzaIds(Feature):
+    """Strips ids that claim to be given by our domains or their accounts (XEP-0359 §3, rule 2).
+
+    Those that others give, and the origin-id, stay (rule 3). The archive gives ours.
+    """
+
+    xep = Xep("0359", "0.7.0")
+    disco = (NS_STANZA_IDS,)
+    account_disco = (NS_STANZA_IDS,)
+
+    def __init__(self, domains: frozenset[str]) -> None:
+        self._domains = domains
+        self._is_forged = partial(claims_id_by, domains=domains)
+
+    @on_message(Sent.LIMIT)
+    def strip_sent(self, message: Message, user: User) -> None:
+        """Before anybody keeps or copies the message."""
+        self._strip(message)
+
+    @on_message(Received.BLOCK)
+    def strip_received(self, message: Message, user: User) -> None:
+        """What comes from elsewhere; our own users' messages were looked at when they were sent."""
+        sender = message.sender
+        if sender is None or sender.domain not in self._domains:
+            self._strip(message)
+
+    def _strip(self, message: Message) -> None:
+        for child in message.children:  # nearly never there, so no list is made to find out
+            if not isinstance(child, str) and child.namespace == NS_STANZA_IDS:
+                message.remove(self._is_forged)
+                return

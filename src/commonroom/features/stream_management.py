@@ -1,0 +1,141 @@
+"""XEP-0198: Stream Management: what a client is told of its stanzas, and what it tells of ours."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from commonroom.core.feature import Feature, Xep, on_element, on_session
+from commonroom.core.moments import Moment
+from commonroom.core.session import Management, Session
+from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, unexpected_request
+from commonroom.protocol.stream_management import (
+    FEATURE,
+    NS_SM,
+    REQUEST,
+    WRAP,
+    answer,
+    counted_too_many,
+    enabled,
+    failed,
+    read_count,
+    read_enable,
+)
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import Writes
+from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.serializer import serialize
+
+
+class Terms(NamedTuple):
+    """What clients get: `longest` is the seconds within which they may resume; see `[stream_management]`."""
+
+    longest: int
+    stanzas: int
+    size: int
+
+
+class StreamManagement(Feature):
+    """Counts what a client sent as handled when all that it caused here is on disk.
+
+    `keep` and `forget` hear of sessions that can be resumed, and of their end.
+    """
+
+    xep = Xep("0198", "1.6.3")
+
+    def __init__(
+        self,
+        terms: Terms,
+        writes: Writes,
+        random_name: Callable[[], str],
+        keep: Callable[[str, Session], None],
+        forget: Callable[[Session], None],
+    ) -> None:
+        self._terms = terms
+        self._writes = writes
+        self._random_name = random_name
+        self._keep = keep
+        self._forget = forget
+        self._owes: dict[Session, bool] = {}  # who waits for an answer; True: and asked again meanwhile
+
+    def stream_features(self) -> tuple[Element, ...]:
+        """Announced with resource binding (XEP-0198 §2)."""
+        return (FEATURE,)
+
+    @on_element(NS_SM, "enable")
+    def enable(self, element: Element, session: Session) -> None:
+        """A client asks for it, once (XEP-0198 §3)."""
+        _check_is(session.management is None, "stream management is on already")
+        try:
+            told = self.turn_on(element, session)
+        except StanzaError as error:
+            told = failed(error)
+        session.write(serialize(told, NS_CLIENT))
+
+    def turn_on(self, element: Element, session: Session) -> Element:
+        """Count from now on; gives what to tell the client. Raises bad-request."""
+        wish = read_enable(element)
+        longest = min(wish.longest or self._terms.longest, self._terms.longest)
+        name = self._random_name() if wish.resume and longest else None
+        session.manage(Management(name, longest, self._terms.stanzas, self._terms.size, session.received))
+        if name is not None:
+            self._keep(name, session)
+        return enabled(name, longest)
+
+    @on_element(NS_SM, "resume")
+    def refuse_to_resume(self, element: Element, session: Session) -> None:
+        """Only instead of binding a resource (XEP-0198 §5)."""
+        session.write(serialize(failed(unexpected_request("a resource is bound already")), NS_CLIENT))
+
+    @on_element(NS_SM, "a")
+    def acknowledged(self, element: Element, session: Session) -> None:
+        """The client has handled so many (XEP-0198 §4)."""
+        management, outbox = session.management, session.outbox
+        _check_is(management is not None, "stream management is off")
+        assert management is not None
+        assert outbox is not None
+        try:
+            handled = read_count(element)
+        except StanzaError as error:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, error.text) from None
+        before = outbox.confirmed
+        through = before + (handled - before) % WRAP
+        if through > outbox.sent:
+            raise counted_too_many(handled, outbox.sent)
+        session.confirm(through)
+        management.asked = through > before and bool(outbox)
+        if management.asked:  # for those that were sent since it was asked
+            session.write(REQUEST)
+
+    @on_element(NS_SM, "r")
+    def asked(self, element: Element, session: Session) -> None:
+        """Answer when all that came before is handled, and on disk (XEP-0198 §4)."""
+        _check_is(session.management is not None, "stream management is off")
+        if session in self._owes:
+            self._owes[session] = True
+        elif session.is_waiting or self._writes.behind:
+            self._answer_later(session)
+        else:
+            session.write(answer(session.handled))
+
+    def _answer_later(self, session: Session) -> None:
+        self._owes[session] = False
+        session.after(self._answer(session, session.handled))
+
+    async def _answer(self, session: Session, handled: int) -> None:
+        with suppress(StorageError):  # those whose stanzas failed were told
+            await self._writes.flushed()
+        session.write(answer(handled))
+        if self._owes.pop(session) and not session.closed:
+            self._answer_later(session)
+
+    @on_session(Moment.CLOSED)
+    def left(self, session: Session) -> None:
+        """It cannot be resumed."""
+        self._forget(session)
+
+
+def _check_is(right: bool, text: str) -> None:
+    """Misuse ends the stream (XEP-0198 §3, §6)."""
+    if not right:
+        raise StreamError(StreamCondition.POLICY_VIOLATION, text)

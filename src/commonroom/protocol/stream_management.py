@@ -1,0 +1,96 @@
+"""XEP-0198: Stream Management: its elements, and how stanzas are counted."""
+
+from typing import NamedTuple
+
+from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, bad_request
+from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
+
+NS_SM = "urn:xmpp:sm:3"
+
+FEATURE = Element(NS_SM, "sm")
+REQUEST = f"<r xmlns='{NS_SM}'/>"
+
+# Counters are unsigned integers of 32 bits, and begin anew at zero (XEP-0198 §4).
+WRAP = 1 << 32
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class Enable(NamedTuple):
+    """What a client asks for (XEP-0198 §3); it will resume within `longest` seconds, if at all."""
+
+    resume: bool
+    longest: int | None
+
+
+class Resume(NamedTuple):
+    """Which stream a client wants back, and how many stanzas it got over it (XEP-0198 §5)."""
+
+    previous: str
+    handled: int
+
+
+def read_enable(element: Element) -> Enable:
+    """Raises bad-request."""
+    resume = _BOOLEANS.get(element.get("resume") or "false")
+    if resume is None:
+        raise bad_request("'resume' is true or false")
+    longest = element.get("max")
+    return Enable(resume, None if longest is None else max(1, _count(longest)))
+
+
+def read_resume(element: Element) -> Resume:
+    """Raises bad-request."""
+    previous = element.get("previd")
+    if not previous:
+        raise bad_request("'previd' names the stream to resume")
+    return Resume(previous, read_count(element))
+
+
+def read_count(element: Element) -> int:
+    """The `h` of <a/> or <resume/>. Raises bad-request."""
+    return _count(element.get("h") or "")
+
+
+def _count(text: str) -> int:
+    # The digits are counted first: int() of a long text takes long.
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) >= WRAP:
+        raise bad_request("a count is an integer of 32 bits")
+    return int(text)
+
+
+def answer(handled: int) -> str:
+    """Tell how many stanzas were handled (XEP-0198 §4)."""
+    return f"<a xmlns='{NS_SM}' h='{handled % WRAP}'/>"
+
+
+def enabled(name: str | None, longest: int, location: str | None = None) -> Element:
+    """Stream management is on (XEP-0198 §3); with a name, the stream can be resumed for `longest` seconds."""
+    if name is None:
+        return Element(NS_SM, "enabled")
+    attributes = {"id": name, "resume": "true", "max": str(longest)}
+    if location is not None:
+        attributes["location"] = location
+    return Element(NS_SM, "enabled", attributes)
+
+
+def resumed(name: str, handled: int) -> Element:
+    """The stream goes on (XEP-0198 §5)."""
+    return Element(NS_SM, "resumed", {"previd": name, "h": str(handled % WRAP)})
+
+
+def failed(error: StanzaError, handled: int | None = None) -> Element:
+    """Refuse <enable/> or <resume/> (XEP-0198 §6); `handled`, if the stream to resume is still remembered."""
+    [condition] = [child for child in error.element(NS_CLIENT).elements() if child.name != "text"][:1]
+    attributes = {} if handled is None else {"h": str(handled % WRAP)}
+    return Element(NS_SM, "failed", attributes, condition)
+
+
+def counted_too_many(handled: int, sent: int) -> StreamError:
+    """The peer acknowledges what it was never sent (XEP-0198 §6)."""
+    return StreamError(
+        StreamCondition.UNDEFINED_CONDITION,
+        f"You acknowledged {handled} stanzas, but I only sent you {sent} so far.",
+        Element(NS_SM, "handled-count-too-high", {"h": str(handled), "send-count": str(sent)}),
+    )
