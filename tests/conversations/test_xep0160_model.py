@@ -87,7 +87,9 @@ class Mailbox(RuleBasedStateMachine):
         ),
     )
     def change(self, data: st.DataObject, presence: str) -> None:
-        self.readers[data.draw(st.sampled_from(sorted(self.readers)))].client.send(presence)
+        reader = self.readers[data.draw(st.sampled_from(sorted(self.readers)))]
+        reader.read()  # whose stream lives on reads what came
+        reader.client.send(presence)
 
     @precondition(lambda self: self.readers)
     @rule(data=st.data())

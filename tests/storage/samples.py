@@ -12,7 +12,7 @@ JULIET = JID.parse("juliet@capulet.example")
 ROMEO = JID.parse("romeo@montague.example")
 NURSE = JID.parse("nurse@capulet.example")
 
-IDS = count(1)  # of stored messages
+IDS = count(1_700_000_000_000_000)  # of stored messages
 
 CREATED = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
 SHA1 = ScramKeys("SHA-1", b"salt", 4096, bytes(range(20)), bytes(range(20, 40)))

@@ -103,13 +103,12 @@ roster_item = Table(
 offline_message = Table(
     "offline_message",
     metadata,
-    Column("id", _Number, Identity(), primary_key=True),
+    Column("id", _Number, primary_key=True, autoincrement=False),  # from `Ids`
     _account_number(in_key=False),
     Column("stamp", BigInteger, nullable=False),
     Column("size", Integer, nullable=False),
     Column("xml", Text, nullable=False),
     Index(None, "account_id", "id", "size"),
-    sqlite_autoincrement=True,  # or a late `remove` could meet a new message under an old number
 )
 
 private_xml = Table(
@@ -177,7 +176,7 @@ archive = Table(
     Column("conversation", Integer, nullable=False),
     Column("peer", _Address, nullable=False),
     Column("resource", _Address),
-    Column("outgoing", Boolean, nullable=False),
+    Column("outgoing", Integer, nullable=False),
     Column("origin", Text),
     Column("body", Text),
     Column("xml", Text, nullable=False),

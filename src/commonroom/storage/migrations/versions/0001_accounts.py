@@ -81,14 +81,13 @@ def _rosters() -> None:
 def _messages() -> None:
     op.create_table(
         "offline_message",
-        Column("id", _NUMBER, Identity(), nullable=False),
+        Column("id", _NUMBER, autoincrement=False, nullable=False),
         Column("account_id", _NUMBER, nullable=False),
         Column("stamp", BigInteger, nullable=False),
         Column("size", Integer, nullable=False),
         Column("xml", Text, nullable=False),
         PrimaryKeyConstraint("id", name="pk_offline_message"),
         _belongs("offline_message"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_offline_message_account_id_id_size", "offline_message", ["account_id", "id", "size"])
 

@@ -1,0 +1,49 @@
+"""Short runs of the crash test itself, against ours."""
+
+import pytest
+
+from commonroom.xml.element import Element
+from crash.ledger import Key
+from crash.plan import Fault
+from crash.run import Options, Outcome, run
+from crash.servers.commonroom import CommonRoom, CommonRoomOnPostgres
+from crash.servers.server import Server
+from crash.table import as_text
+
+# What our server does not announce cannot be judged, and the run says so; the rest is judged in any case.
+pytestmark = pytest.mark.timeout(180)
+SWALLOWED = Key(0, 1)
+
+
+def played(kind: type[Server], options: Options) -> Outcome:
+    outcome = run(kind, options, print)
+    print(as_text(kind.__name__, outcome))
+    return outcome
+
+
+def swallow(_account: int, element: Element) -> bool:
+    """Lose one message, and every trace of it in archives."""
+    return element.name == "message" and f"{SWALLOWED.text}<" in repr(element)
+
+
+def test_a_message_that_is_swallowed_on_its_way_is_found():
+    outcome = played(CommonRoom, Options(kills=4, pairs=2, tamper=swallow))
+    verdict = outcome.verdict
+    assert SWALLOWED in outcome.ledger.records
+    assert SWALLOWED in verdict.keys["lost" if outcome.abilities.manages else "vanished"]
+    assert verdict.is_loss == outcome.abilities.manages
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "hardship"),
+    # With these seeds the server dies at every point of the commit and lives through its hardship.
+    [(CommonRoom, 115, Fault.DISK_FULL), (CommonRoomOnPostgres, 3, Fault.DATABASE_KILLED)],
+)
+def test_nothing_acknowledged_is_lost(kind, seed, hardship):
+    outcome = played(kind, Options(kills=4, pairs=4, seed=seed))
+    verdict = outcome.verdict
+    assert verdict.sent > 50
+    assert bool(verdict.acknowledged) == outcome.abilities.manages
+    assert outcome.faults[hardship] == 1
+    assert not verdict.is_loss
+    assert verdict.is_flawless
