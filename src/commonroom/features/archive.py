@@ -52,7 +52,7 @@ class Archive(Feature):
     def keep_sent(self, message: Message, user: User) -> None:
         """In the sender's archive, who finds the id there and on carbons (XEP-0313 §3.5)."""
         assert message.to is not None
-        if is_content(message) and self._is_wanted(user, message.to):
+        if self._is_wanted(user, message.to) and is_content(message):
             message.sent_id = self._keep(message, user, message.to, outgoing=True)
 
     @on_message(Received.ARCHIVE)
@@ -61,7 +61,7 @@ class Archive(Feature):
         sender = message.sender or user.jid
         if sender.bare == user.jid and message.sent_id is not None:
             message.file_under(user.jid, message.sent_id)
-        elif is_content(message) and not _is_refused(message, user) and self._is_wanted(user, sender):
+        elif self._is_wanted(user, sender) and is_content(message) and not _is_refused(message, user):
             message.file_under(user.jid, self._keep(message, user, sender, outgoing=False))
 
     def _keep(self, message: Message, user: User, peer: JID, outgoing: bool) -> str:
@@ -106,16 +106,16 @@ def is_content(message: Message) -> bool:
             is_refused = is_refused or child.name in ("no-store", "no-permanent-store")
         elif namespace == NS_RETRACT and child.name == "retract":
             return kind in _CONVERSATION
-        elif kind in _CONVERSATION and (namespace in CONTENT or _is_invitation(child)):
+        elif kind in _CONVERSATION and (
+            namespace in CONTENT or (namespace == NS_MUC_USER and _is_invitation(child))
+        ):
             is_worth = True
     return is_worth and not is_refused
 
 
 def _is_invitation(child: Element) -> bool:
     """A room brought it (XEP-0045 §7.8.2)."""
-    return child.namespace == NS_MUC_USER and (
-        child.child(NS_MUC_USER, "invite") is not None or child.child(NS_MUC_USER, "decline") is not None
-    )
+    return child.child(NS_MUC_USER, "invite") is not None or child.child(NS_MUC_USER, "decline") is not None
 
 
 def _is_refused(message: Message, user: User) -> bool:

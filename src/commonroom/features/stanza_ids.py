@@ -38,6 +38,7 @@ class StanzaIds(Feature):
 
     def _strip(self, message: Message) -> None:
         for child in message.children:  # nearly never there, so no list is made to find out
-            if not isinstance(child, str) and child.namespace == NS_STANZA_IDS:
+            # An origin-id is nearly always there, so it must not look like one to strip.
+            if not isinstance(child, str) and child.name == "stanza-id" and child.namespace == NS_STANZA_IDS:
                 message.remove(self._is_forged)
                 return
