@@ -21,6 +21,7 @@ class Count(NamedTuple):
     received: int
     errors: int
     in_flight: int
+    results: int
     p50: float | None
     p99: float | None
     longest: float | None
@@ -81,6 +82,14 @@ class Generator:
         """What `update` sends."""
         self._count(f"presence {template}")
 
+    def query(self, template: str) -> None:
+        """What `pages` sends."""
+        self._count(f"query {template}")
+
+    def manage(self) -> None:
+        """Who logs in from now on turns on stream management."""
+        self._count("manage")
+
     def login(self, count: int, window: int = 8, first: int = 0) -> LoggedIn:
         """Log in; raises LoadFailed if one of them cannot."""
         result = LoggedIn(**self._ask(f"login {first} {count} {window}"))
@@ -107,6 +116,14 @@ class Generator:
     def update(self, sender: int, first: int, count: int) -> None:
         """One changes presence again and again; each time all others get a copy first."""
         self._count(f"update {sender} {first} {count}")
+
+    def pages(self, first: int, count: int) -> None:
+        """So many clients ask for a page of their archive, again and again."""
+        self._count(f"pages {first} {count}")
+
+    def last(self) -> str:
+        """The id of the last message on the last page."""
+        return str(self._ask("last")["last"])
 
     def count(self) -> Count:
         """What has happened so far."""

@@ -54,12 +54,14 @@ METHOD = """\
 - **The same for all**: certificate (ECDSA P-256, self-signed), TLS 1.3, accounts with one password and
   SCRAM keys of 4,096 iterations, rosters; limits on rates and connections are off, logs are on, and each
   has about the features that ours has. jabberd2 keeps passwords in the clear, and knows no SCRAM.
+- **Only what a table is about**: no message is archived, and no client acknowledges any (XEP-0198), except
+  in the tables that say so.
 - **Tuned** means: Prosody with `gc = { mode = "generational" }`, ejabberd with `+sbwt none`, without
   modules that ours has no counterpart of. They are Debian's packages, and ours runs on Debian's Python.
 - **The floor** is a relay in C that knows TLS and nothing of XMPP.
 
 ```
-make bench                                    # everything, then this page; nearly an hour
+make bench                                    # everything, then this page; more than an hour
 make bench ARGS="chat --rounds 5"             # one scenario; with --record it gets onto this page
 make bench ARGS="churn --sessions 20000"      # a shorter day
 make bench ARGS="idle --cases '1,000 clients'"

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.generator import Generator
-from bench.limits import raise_open_files
+from bench.limits import memory_disk, raise_open_files
 from bench.meter import Meter, Probe
 from bench.native import Programs, build
 from bench.servers.catalog import maker
 from bench.servers.commonroom import Installation
 from bench.servers.server import Server
-from bench.site import DOMAIN, PASSWORD, Population, make_site
+from bench.site import DOMAIN, NO_EXTRAS, PASSWORD, Extras, Population, make_site
 
 Say = Callable[[str], None]
+ROOM = 1 << 30  # bytes for the files of all servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +59,35 @@ class Run:
         self._counter = 0
 
     @contextmanager
-    def servers(self, population: Population, names: Sequence[str] | None = None) -> Iterator[list[Server]]:
-        """Servers with these people, prepared and started; stopped at the end."""
+    def servers(
+        self,
+        population: Population,
+        names: Sequence[str] | None = None,
+        extras: Extras = NO_EXTRAS,
+        in_memory: bool = False,
+    ) -> Iterator[list[Server]]:
+        """Servers with these people, prepared and started; stopped at the end.
+
+        `in_memory`: no write waits for a disk, if there is room for their files.
+        """
         with ExitStack() as stack:
-            servers = [self.prepared(name, population) for name in (self.names if names is None else names)]
+            chosen = self.names if names is None else names
+            folder = stack.enter_context(_folder(memory_disk(ROOM))) if in_memory else self._folder
+            servers = [self.prepared(name, population, extras, folder) for name in chosen]
             for server in servers:
                 self.say(f"starting {server.name}")
                 stack.callback(server.stop)
                 server.start()
             yield servers
 
-    def prepared(self, name: str, population: Population) -> Server:
+    def prepared(
+        self, name: str, population: Population, extras: Extras = NO_EXTRAS, inside: Path | None = None
+    ) -> Server:
         """A server in a folder of its own, not started."""
         self._counter += 1
-        folder = self._folder / f"{self._counter}-{name.partition('@')[0]}"
+        folder = (inside or self._folder) / f"{self._counter}-{name.partition('@')[0]}"
         folder.mkdir()
-        site = make_site(folder, population)
+        site = make_site(folder, population, extras)
         server = maker(name, self.programs, self._ours)(name, folder, site, self.cores.server)
         self.say(f"preparing {name}: {population.accounts} accounts")
         server.prepare()
@@ -110,10 +124,17 @@ def new_run(names: Sequence[str], ours: Installation, say: Say) -> Iterator[Run]
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores.generator})
     raise_open_files()
-    with tempfile.TemporaryDirectory(prefix="commonroom-bench-") as folder:
-        run = Run(build(Path(folder)), cores, Path(folder), names, ours, say)
+    with _folder() as folder:
+        run = Run(build(folder), cores, folder, names, ours, say)
         try:
             yield run
         finally:
             run.probe.close()
             os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def _folder(where: Path | None = None) -> Iterator[Path]:
+    """Is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="commonroom-bench-", dir=where) as folder:
+        yield Path(folder)

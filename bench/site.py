@@ -64,6 +64,16 @@ class Population:
         return f"u{number}@{DOMAIN}"
 
 
+class Extras(NamedTuple):
+    """What is off unless a scenario is about it."""
+
+    managed: bool = False  # clients may turn on stream management (XEP-0198)
+    archived: bool = False  # every message is archived for both sides (XEP-0313)
+
+
+NO_EXTRAS = Extras()
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The files and people of a run."""
@@ -71,11 +81,12 @@ class Site:
     certificate: Path
     key: Path
     population: Population
+    extras: Extras = NO_EXTRAS
 
 
-def make_site(folder: Path, population: Population) -> Site:
+def make_site(folder: Path, population: Population, extras: Extras = NO_EXTRAS) -> Site:
     """With a self-signed certificate (ECDSA P-256) for the domain."""
-    site = Site(folder / "certificate.pem", folder / "key.pem", population)
+    site = Site(folder / "certificate.pem", folder / "key.pem", population, extras)
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
     now = datetime.now(UTC)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.results import Cases, Spread
 from bench.scenarios.scenario import Figure, Scenario
-from bench.servers.catalog import OURS, PEERS, label
+from bench.servers.catalog import COMPARED, OURS, label
 
 
 def number(value: float, digits: int) -> str:
@@ -20,7 +20,7 @@ def cell(spread: Spread, digits: int) -> str:
 
 def best_peer(servers: dict[str, dict[str, Spread]], key: str) -> str | None:
     """The tuned peer with the lowest median."""
-    peers = [name for name in PEERS if key in servers.get(name, {})]
+    peers = [name for name in COMPARED if key in servers.get(name, {})]
     return min(peers, key=lambda name: servers[name][key].median, default=None)
 
 

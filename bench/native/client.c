@@ -22,6 +22,11 @@
 /* Clients come from 127.0.0.1 and so many addresses after it: one has 28,000 ports for all that come and go. */
 #define SOURCES 16
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SM "urn:xmpp:sm:3"
+#define NS_SASL2 "urn:xmpp:sasl:2"
+#define NS_FAST "urn:xmpp:fast:0"
+#define TOKEN_START " token="
+#define INSTALLATION "d4565fa7-4d72-4749-b3d3-740edbf87770" /* each account has one client */
 
 struct options options;
 static SSL_CTX *context;
@@ -118,7 +123,9 @@ void client_connect(struct client *client, int number)
     client->number = number;
     client->began = now();
     client->failed = client->waits_for_room = client->needs_session = false;
-    client->matched = 0;
+    client->managed = false;
+    client->matched = client->asked_matched = 0;
+    client->handled = client->owed = client->unasked = 0;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0)
         die("socket: %s", strerror(errno));
@@ -268,9 +275,36 @@ static void begin(struct client *client)
         open_stream(client, options.transport == PLAIN ? AUTH_FEATURES : TLS_FEATURES);
 }
 
+/* XEP-0388, with resource binding (XEP-0386) in the same request, and a token, or the wish for one (XEP-0484). */
+static void authenticate_at_once(struct client *client)
+{
+    bool has_token = client->token[0];
+    char *data = has_token ? signed_token(client) : scram_first(client);
+    client->state = has_token ? SUCCESS : CHALLENGE;
+    say(client,
+        "<authenticate xmlns='" NS_SASL2 "' mechanism='%s'><initial-response>%s</initial-response><user-agent id='"
+        INSTALLATION "'><software>bench</software></user-agent><bind xmlns='urn:xmpp:bind:0'/>%s</authenticate>",
+        has_token ? "HT-SHA-256-NONE" : "SCRAM-SHA-1", data,
+        has_token ? "<fast xmlns='" NS_FAST "'/>"
+                  : "<request-token xmlns='" NS_FAST "' mechanism='HT-SHA-256-NONE'/>");
+    free(data);
+}
+
+/* Nothing else in this answer has an attribute of that name. */
+static void keep_token(struct client *client)
+{
+    const char *found = strstr(client->in.data, TOKEN_START);
+    if (found)
+        sscanf(found + strlen(TOKEN_START) + 1, "%255[^'\"]", client->token);
+}
+
 static void authenticate(struct client *client)
 {
     char *text, *data;
+    if (options.mechanism == FAST) {
+        authenticate_at_once(client);
+        return;
+    }
     if (options.mechanism == SASL_SCRAM_SHA_1) {
         data = scram_first(client);
         client->state = CHALLENGE;
@@ -296,7 +330,7 @@ static void respond(struct client *client)
         return;
     }
     client->state = SUCCESS;
-    say(client, "<response xmlns='" NS_SASL "'>%s</response>", data);
+    say(client, "<response xmlns='%s'>%s</response>", options.mechanism == FAST ? NS_SASL2 : NS_SASL, data);
     free(data);
 }
 
@@ -332,12 +366,29 @@ static const char *awaited(const struct client *client)
     case CHALLENGE:
         return "</challenge>";
     case SUCCESS:
-        return "<success";
+        return options.mechanism == FAST ? FEATURES_END : "<success";
     case PONG:
         return "<iq";
+    case ENABLED:
+        return "<enabled";
     default:
         return "</iq>";
     }
+}
+
+/* Last of all, so that what is counted from now on are messages. */
+static void enable(struct client *client)
+{
+    client->state = ENABLED;
+    say(client, "<enable xmlns='" NS_SM "' resume='true'/>");
+}
+
+static void end_login(struct client *client)
+{
+    client->managed = client->state == ENABLED;
+    client->owed = client->managed && strstr(client->in.data, ASKS) ? 1 : 0;
+    client->state = READY;
+    client_ready(client);
 }
 
 static void step(struct client *client)
@@ -357,7 +408,15 @@ static void step(struct client *client)
         respond(client);
         break;
     case SUCCESS:
-        open_stream(client, BIND_FEATURES);
+        if (options.mechanism == FAST) {
+            keep_token(client);
+            if (client->token[0])
+                ask_for_roster(client);
+            else
+                give_up(client, "it was given no token");
+        } else {
+            open_stream(client, BIND_FEATURES);
+        }
         break;
     case BIND_FEATURES:
         bind_resource(client);
@@ -371,16 +430,21 @@ static void step(struct client *client)
         client->state = PONG;
         say(client, "<presence/><iq type='get' id='ping' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", options.domain);
         break;
+    case PONG:
+        if (options.managed) {
+            enable(client);
+            break;
+        }
+        /* fall through */
     default:
-        client->state = READY;
-        client_ready(client);
+        end_login(client);
     }
 }
 
 static void negotiate(struct client *client, const char *data, size_t length)
 {
     append(&client->in, data, length);
-    if (strstr(client->in.data, "<failure") || strstr(client->in.data, "<stream:error") ||
+    if (strstr(client->in.data, "<failure") || strstr(client->in.data, "<failed") || strstr(client->in.data, "<stream:error") ||
         strstr(client->in.data, "='error'") || strstr(client->in.data, "=\"error\"")) {
         char reason[400];
         snprintf(reason, sizeof reason, "state %d: %s", client->state, client->in.data);

@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 enum transport { PLAIN, STARTTLS, DIRECT_TLS, RELAY, PLAIN_RELAY };
-enum mechanism { SASL_PLAIN, SASL_SCRAM_SHA_1 };
+/* FAST: by SASL2 with SCRAM-SHA-1 the first time, and by the token that was given then from there on. */
+enum mechanism { SASL_PLAIN, SASL_SCRAM_SHA_1, FAST };
 
 /* What it waits for. */
 enum state {
@@ -24,6 +25,7 @@ enum state {
     SESSION,
     ROSTER,
     PONG,
+    ENABLED,
     READY
 };
 
@@ -32,6 +34,7 @@ struct options {
     int port;
     enum transport transport;
     enum mechanism mechanism;
+    bool managed; /* turn on stream management (XEP-0198) when logged in */
 };
 
 struct buffer {
@@ -65,6 +68,12 @@ struct client {
     char nonce[32];
     struct stanza stanza;
     struct times sent;
+    char token[256]; /* XEP-0484; empty: there is none */
+    /* XEP-0198, if it is on. Only messages are counted: nothing else comes to a client that has logged in. */
+    bool managed;
+    size_t asked_matched;
+    long handled, owed; /* messages that came; how many answers the server waits for */
+    int unasked;        /* stanzas sent since it asked the server */
 };
 
 extern struct options options;
@@ -77,6 +86,7 @@ void append(struct buffer *buffer, const char *data, size_t length);
 /* Make an encoded stanza from a template: @TO@ is replaced, each @ID@ becomes a slot of ten digits. */
 void encode(struct stanza *stanza, const char *template, const char *to);
 #define SLOT_DIGITS 10
+#define ASKS "<r " /* how a server asks for an acknowledgement (XEP-0198) */
 
 /* `poller` is the epoll descriptor that all clients are registered with. */
 void clients_begin(int poller);
@@ -93,6 +103,8 @@ void client_received(struct client *client, const char *data, size_t length);
 /* SCRAM-SHA-1: the answer to a server's first message, in base 64; NULL if that cannot be understood. */
 char *scram_first(struct client *client);
 char *scram_final(struct client *client, const char *challenge, size_t length);
+/* HT-SHA-256-NONE: the only message, in base 64. */
+char *signed_token(struct client *client);
 char *to_base64(const void *data, size_t length);
 
 #endif

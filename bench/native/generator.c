@@ -1,13 +1,16 @@
 /* The load generator: one line in says what to do, one line of JSON out says how it went.
 
-   generator HOST PORT plain|starttls|direct|relay|plain-relay PLAIN|SCRAM-SHA-1 DOMAIN PASSWORD
+   generator HOST PORT plain|starttls|direct|relay|plain-relay PLAIN|SCRAM-SHA-1|FAST DOMAIN PASSWORD
 
-   message TEMPLATE | presence TEMPLATE   what is sent; @TO@ and @ID@ are filled in
+   message TEMPLATE | presence TEMPLATE | query TEMPLATE      what is sent; @TO@ and @ID@ are filled in
+   manage                                 who logs in from now on turns on stream management (XEP-0198)
    login FIRST COUNT WINDOW               clients FIRST and so on log in, WINDOW of them at the same time
    logout FIRST COUNT | drop FIRST COUNT  they close their streams, or only their sockets
    chat FIRST PAIRS IN_FLIGHT             from FIRST on, which is even: 2n and 2n + 1 answer each other's messages
    rate PAIRS PER_SECOND                  messages at a fixed rate, whatever comes back
    update SENDER FIRST COUNT              SENDER changes presence when all others of these have the last one
+   pages FIRST COUNT                      each asks for a page of its archive when it has the one before
+   last                                   the id of the last message on the last page
    count | reset                          what was sent and received; reset begins new latencies
    stop                                   nothing new is sent; answers when all has arrived, or after 5 s
    quit                                                                                                      */
@@ -32,7 +35,7 @@
 
 static struct client **clients;
 static int client_count;
-static char *message_template, *presence_template;
+static char *message_template, *presence_template, *query_template;
 static char timer; /* its address marks the timer's events */
 
 static struct {
@@ -133,8 +136,8 @@ static void begin_login(int first, int count, int window)
 
 static void report(void)
 {
-    printf("{\"time\": %.6f, \"sent\": %ld, \"received\": %ld, \"errors\": %ld, \"in_flight\": %ld", now(), load.sent,
-           load.received, load.errors, load.in_flight);
+    printf("{\"time\": %.6f, \"sent\": %ld, \"received\": %ld, \"errors\": %ld, \"in_flight\": %ld, "
+           "\"results\": %ld", now(), load.sent, load.received, load.errors, load.in_flight, load.results);
     print_latencies();
 }
 
@@ -158,6 +161,18 @@ static void do_command(char *line)
     } else if (!strncmp(line, "presence ", 9)) {
         presence_template = strdup(line + 9);
         report();
+    } else if (!strncmp(line, "query ", 6)) {
+        query_template = strdup(line + 6);
+        report();
+    } else if (!strcmp(line, "manage")) {
+        options.managed = true;
+        report();
+    } else if (sscanf(line, "pages %d %d", &a, &b) == 2) {
+        load_pages(a, b, query_template);
+        report();
+    } else if (!strcmp(line, "last")) {
+        printf("{\"last\": \"%s\"}\n", last_id);
+        fflush(stdout);
     } else if (sscanf(line, "login %d %d %d", &a, &b, &c) == 3) {
         begin_login(a, b, c);
     } else if (sscanf(line, "logout %d %d", &a, &b) == 2) {
@@ -270,6 +285,15 @@ static enum transport transport_named(const char *name)
     die("no such transport: %s", name);
 }
 
+static enum mechanism mechanism_named(const char *name)
+{
+    const char *names[] = {"PLAIN", "SCRAM-SHA-1", "FAST"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, names[i]))
+            return (enum mechanism)i;
+    die("no such mechanism: %s", name);
+}
+
 int main(int count, char **arguments)
 {
     if (count != 7)
@@ -279,7 +303,7 @@ int main(int count, char **arguments)
         .host = arguments[1],
         .port = atoi(arguments[2]),
         .transport = transport_named(arguments[3]),
-        .mechanism = strcmp(arguments[4], "PLAIN") ? SASL_SCRAM_SHA_1 : SASL_PLAIN,
+        .mechanism = mechanism_named(arguments[4]),
         .domain = arguments[5],
         .password = arguments[6],
     };

@@ -9,11 +9,18 @@
 
 #define MESSAGE_END "</message>"
 #define PRESENCE_START "<presence"
+#define PAGE_END "</iq>"
+#define RESULT_END "</forwarded>"
+#define LAST_START "<last>"
+#define REQUEST "<r xmlns='urn:xmpp:sm:3'/>"
+#define ASK_AFTER 10 /* stanzas, as clients do */
 #define STEP 1e-5 /* of the histogram, in seconds */
 #define STEPS 400000
 
 struct load load;
+char last_id[LAST_ID_SIZE];
 static const char *marker = MESSAGE_END;
+static struct buffer together; /* several go out in one write, as a client would send what it has */
 static unsigned histogram[STEPS];
 static long measured;
 static double update_began;
@@ -71,17 +78,35 @@ static void number(struct stanza *stanza)
         memcpy(stanza->text + stanza->slots[slot], digits + length - SLOT_DIGITS, SLOT_DIGITS);
 }
 
-/* Several stanzas go out in one write, as a client would send what it has. */
+/* Answer each <r/> of the server's (XEP-0198 §4). */
+static void acknowledge(struct client *client)
+{
+    char text[80];
+    int length = sprintf(text, "<a xmlns='urn:xmpp:sm:3' h='%ld'/>", client->handled);
+    for (; client->owed > 0; client->owed--)
+        append(&together, text, (size_t)length);
+}
+
+static void ask_now_and_then(struct client *client)
+{
+    if (++client->unasked < ASK_AFTER)
+        return;
+    append(&together, REQUEST, strlen(REQUEST));
+    client->unasked = 0;
+}
+
 static void send_stanzas(struct client *client, long count, double due)
 {
-    static struct buffer together;
-    struct client *peer = client_number(client->number ^ 1);
+    struct client *receiver = client_number(load.kind == PAGES ? client->number : client->number ^ 1);
     together.length = 0;
+    acknowledge(client);
     for (long i = 0; i < count; i++) {
         number(&client->stanza);
         append(&together, client->stanza.text, client->stanza.length);
+        if (client->managed)
+            ask_now_and_then(client);
         if (load.kind != PRESENCE)
-            remember(&peer->sent, due);
+            remember(&receiver->sent, due);
     }
     load.sent += count;
     client_write(client, together.data, together.length);
@@ -98,10 +123,11 @@ static void begin(enum kind kind, int first, int last)
 {
     long sequence = load.sequence;
     load = (struct load){.kind = kind, .first = first, .last = last, .sequence = sequence};
-    marker = kind == PRESENCE ? PRESENCE_START : MESSAGE_END;
+    marker = kind == PRESENCE ? PRESENCE_START : kind == PAGES ? PAGE_END : MESSAGE_END;
     for (int n = first; n < last; n++) {
         client_number(n)->matched = 0;
         client_number(n)->sent.count = 0;
+        client_number(n)->in.length = 0;
     }
     latency_reset();
 }
@@ -140,6 +166,17 @@ void load_presence(int sender, int first, int last, const char *template)
     update_presence();
 }
 
+/* Each asks for a page of its archive as soon as it has the page before. */
+void load_pages(int first, int count, const char *template)
+{
+    begin(PAGES, first, first + count);
+    load.in_flight = count;
+    for (int n = load.first; n < load.last; n++) {
+        encode(&client_number(n)->stanza, template, "");
+        send_stanzas(client_number(n), 1, now());
+    }
+}
+
 void load_tick(void)
 {
     if (load.kind != RATE || load.stopping)
@@ -157,10 +194,10 @@ void load_stop(void)
     load.stopping = true;
 }
 
-/* How many times the marker ends in these bytes; it may have begun in earlier ones. "<" is only its first. */
-static long count(struct client *client, const char *data, size_t length)
+/* How many times the marker ends in these bytes; `before` is how much of it earlier ones were. "<" is only its first. */
+static long count(size_t *before, const char *marker, const char *data, size_t length)
 {
-    size_t whole = strlen(marker), matched = client->matched;
+    size_t whole = strlen(marker), matched = *before;
     const char *end = data + length;
     long found = 0;
     for (const char *at = data; at < end;) {
@@ -181,7 +218,7 @@ static long count(struct client *client, const char *data, size_t length)
             at++;
         }
     }
-    client->matched = matched;
+    *before = matched;
     return found;
 }
 
@@ -193,6 +230,7 @@ static void answer(struct client *client, long arrived)
         if (!isnan(sent))
             latency_add(at - sent);
     }
+    client->handled += arrived;
     if (load.kind == CHAT && !load.stopping)
         send_stanzas(client, arrived, at);
     else
@@ -213,18 +251,56 @@ static void copy_arrived(struct client *client, long arrived)
         update_presence();
 }
 
-void client_received(struct client *client, const char *data, size_t length)
+static void read_page(struct client *client)
 {
-    if (load.kind == IDLE)
-        return;
-    long arrived = count(client, data, length);
+    const char *at = client->in.data, *last = strstr(at, LAST_START);
+    while ((at = strstr(at, RESULT_END))) {
+        load.results++;
+        at += strlen(RESULT_END);
+    }
+    last_id[0] = '\0';
+    if (last)
+        sscanf(last + strlen(LAST_START), "%127[^<]", last_id);
+    client->in.length = 0;
+}
+
+static void page_arrived(struct client *client)
+{
+    read_page(client);
+    latency_add(now() - recall(&client->sent));
+    if (load.stopping)
+        load.in_flight--;
+    else
+        send_stanzas(client, 1, now());
+}
+
+static void stanzas_arrived(struct client *client, const char *data, size_t length)
+{
+    long arrived = count(&client->matched, marker, data, length);
     if (memmem(data, length, "error", 5))
         load.errors++;
+    if (load.kind == PAGES)
+        append(&client->in, data, length);
     if (!arrived)
         return;
     load.received += arrived;
     if (load.kind == PRESENCE)
         copy_arrived(client, arrived);
+    else if (load.kind == PAGES)
+        page_arrived(client);
     else
         answer(client, arrived);
+}
+
+void client_received(struct client *client, const char *data, size_t length)
+{
+    if (client->managed)
+        client->owed += count(&client->asked_matched, ASKS, data, length);
+    if (load.kind != IDLE)
+        stanzas_arrived(client, data, length);
+    if (!client->owed)
+        return;
+    together.length = 0;
+    acknowledge(client);
+    client_write(client, together.data, together.length);
 }

@@ -4,7 +4,9 @@
 
 #include "client.h"
 
-enum kind { IDLE, CHAT, RATE, PRESENCE };
+#define LAST_ID_SIZE 128
+
+enum kind { IDLE, CHAT, RATE, PRESENCE, PAGES };
 
 struct load {
     enum kind kind;
@@ -15,6 +17,7 @@ struct load {
     double began;       /* RATE */
     long sent, received, errors;
     long in_flight;
+    long results;       /* PAGES: messages on them */
     long sequence;
 };
 
@@ -25,8 +28,12 @@ struct client *client_number(int number);
 void load_chat(int first, int pairs, int in_flight, const char *template);
 void load_rate(int pairs, long per_second, const char *template);
 void load_presence(int sender, int first, int last, const char *template);
+void load_pages(int first, int count, const char *template);
 void load_tick(void);
 void load_stop(void);
+
+/* The id of the last message on the page that came last (XEP-0059); empty if there was none. */
+extern char last_id[LAST_ID_SIZE];
 
 /* Latencies since the last reset: from when a stanza was due to when the last byte of it was there. */
 void latency_reset(void);

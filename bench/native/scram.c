@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INITIATOR "Initiator"
 #define SIZE SHA_DIGEST_LENGTH
 #define CLIENT_KEY "Client Key"
 
@@ -110,4 +111,13 @@ char *scram_final(struct client *client, const char *challenge, size_t length)
     free(encoded);
     free(answer);
     return result;
+}
+
+char *signed_token(struct client *client)
+{
+    unsigned char message[64 + SHA256_DIGEST_LENGTH];
+    int length = sprintf((char *)message, "u%d", client->number) + 1;
+    HMAC(EVP_sha256(), client->token, (int)strlen(client->token), (const unsigned char *)INITIATOR, strlen(INITIATOR),
+         message + length, NULL);
+    return to_base64(message, (size_t)length + SHA256_DIGEST_LENGTH);
 }

@@ -42,11 +42,12 @@ def _measure_over(
             for number in range(options.rounds):
                 for server, generator in zip(servers, generators, strict=True):
                     meter = run.meter(server, generator)
-                    figures = quietly(options, partial(_talk, meter, generator, in_flight, options))
+                    figures = quietly(options, partial(talk, meter, generator, in_flight, options))
                     yield Row(case, server.name, number, figures)
 
 
-def _talk(meter: Meter, generator: Generator, in_flight: int, options: Options) -> dict[str, float]:
+def talk(meter: Meter, generator: Generator, in_flight: int, options: Options) -> dict[str, float]:
+    """As fast as the server lets them, until `seconds` have passed."""
     generator.chat(PAIRS, in_flight)
     time.sleep(options.warm_up)
     generator.reset()

@@ -60,7 +60,7 @@ def _measure_steps(run: Run, names: Sequence[str], steps: Sequence[Step], number
             if step.clients > here:
                 _arrive(run, generators, FIRST + here, FIRST + step.clients)
                 here, waited = step.clients, 0
-            windows = _silence(run, servers, generators, step.seconds - waited)
+            windows = silence(run, servers, generators, step.seconds - waited)
             waited = step.seconds
             for server, first, window in zip(servers, before, windows, strict=True):
                 figures = _figures(first, server.processes.memory(), here, window)
@@ -74,9 +74,10 @@ def _arrive(run: Run, generators: Sequence[Generator], first: int, last: int) ->
             generator.login(min(AT_ONCE, last - begin), AT_A_TIME, begin)
 
 
-def _silence(
+def silence(
     run: Run, servers: Sequence[Server], generators: Sequence[Generator], seconds: float
 ) -> list[Window]:
+    """What each did in the meantime."""
     meters = [run.meter(server, generator) for server, generator in zip(servers, generators, strict=True)]
     for meter in meters:
         meter.begin()

@@ -29,12 +29,13 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
         for number in range(options.rounds):
             for server, generator in zip(servers, generators, strict=True):
                 meter = run.meter(server, generator)
-                figures = quietly(options, partial(_talk, meter, generator, options))
+                figures = quietly(options, partial(talk_at_rate, meter, generator, options, PER_SECOND))
                 yield Row(f"{PER_SECOND:,} messages/s", server.name, number, figures)
 
 
-def _talk(meter: Meter, generator: Generator, options: Options) -> dict[str, float]:
-    generator.rate(PAIRS, PER_SECOND)
+def talk_at_rate(meter: Meter, generator: Generator, options: Options, per_second: int) -> dict[str, float]:
+    """So many messages, whatever comes back."""
+    generator.rate(PAIRS, per_second)
     time.sleep(options.warm_up)
     generator.reset()
     before = generator.count()
@@ -43,13 +44,13 @@ def _talk(meter: Meter, generator: Generator, options: Options) -> dict[str, flo
     window = meter.end()
     after = generator.count()
     generator.stop()
-    per_second = (after.received - before.received) / (after.time - before.time)
+    arrived = (after.received - before.received) / (after.time - before.time)
     return {
         "p99_ms": 1000 * (after.p99 or 0),
         "p50_ms": 1000 * (after.p50 or 0),
         "longest_ms": 1000 * (after.longest or 0),
-        "cpu_us": 1e6 * window.cpu / (per_second * window.seconds),
-        "per_second": per_second,
+        "cpu_us": 1e6 * window.cpu / (arrived * window.seconds),
+        "per_second": arrived,
         **window.figures(),
     }
 

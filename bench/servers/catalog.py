@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from glob import glob
 from pathlib import Path
 
 from bench.native import Programs
@@ -19,6 +20,10 @@ FLOOR = "relay"
 ALL = (OURS, *PEERS, FLOOR)
 # As their packages come, not tuned.
 UNTUNED = ("prosody-default", "ejabberd-default")
+# Where they keep archives: the cheapest that each has, and a database like ours.
+CHEAPEST_ARCHIVES = ("prosody-files", "ejabberd-mnesia")
+SQLITE_ARCHIVES = ("prosody-sqlite", "ejabberd-sqlite")
+COMPARED = (*PEERS, *CHEAPEST_ARCHIVES, *SQLITE_ARCHIVES)
 
 LABELS = {
     "commonroom": "Common Room",
@@ -28,6 +33,10 @@ LABELS = {
     "relay": "relay in C",
     "prosody-default": "Prosody, not tuned",
     "ejabberd-default": "ejabberd, not tuned",
+    "prosody-files": "Prosody with files",
+    "ejabberd-mnesia": "ejabberd with Mnesia",
+    "prosody-sqlite": "Prosody on SQLite",
+    "ejabberd-sqlite": "ejabberd on SQLite",
 }
 
 # What tells that a peer is installed here.
@@ -35,6 +44,11 @@ PROGRAMS = {
     "jabberd2": "/usr/sbin/jabberd2-c2s",
     "prosody": "/usr/bin/prosody",
     "ejabberd": "/usr/sbin/ejabberdctl",
+}
+# And that it can use SQLite.
+LIBRARIES = {
+    "prosody-sqlite": "/usr/lib/*/lua/*/dbd/sqlite3.so",
+    "ejabberd-sqlite": "/usr/lib/erlang/lib/p1_sqlite3-*",
 }
 
 Make = Callable[[str, Path, Site, int], Server]
@@ -56,6 +70,10 @@ def maker(name: str, programs: Programs, ours: Installation) -> Make:
         "relay": partial(Relay, program=programs.relay),
         "prosody-default": partial(Prosody, tuned=False),
         "ejabberd-default": partial(Ejabberd, tuned=False),
+        "prosody-files": Prosody,
+        "ejabberd-mnesia": Ejabberd,
+        "prosody-sqlite": partial(Prosody, sqlite=True),
+        "ejabberd-sqlite": partial(Ejabberd, sqlite=True),
     }
     if name not in makers:
         raise ValueError(f"{name}: no such server; there are {', '.join(makers)}, and commonroom@FOLDER")
@@ -69,8 +87,8 @@ def _other(ours: Installation, folder: str, python: str = "") -> Installation:
 
 def is_installed(name: str) -> bool:
     """Whether it can be started here; ours and the floor always can."""
-    program = PROGRAMS.get(name.removesuffix("-default"))
-    return program is None or Path(program).exists()
+    program, library = PROGRAMS.get(name.partition("-")[0]), LIBRARIES.get(name)
+    return (program is None or Path(program).exists()) and (library is None or bool(glob(library)))
 
 
 def label(name: str) -> str:

@@ -36,6 +36,9 @@ bytes_per_second = "1 GiB"
 byte_burst = "1 GiB"
 stanzas_per_second = 1000000
 stanza_burst = 1000000
+
+[archive]
+default = "{archive}"
 """
 
 
@@ -81,7 +84,12 @@ class CommonRoom(Server):
 
     def prepare(self) -> None:
         text = CONFIGURATION.format(
-            domain=DOMAIN, certificate=self.site.certificate, key=self.site.key, host=HOST, **self.ports
+            domain=DOMAIN,
+            certificate=self.site.certificate,
+            key=self.site.key,
+            host=HOST,
+            archive="always" if self.site.extras.archived else "never",
+            **self.ports,
         )
         self._configuration = self.written("commonroom.toml", text)
         (self.folder / "state").mkdir(mode=0o700)

@@ -1,8 +1,10 @@
 """ejabberd from Debian's package, run by `erl` as its script does; without a node name, so without epmd."""
 
 import os
+import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from glob import glob
 from pathlib import Path
 
@@ -48,6 +50,19 @@ modules:
   mod_time: {{}}
   mod_version: {{}}
 """
+# Added to the list of modules, which stands last, where a scenario wants them.
+MANAGED = """  mod_stream_mgmt:
+    resend_on_timeout: if_offline
+    max_ack_queue: 5000
+"""
+ARCHIVE = """  mod_mam:
+    default: always
+"""
+SQLITE = """    db_type: sql
+sql_type: sqlite
+sql_database: "{database}"
+"""
+TABLES = Path("/usr/share/ejabberd/sql/lite.sql")
 
 # A term a line; read when the server has started, and written to its tables.
 LOAD = """
@@ -60,17 +75,24 @@ LOAD_SECONDS = 300
 
 
 class Ejabberd(Server):
-    """`tuned`: schedulers that have nothing to do sleep at once."""
+    """`tuned`: schedulers that have nothing to do sleep at once.
 
-    def __init__(self, name: str, folder: Path, site: Site, core: int, tuned: bool = True) -> None:
+    Its archive, if it has one, is in Mnesia unless `sqlite`.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, site: Site, core: int, tuned: bool = True, sqlite: bool = False
+    ) -> None:
         super().__init__(name, folder, site, core)
+        self._sqlite = sqlite
         self._tuning = NO_BUSY_WAIT if tuned else ()
         self._core = core
 
     def prepare(self) -> None:
         pem = self.written("site.pem", self.site.certificate.read_text() + self.site.key.read_text())
         (self.folder / "spool").mkdir()
-        self.written("ejabberd.yml", CONFIGURATION.format(domain=DOMAIN, pem=pem, host=HOST, **self.ports))
+        text = CONFIGURATION.format(domain=DOMAIN, pem=pem, host=HOST, **self.ports)
+        self.written("ejabberd.yml", text + self._extras())
         terms = self.written("terms", "\n".join(population_terms(self.site.population)))
         self._load(terms)
 
@@ -79,6 +101,18 @@ class Ejabberd(Server):
 
     def version(self) -> str:
         return f"ejabberd {package_version('ejabberd')}"
+
+    def _extras(self) -> str:
+        extras = self.site.extras
+        return MANAGED * extras.managed + (self._archive() if extras.archived else "")
+
+    def _archive(self) -> str:
+        if not self._sqlite:
+            return ARCHIVE
+        path = self.folder / "archive.sqlite"
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(TABLES.read_text())
+        return ARCHIVE + SQLITE.format(database=path)
 
     def _load(self, terms: Path) -> None:
         loading = Processes(self._core, self.folder / "load.log")

@@ -26,10 +26,19 @@ network_settings = {{ nagle = false }}
 authentication = "internal_hashed"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "offline", "posix",
-    "time", "version", "ping", "private", "lastactivity", "uptime",
+    "time", "version", "ping", "private", "lastactivity", "uptime",{modules}
 }}
 modules_disabled = {{ "s2s" }}
-VirtualHost "{domain}"
+{settings}VirtualHost "{domain}"
+"""
+# Added where a scenario wants them.
+MANAGED_MODULES = ' "smacks",'
+ARCHIVE_MODULES = ' "mam",'
+ARCHIVE = """default_archive_policy = true
+archive_expires_after = "never"
+"""
+SQLITE = """storage = {{ archive = "sql" }}
+sql = {{ driver = "SQLite3"; database = "{folder}/archive.sqlite" }}
 """
 
 ACCOUNT = """return {{
@@ -53,11 +62,17 @@ ROSTER = """return {{
 
 
 class Prosody(Server):
-    """`tuned`: with the generational collector, which its manual recommends to try."""
+    """`tuned`: with the generational collector, which its manual recommends to try.
 
-    def __init__(self, name: str, folder: Path, site: Site, core: int, tuned: bool = True) -> None:
+    Its archive, if it has one, is in files unless `sqlite`.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, site: Site, core: int, tuned: bool = True, sqlite: bool = False
+    ) -> None:
         super().__init__(name, folder, site, core)
         self._tuned = tuned
+        self._sqlite = sqlite
 
     def prepare(self) -> None:
         self._configuration = self.written(
@@ -69,6 +84,8 @@ class Prosody(Server):
                 domain=DOMAIN,
                 key=self.site.key,
                 certificate=self.site.certificate,
+                modules=self._modules(),
+                settings=self._settings(),
                 **self.ports,
             ),
         )
@@ -81,6 +98,15 @@ class Prosody(Server):
 
     def version(self) -> str:
         return f"Prosody {package_version('prosody')}"
+
+    def _modules(self) -> str:
+        extras = self.site.extras
+        return MANAGED_MODULES * extras.managed + ARCHIVE_MODULES * extras.archived
+
+    def _settings(self) -> str:
+        if not self.site.extras.archived:
+            return ""
+        return ARCHIVE + (SQLITE.format(folder=self.folder) if self._sqlite else "")
 
     def _write_accounts(self, folder: Path) -> None:
         folder.mkdir(parents=True)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from commonroom import __version__
+from commonroom.accounts.devices import Devices
 from commonroom.config import Settings
+from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
 from commonroom.core.iq import Route
@@ -19,6 +21,7 @@ from commonroom.features.archive import Archive
 from commonroom.features.archive_preferences import ArchivingPreferences
 from commonroom.features.archive_queries import ArchiveQueries, PageLengths
 from commonroom.features.carbons import Carbons
+from commonroom.features.client_access import ClientAccess
 from commonroom.features.client_state import ClientState
 from commonroom.features.contact import Contact
 from commonroom.features.delay import Postmarks
@@ -60,31 +63,26 @@ class Parts:
     next_id: Callable[[], int]
     find: Callable[[JID], User | None]
     route: Route
+    devices: Devices
+    clients: Clients
 
 
 def features(parts: Parts) -> list[Feature]:
     """Make them all."""
     settings, stores = parts.settings, parts.stores
     registration = settings.registration
-    quota = OfflineQuota(settings.offline.messages, settings.offline.bytes)
+    offline = _offline(parts)
     return [
         parts.subscriptions,
         RosterQueries(parts.rosters, parts.subscriptions, settings.roster),
         Delivery(),
         _stream_management(parts),
-        Offline(
-            stores.offline,
-            stores.writes,
-            parts.signs,
-            quota,
-            parts.mail_comes,
-            parts.next_id,
-            parts.around.now,
-        ),
+        offline,
         Postmarks(frozenset(settings.domains)),
-        *_archive(parts),
+        *_archive(parts, offline),
         Carbons(),
         ClientState(settings.client_state.stanzas),
+        ClientAccess(parts.devices, parts.clients),
         _push(parts),
         Disco(CAPS_NODE),
         Contact(asdict(settings.contact)),
@@ -96,6 +94,13 @@ def features(parts: Parts) -> list[Feature]:
         ClosedRegistration(registration.instructions, registration.password_page or ""),
         SessionEstablishment(),
     ]
+
+
+def _offline(parts: Parts) -> Offline:
+    stores, settings = parts.stores, parts.settings.offline
+    quota = OfflineQuota(settings.messages, settings.bytes)
+    now = parts.around.now
+    return Offline(stores.offline, stores.writes, parts.signs, quota, parts.mail_comes, parts.next_id, now)
 
 
 def _stream_management(parts: Parts) -> Feature:
@@ -118,7 +123,7 @@ def _push(parts: Parts) -> Push:
     return Push(stores.pushes, stores.offline, stores.writes, parts.questions, policy, outside)
 
 
-def _archive(parts: Parts) -> list[Feature]:
+def _archive(parts: Parts, offline: Offline) -> list[Feature]:
     """What is retracted is looked for before the retraction itself is archived."""
     settings, stores = parts.settings.archive, parts.stores
     default = ArchiveDefault(settings.default.value)
@@ -127,6 +132,6 @@ def _archive(parts: Parts) -> list[Feature]:
         StanzaIds(frozenset(parts.settings.domains)),
         Retraction(stores.archive, stores.writes, parts.around.now),
         Archive(stores.archive, parts.next_id, default),
-        ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths),
+        ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths, offline.read),
         ArchivingPreferences(stores.preferences, stores.writes, default, settings.rules),
     ]

@@ -36,7 +36,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         slept.append(seconds)
         await real(0)  # type: ignore[misc]  # the real one is a coroutine
 
-    monkeypatch.setattr(upkeep.asyncio, "sleep", sleep)
+    monkeypatch.setattr("commonroom.app.upkeep.asyncio.sleep", sleep)
     return slept
 
 

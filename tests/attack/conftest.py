@@ -24,6 +24,7 @@ STRICT: Tables = {
     "roster": {"items": 20, "groups_per_item": 4, "name_length": 64, "group_length": 64},
     "offline": {"messages": 8, "bytes": "64 KiB"},
     "private_storage": {"bytes": "16 KiB"},
+    "stream_management": {"stanzas": 200, "bytes": "1 MiB"},
 }
 # Short of time and of connections, and otherwise generous: rates and delays are not what is tested there.
 HASTY: Tables = {
@@ -39,6 +40,7 @@ HASTY: Tables = {
         "bytes_per_second": "64 MiB",
         "byte_burst": "64 MiB",
     },
+    "devices": {"token_lifetime": "1s"},
 }
 
 

@@ -79,7 +79,7 @@ def test_attack_forged_delay(server: Server):
 
 
 def test_attack_forged_archive_id(server: Server):
-    """An id that claims to be ours is stripped, all of them; somebody else's and the origin's are left alone."""
+    """An id that claims to be ours is stripped, all of them; somebody else's is left alone."""
     ours = [DOMAIN, DOMAIN.upper(), f"u1@{DOMAIN}", f"U1@{DOMAIN}/x", f"u0@{DOMAIN}", f"u3@{OTHER_DOMAIN}"]
     forged = "".join(f"<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='forged'/>" for by in ours)
     kept = "<stanza-id xmlns='urn:xmpp:sid:0' by='elsewhere.example' id='1'/>"

@@ -205,7 +205,8 @@ def test_rfc6120_13_12_stanzas_of_10000_bytes_must_be_possible() -> None:
         ),
         (
             "[archive]\npage = 20\nlargest_page = 10",
-            "archive.page: it is larger than archive.largest_page; write a smaller number (commonroom.toml:3)",
+            "archive.page: it is larger than archive.largest_page; write a smaller number "
+            "(commonroom.toml:3)",
         ),
         (
             '[tls.domains."example.net"]\ncertificate = "c"\nkey = "k"',

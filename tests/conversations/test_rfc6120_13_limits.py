@@ -6,7 +6,7 @@ from commonroom.config.schema import C2s
 from commonroom.core.questions import PER_SESSION
 from commonroom.core.session import HIGH_WATER, Session
 from commonroom.net.c2s import REST_AFTER
-from commonroom.net.connection import Pause
+from commonroom.net.limits import Pause
 from commonroom.protocol.jid import JID
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_PING, NS_ROSTER

@@ -390,7 +390,7 @@ class SlowArchive(MemoryArchiveStore):
         super().__init__(world.memory.writes.note)
         self.kept = world.memory.archive.kept
         self.gates: list[Gate] = []
-        self.now = self.most = 0
+        self.now = self.most = self.read = 0
         world.stores = replace(world.stores, archive=self)
         world.restart()
 
@@ -398,6 +398,7 @@ class SlowArchive(MemoryArchiveStore):
         self, owner: JID, wanted: ArchiveFilter, limit: int, backwards: bool = False
     ) -> ArchivePage:
         self.now += 1
+        self.read += 1
         self.most = max(self.most, self.now)
         self.gates.append(gate := Gate())
         await gate
@@ -427,11 +428,12 @@ def test_xep0313_4_a_client_that_left_keeps_nobody_waiting(world: World):
         client.send(query())
     world.turn()
     clients[0].cut()
-    clients[2].cut()
+    clients[2].cut()  # whose query waits
     while archive.gates:
         archive.gates.pop(0).is_open = True
         world.turn()
     assert "iq result q" in clients[1].told()
+    assert archive.read == 2
 
 
 def test_xep0313_4_3_1_the_lengths_are_options():

@@ -139,8 +139,10 @@ class World:
             ),
             tls=None,  # type: ignore[arg-type]  # connections here are a trusted proxy's
             accounts=keys,
+            devices=self.core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, lambda: self.seconds),
             sessions=self.core.sessions,
+            bind2=self.core.bind2,
             resumption=self.core.resumption,
             questions=self.core.questions,
             start=self.start,
@@ -266,6 +268,9 @@ class Client:
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self, reason: str) -> None:
+        self.cut()
 
     def pause(self, reason: object) -> None:
         self.paused.add(reason)

@@ -12,7 +12,10 @@ from typing import Any, cast
 
 import uvloop
 
-from commonroom.net.connection import Connection, ConnectionLimits
+from commonroom.config import ListenAddress
+from commonroom.net.connection import Connection
+from commonroom.net.limits import ConnectionLimits
+from commonroom.net.listener import Listener
 from commonroom.net.tls import TlsContexts
 
 Test = Callable[..., Coroutine[Any, Any, None]]
@@ -29,7 +32,10 @@ def new_runner() -> Iterator[tuple[asyncio.Runner, list[dict[str, Any]]]]:
         warnings.simplefilter("ignore", ResourceWarning)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.get_loop().set_exception_handler(lambda _, context: complaints.append(context))
-            yield runner, complaints
+            try:
+                yield runner, complaints
+            finally:
+                runner.run(stop_all())
 
 
 def expecting_bugs(count: int) -> Callable[[Test], Callable[..., None]]:
@@ -82,6 +88,17 @@ class Stream:
         self.events.append(f"lost: {reason}")
 
 
+running: list["Server"] = []
+
+
+async def stop_all() -> None:
+    """Uvloop would end what it owns; sockets are ours to close."""
+    for server in running:
+        server.stop()
+    running.clear()
+    await asyncio.sleep(0)
+
+
 class Server:
     """Connections that arrive on a port of the loopback."""
 
@@ -89,6 +106,7 @@ class Server:
         self.streams: list[Stream] = []
         self.connections: list[Connection] = []
         self.port = 0
+        self.listener: Listener
 
     @classmethod
     async def start(
@@ -108,9 +126,16 @@ class Server:
             server.connections.append(connection)
             return connection
 
-        listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
-        server.port = listening.sockets[0].getsockname()[1]
+        server.listener = Listener(ListenAddress("127.0.0.1", 0), protocol)
+        await server.listener.start()
+        server.port = server.listener.address.port
+        running.append(server)
         return server
+
+    def stop(self) -> None:
+        self.listener.stop()
+        for connection in self.connections:
+            connection.abort()
 
     async def stream(self) -> Stream:
         await until(lambda: self.streams)
@@ -188,8 +213,10 @@ class Peer(asyncio.Protocol):
 class ByHand:
     """A TLS client that decides what goes into one packet; its socket blocks."""
 
-    def __init__(self, server: Server) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", server.port), 3)
+    def __init__(self, end: Server | socket.socket) -> None:
+        if isinstance(end, Server):
+            end = socket.create_connection(("127.0.0.1", end.port), 3)
+        self.sock = end
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = client_context().wrap_bio(self.incoming, self.outgoing)
 

@@ -18,10 +18,12 @@ from scramp import ScramClient
 from commonroom.accounts.stored import StoredAccounts, new_account
 from commonroom.accounts.throttle import Throttle
 from commonroom.app import Surroundings, build_core, stream_settings
-from commonroom.config import KeyPair, Settings
+from commonroom.config import KeyPair, ListenAddress, Settings
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.net.certificates import create_self_signed
-from commonroom.net.connection import Connection, ConnectionLimits
+from commonroom.net.connection import Connection
+from commonroom.net.limits import ConnectionLimits
+from commonroom.net.listener import Listener
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.jid import JID
 from commonroom.storage.memory import Memory, memory_stores
@@ -90,6 +92,7 @@ class Server:
         } | limits
         self.port = 0
         self.talks: list[Talk] = []
+        self._connections: list[Connection] = []
 
     async def __aenter__(self) -> "Server":
         loop = asyncio.get_running_loop()
@@ -112,8 +115,10 @@ class Server:
             ClientLimits(**self._limits),
             self._contexts,
             StoredAccounts(core.users.account, off_loop, b"fake", 4096),
+            core.devices,
             Throttle(1.0, 30.0, loop.time),
             core.sessions,
+            core.bind2,
             core.resumption,
             core.questions,
             loop.create_task,
@@ -122,17 +127,22 @@ class Server:
             loop.time,
         )
         handler = partial(ClientConnection, service, True)
-        self._listening = await loop.create_server(
-            lambda: Connection(handler, ConnectionLimits(linger=0.5)), "127.0.0.1", 0
-        )
-        self.port = self._listening.sockets[0].getsockname()[1]
+        self._listening = Listener(ListenAddress("127.0.0.1", 0), partial(self._connection, handler))
+        await self._listening.start()
+        self.port = self._listening.address.port
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         for talk in self.talks:
             talk.close()
-        self._listening.close()
+        self._listening.stop()
+        for connection in self._connections:
+            connection.abort()
         await asyncio.sleep(0)
+
+    def _connection(self, handler: Callable[[], ClientConnection]) -> Connection:
+        self._connections.append(Connection(handler, ConnectionLimits(linger=0.5)))
+        return self._connections[-1]
 
 
 class Talk:

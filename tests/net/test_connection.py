@@ -13,7 +13,8 @@ from types import FrameType
 
 import pytest
 
-from commonroom.net.connection import Connection, ConnectionLimits, Pause
+from commonroom.net.connection import Connection
+from commonroom.net.limits import ConnectionLimits, Pause
 from commonroom.net.tls import TlsContexts, TlsEngine
 from tests.net.loopback import (
     Peer,
@@ -254,6 +255,21 @@ async def test_a_parked_connection_can_still_be_closed_readably() -> None:
     await until(lambda: stream.events == ["connected", "lost: closed"])  # as soon as all is read
 
 
+@pytest.mark.parametrize("paused", [False, True])
+@in_loop
+async def test_a_reset_is_found_behind_what_was_not_read(paused: bool) -> None:
+    server = await Server.start(stream=lambda: Stream(echo=False))
+    sock = plain_socket(server)
+    stream = await server.stream()
+    if paused:
+        stream.connection.pause()
+    sock.send(b"x" * 20_000)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+    await until(lambda: len(stream.events) > 1)
+    assert stream.events == ["connected", "lost: connection reset by peer"]
+
+
 # What it costs
 
 
@@ -287,7 +303,7 @@ async def test_a_message_costs_few_calls(contexts: TlsContexts) -> None:
     def count(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls
         if event in ("call", "c_call") and frame.f_code.co_filename.endswith(
-            ("net/connection.py", "net/tls.py")
+            ("net/connection.py", "net/channel.py", "net/sockets.py", "net/tls.py")
         ):
             calls += 1
 
@@ -319,7 +335,7 @@ async def come_and_go(server: Server, count: int) -> None:
 
 @in_loop
 async def test_a_thousand_connections_leave_nothing_behind(contexts: TlsContexts) -> None:
-    server = await Server.start(contexts=contexts)
+    server = await Server.start(ConnectionLimits(linger=0.2), contexts=contexts)
     await come_and_go(server, 100)
     tracemalloc.start()
     try:

@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from commonroom.net.connection import Connection, ConnectionLimits
+from commonroom.net.connection import Connection
+from commonroom.net.limits import ConnectionLimits
 from commonroom.net.tls import TlsContexts
 from tests.net.loopback import (
     ByHand,
@@ -39,6 +40,7 @@ async def test_what_is_not_tls_on_the_direct_tls_port_ends_the_connection(
 ) -> None:
     caplog.set_level(logging.INFO)
     server = await Server.start(contexts=contexts)
+    caplog.clear()
     peer = await Peer.connect(server)
     peer.transport.write(text)
     assert await peer.end() == alert
@@ -62,6 +64,7 @@ async def test_a_port_monitor_is_not_worth_a_line_in_the_log(
 ) -> None:
     caplog.set_level(logging.INFO)
     server = await Server.start(contexts=contexts)
+    caplog.clear()
     plain_socket(server).close()
     await until(lambda: server.connections and server.connections[0]._told_lost)
     assert caplog.records == []

@@ -2,14 +2,19 @@
 
 import asyncio
 import logging
+import os
+import resource
 import socket
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
 from commonroom.config import ListenAddress
-from commonroom.net.connection import SOCKET_OPTIONS, Connection, ConnectionLimits
-from commonroom.net.listener import Admission, Listener, ListenError, origin_of
+from commonroom.net.connection import Connection
+from commonroom.net.limits import ConnectionLimits
+from commonroom.net.listener import RECOVERY, Admission, Listener, ListenError, origin_of
+from commonroom.net.sockets import SOCKET_OPTIONS
 from tests.net.loopback import expecting_bugs, in_loop, until
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
@@ -71,6 +76,10 @@ async def said(sock: socket.socket) -> bytes:
         return b""
 
 
+def never() -> Connection:
+    raise AssertionError("nobody comes")
+
+
 # Where not to listen
 
 
@@ -78,13 +87,13 @@ async def said(sock: socket.socket) -> bytes:
 def test_what_is_not_encrypted_stays_on_this_machine(host: str) -> None:
     address = ListenAddress(host, 5222)
     with pytest.raises(ListenError, match="not encrypted") as error:
-        Listener(address, asyncio.Protocol, encrypted=False)
+        Listener(address, never, encrypted=False)
     assert str(error.value).startswith(f"{address}: ")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1"])
 def test_the_loopback_may_be_plain(host: str) -> None:
-    assert Listener(ListenAddress(host, 5222), asyncio.Protocol, encrypted=False).address.host == host
+    assert Listener(ListenAddress(host, 5222), never, encrypted=False).address.host == host
 
 
 @in_loop
@@ -134,7 +143,7 @@ async def test_peers_arrive_under_their_own_address(host: str, peers: list[str])
 async def test_dead_peers_are_found_by_the_system() -> None:
     house = await House().start()
     sock, _ = await house.visit()
-    accepted = house.present[0]._transport.get_extra_info("socket")
+    accepted = house.present[0]._socket
     for level, name, value in SOCKET_OPTIONS:
         assert accepted.getsockopt(level, getattr(socket, name)) == value
     sock.close()
@@ -231,6 +240,77 @@ async def test_the_count_survives_a_bug_when_a_connection_is_made() -> None:
         await asyncio.sleep(0.02)
     await until(lambda: admission.total == 0)
     listener.stop()
+
+
+# What the system has no room for
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """The next file that is opened would be one too many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def knock(sock: socket.socket, house: House) -> bytes:
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", house.listener.address.port))
+    return await said(sock)
+
+
+@in_loop
+async def test_without_files_whoever_comes_is_turned_away(caplog: pytest.LogCaptureFixture) -> None:
+    house = await House().start()
+    old, _ = await house.visit()
+    with ExitStack() as guests:
+        socks = [guests.enter_context(closing(socket.socket())) for _ in range(3)]
+        with no_more_files():
+            assert [await knock(sock, house) for sock in socks] == [b"", b"", b""]
+            house.present[0].write("still here")
+            assert await said(old) == b"still here"
+    new, greeting = await house.visit()
+    assert greeting == b"hello"
+    warned = [vars(record) for record in caplog.records if record.levelno == logging.WARNING]
+    assert [(each["message"], each["reason"]) for each in warned] == [
+        ("connections cannot be accepted", "too many open files")
+    ]
+    new.close()
+    old.close()
+    house.listener.stop()
+
+
+@in_loop
+async def test_without_even_the_spare_file_they_wait_and_the_loop_does_not_spin() -> None:
+    house = await House().start()
+    house.listener._give_spare()
+    with closing(socket.socket()) as sock:
+        with no_more_files():
+            greeting = asyncio.ensure_future(knock(sock, house))
+            await asyncio.sleep(0.02)
+            listening = house.listener._socket
+            assert listening is not None
+            assert not asyncio.get_running_loop().remove_reader(listening)
+        assert await greeting == b"hello"
+    assert house.listener._spare is not None
+    house.listener.stop()
+
+
+@in_loop
+async def test_who_stops_while_it_waits_is_not_woken() -> None:
+    house = await House().start()
+    house.listener._give_spare()
+    with closing(socket.socket()) as sock, no_more_files():
+        greeting = asyncio.ensure_future(knock(sock, house))
+        await asyncio.sleep(0.02)
+        house.listener.stop()
+        assert await greeting == b""
+    await asyncio.sleep(RECOVERY)
 
 
 def test_the_same_customer_counts_once() -> None:

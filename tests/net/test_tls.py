@@ -19,7 +19,7 @@ from OpenSSL import SSL
 from commonroom.config import KeyPair, TlsVersion
 from commonroom.net.certificates import CertificateError, create_self_signed, load_pair
 from commonroom.net.tls import TlsContexts, TlsEngine, TlsError, end_point_hash
-from tests.net.tls_client import VERSIONS, Client, client_context
+from tests.net.tls_client import VERSIONS, Client, Wire, client_context
 
 NOW = datetime.now(UTC)
 NO_EXTENDED_MASTER_SECRET = 1  # SSL_OP_NO_EXTENDED_MASTER_SECRET
@@ -75,10 +75,10 @@ def test_rfc7590_1_tls_1_1_is_refused(place: Place) -> None:
     client = context.wrap_bio(incoming, outgoing)
     with pytest.raises(ssl.SSLWantReadError):
         client.do_handshake()
-    engine = place.contexts.engine()
+    wire = Wire(place.contexts.engine())
     with pytest.raises(TlsError, match="version of TLS is too old"):
-        engine.receive(outgoing.read())
-    incoming.write(engine.outgoing())
+        wire.shake_hands(outgoing.read())
+    incoming.write(wire.outgoing())
     with pytest.raises(ssl.SSLError, match="TLSV1_ALERT_PROTOCOL_VERSION"):
         client.do_handshake()
 
@@ -119,7 +119,7 @@ def test_xep0368_3_another_protocol_is_refused(place: Place, version: str) -> No
 )
 def test_what_is_not_tls_is_refused_in_plain_words(place: Place, text: bytes, reason: str) -> None:
     with pytest.raises(TlsError) as error:
-        place.contexts.engine().receive(text)
+        Wire(place.contexts.engine()).shake_hands(text)
     assert error.value.reason == reason
 
 
@@ -129,9 +129,9 @@ def test_rfc6120_5_3_5_renegotiation_ends_the_connection(place: Place) -> None:
     assert client.tls.renegotiate()
     with pytest.raises(SSL.WantReadError):
         client.tls.do_handshake()
-    with pytest.raises(TlsError, match="attempted renegotiation") as error:
-        client.engine.receive(first + client.ciphertext())
-    assert error.value.plaintext == b"<presence/>"
+    with pytest.raises(TlsError, match="attempted renegotiation"):
+        client.wire.receive(first + client.ciphertext())
+    assert client.wire.plaintext == b"<presence/>"
 
 
 @both_versions
@@ -139,10 +139,10 @@ def test_a_forged_record_fails_and_what_came_before_is_kept(place: Place, versio
     client = connected(place, version)
     good, forged = client.seal(b"good" * 9000), bytearray(client.seal(b"bad"))
     forged[-1] ^= 1
-    with pytest.raises(TlsError, match="bad record mac") as error:
-        client.engine.receive(good + bytes(forged))
-    assert error.value.plaintext == b"good" * 9000
-    client.take(client.engine.outgoing())
+    with pytest.raises(TlsError, match="bad record mac"):
+        client.wire.receive(good + bytes(forged))
+    assert client.wire.plaintext == b"good" * 9000
+    client.take(client.wire.outgoing())
     with pytest.raises(SSL.Error, match="bad record mac"):
         client.read()
 
@@ -153,12 +153,12 @@ def test_a_client_that_gives_up_in_the_handshake_is_told_apart(place: Place) -> 
     client = Client(place.contexts.engine(), context)
     with pytest.raises(SSL.WantReadError):
         client.tls.do_handshake()
-    client.engine.receive(client.ciphertext())
-    client.take(client.engine.outgoing())
+    client.wire.receive(client.ciphertext())
+    client.take(client.wire.outgoing())
     with pytest.raises(SSL.Error, match="certificate verify failed"):
         client.tls.do_handshake()
     with pytest.raises(TlsError, match="alert unknown ca"):
-        client.engine.receive(client.ciphertext())
+        client.wire.receive(client.ciphertext())
 
 
 def test_an_error_that_somebody_left_in_the_queue_is_not_ours(place: Place) -> None:
@@ -170,10 +170,10 @@ def test_an_error_that_somebody_left_in_the_queue_is_not_ours(place: Place) -> N
     client = Client(engine, client_context()).handshake()
     data = client.seal(b"hello")
     leave_error()
-    assert engine.receive(data) == b"hello"
+    assert client.wire.receive(data) == b"hello"
     leave_error()
     with pytest.raises(TlsError) as error:
-        engine.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+        client.wire.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
     assert "certificate" not in error.value.reason
 
 
@@ -274,7 +274,7 @@ def test_rfc7590_3_3_a_session_is_resumed(place: Place, version: str, to: str | 
     assert client.engine.version == version
     assert client.engine.server_name == "example.org"
     assert client.engine.channel_binding("tls-exporter") == exported(client)
-    assert client.engine.receive(client.seal(b"again")) == b"again"
+    assert client.wire.receive(client.seal(b"again")) == b"again"
 
 
 @both_versions
@@ -386,9 +386,9 @@ def test_data_survives_however_it_is_cut(place: Place, version: str, step: int) 
     client = connected(place, version)
     text = bytes(range(256)) * (20 if step < 100 else 1000)
     sealed = client.seal(text)
-    received = b"".join(client.engine.receive(sealed[at : at + step]) for at in range(0, len(sealed), step))
+    received = b"".join(client.wire.receive(sealed[at : at + step]) for at in range(0, len(sealed), step))
     assert received == text
-    answer = client.engine.send(text)
+    answer = client.wire.send(text)
     for at in range(0, len(answer), step):
         client.take(answer[at : at + step])
     assert client.read() == text
@@ -396,7 +396,7 @@ def test_data_survives_however_it_is_cut(place: Place, version: str, step: int) 
 
 def test_rfc8446_5_1_what_fits_is_one_record(place: Place) -> None:
     client = connected(place)
-    assert len(client.engine.send(b"x" * 16384)) == 16384 + 5 + 17
+    assert len(client.wire.send(b"x" * 16384)) == 16384 + 5 + 17
 
 
 def test_a_truncated_handshake_waits(place: Place) -> None:
@@ -404,10 +404,10 @@ def test_a_truncated_handshake_waits(place: Place) -> None:
     with pytest.raises(SSL.WantReadError):
         client.tls.do_handshake()
     hello = client.ciphertext()
-    assert client.engine.receive(hello[:100]) == b""
-    assert client.engine.outgoing() == b""
-    assert client.engine.receive(hello[100:]) == b""
-    assert client.engine.outgoing() != b""
+    assert client.wire.receive(hello[:100]) == b""
+    assert client.wire.outgoing() == b""
+    assert client.wire.receive(hello[100:]) == b""
+    assert client.wire.outgoing() != b""
     assert not client.engine.handshake_done
 
 
@@ -415,7 +415,8 @@ def test_data_that_arrives_with_the_end_of_the_handshake_is_received(place: Plac
     client = Client(place.contexts.engine(), client_context())
     client.step()
     client.tls.do_handshake()
-    assert client.engine.receive(client.ciphertext() + client.seal(b"early")) == b"early"
+    assert client.wire.shake_hands(client.ciphertext() + client.seal(b"early"))
+    assert client.wire.receive(b"") == b"early"
     assert client.engine.handshake_done
 
 
@@ -424,33 +425,33 @@ def test_rfc8446_6_1_the_peers_close_is_seen_after_its_data(place: Place, versio
     client = connected(place, version)
     data = client.seal(b"last words")
     client.tls.shutdown()
-    assert client.engine.receive(data + client.ciphertext()) == b"last words"
+    assert client.wire.receive(data + client.ciphertext()) == b"last words"
     assert client.engine.closed
 
 
 @both_versions
 def test_rfc8446_6_1_our_close_is_announced(place: Place, version: str) -> None:
     client = connected(place, version)
-    client.take(client.engine.send(b"last words"))
+    client.take(client.wire.send(b"last words"))
     client.engine.close()
-    client.take(client.engine.outgoing())
+    client.take(client.wire.outgoing())
     assert client.tls.recv(100) == b"last words"
     with pytest.raises(SSL.ZeroReturnError):
         client.tls.recv(100)
 
 
 def test_closing_before_the_handshake_or_after_an_error_says_nothing(place: Place) -> None:
-    engine = place.contexts.engine()
-    engine.close()
-    assert engine.outgoing() == b""
+    wire = Wire(place.contexts.engine())
+    assert wire.engine.close()
+    assert wire.outgoing() == b""
     client = connected(place)
     with pytest.raises(TlsError):
-        client.engine.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
-    assert client.engine.outgoing() != b""
+        client.wire.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert client.wire.outgoing() != b""
     client.engine.close()
-    assert client.engine.outgoing() == b""
+    assert client.wire.outgoing() == b""
     with pytest.raises(TlsError):
-        client.engine.send(b"x")
+        client.wire.send(b"x")
 
 
 def growth(make: Callable[[], object], count: int) -> float:
@@ -468,8 +469,8 @@ def resident() -> int:
 def test_an_idle_connection_keeps_no_trace_of_large_stanzas(place: Place) -> None:
     def after_large_stanzas() -> TlsEngine:
         client = connected(place)
-        client.engine.send(bytes(100_000))
-        assert len(client.engine.receive(client.seal(bytes(100_000)))) == 100_000
+        client.wire.send(bytes(100_000))
+        assert len(client.wire.receive(client.seal(bytes(100_000)))) == 100_000
         return client.engine
 
     assert growth(after_large_stanzas, 150) < 45  # 70 if OpenSSL's buffers are not renewed

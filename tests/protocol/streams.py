@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.c2s_host import Resumed
 from commonroom.protocol.errors import StanzaError, item_not_found
+from commonroom.protocol.fast import Issued, Visit
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import MECHANISMS, SaslCondition
+from commonroom.protocol.sasl.mechanism import Candidate
 from commonroom.protocol.sasl.scram_keys import ScramKeys, derive_keys
 from commonroom.protocol.stanza import Stanza
 from commonroom.protocol.stream_management import Resume
@@ -59,6 +62,8 @@ def settings(**changes: Any) -> StreamSettings:
             Element(NS_SESSION, "session", None, Element(NS_SESSION, "optional")),
         ),
         random=lambda size: next(counter).to_bytes(size, "big"),
+        inline=("urn:example:inline",),
+        with_tokens=True,
         registration_closed="Ask the IT Service Desk.",
     )
     return replace(given, **changes)
@@ -113,6 +118,11 @@ class Peer:
         self.asked: list[tuple[Any, ...]] = []
         self.refusals: list[StanzaError] = []
         self.passwords = {"juliet@example.com": "pencil", "romeo@example.org": "pencil"}
+        self.tokens: dict[tuple[str, str], tuple[Candidate, ...]] = {}
+        self.settled: Issued | SaslCondition | None = None
+        self.told: tuple[Element, ...] = ()  # of a resource that is bound with the login
+        self.early = ""  # sent to the client as soon as it is
+        self.handled: int | None = None  # of a former stream
         self.text = ""
         self.said = 0  # how much of it was looked at
         self.closed = self.paused = False
@@ -164,7 +174,14 @@ class Peer:
         self.events.append(("succeeded", account, mechanism))
 
     def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
-        self._ask(("resume", account, wish), lambda: answer(item_not_found(), None))
+        def resume() -> None:
+            if wish.previous != "known":
+                answer(item_not_found("no such stream"), self.handled)
+                return
+            self.session = BoundSession(account.with_resource("former"), self)
+            answer(self.session, self.handled)
+
+        self._ask(("resume", account, wish), resume)
 
     def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
         self._ask(("bind", account, resource), lambda: answer(self._bind(account, resource)))
@@ -174,6 +191,33 @@ class Peer:
             return self.refusals.pop()
         self.session = BoundSession(account.with_resource(resource or "made-here"), self)
         return self.session
+
+    def bind_inline(
+        self,
+        account: JID,
+        request: BindRequest,
+        answer: Callable[[Bound | StanzaError, tuple[Element, ...]], None],
+    ) -> None:
+        def bind() -> None:
+            answer(self._bind(account, request.resources[0]), self.told)
+            if self.session is not None and self.early:
+                self.write(self.early)
+
+        self._ask(("bind inline", account, request), bind)
+
+    def find_tokens(
+        self,
+        account: JID | None,
+        client: str,
+        answer: Callable[[tuple[Candidate, ...] | SaslCondition], None],
+    ) -> None:
+        found = self.tokens.get((account or "", client), ())
+        self._ask(("tokens", account, client), lambda: answer(found))
+
+    def settle_login(
+        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
+    ) -> None:
+        self._ask(("settle", account, visit), lambda: answer(self.settled))
 
     def _ask(self, question: tuple[Any, ...], reply: Callable[[], None]) -> None:
         self.asked.append(question)

@@ -3,6 +3,7 @@
 import pytest
 
 from commonroom.protocol.errors import StreamCondition, StreamError
+from commonroom.protocol.stream_limits import NS_STREAM_LIMITS
 from commonroom.xml.names import (
     NS_BIND,
     NS_CLIENT,
@@ -79,7 +80,12 @@ def test_rfc6120_4_7_2_a_to_that_was_said_over_tls_holds_for_the_next_header():
 # §4.7: from, id, xml:lang, version
 
 
-@pytest.mark.parametrize("sender", ["romeo@example.com", "juliet@example.org", "example.com"])
+def test_xep0388_2_1_from_and_to_are_of_one_domain():
+    peer = Peer()
+    assert stream_error(peer.send(header(sender="juliet@example.org"))) == "invalid-from"
+
+
+@pytest.mark.parametrize("sender", ["romeo@example.com", "example.com"])
 def test_rfc6120_6_4_6_who_claims_to_be_somebody_else_is_not_let_in(sender):
     peer = Peer()
     peer.open(sender=sender)
@@ -282,7 +288,12 @@ def test_rfc6120_5_4_3_3_what_was_sent_with_starttls_is_discarded(injected):
     assert [element.name for element in peer.send(STARTTLS + injected)] == ["proceed"]
     assert not peer.closed
     features = peer.open()
-    assert [element.name for element in features.elements()] == ["mechanisms", "sasl-channel-binding"]
+    assert [element.name for element in features.elements()] == [
+        "mechanisms",
+        "sasl-channel-binding",
+        "authentication",
+        "limits",
+    ]
     assert peer.asked == []
     assert peer.events == [("start_tls", "example.com")]
 
@@ -291,7 +302,7 @@ def test_rfc6120_5_4_3_3_what_was_sent_with_starttls_is_discarded(injected):
 
 
 def test_rfc6120_6_4_1_mechanisms_are_offered_over_tls_the_strongest_first():
-    mechanisms, bindings = Peer().open().elements()
+    mechanisms, bindings, *_ = Peer().open().elements()
     assert (mechanisms.namespace, mechanisms.name) == (NS_SASL, "mechanisms")
     assert [element.text() for element in mechanisms.elements()] == [
         "SCRAM-SHA-512-PLUS",
@@ -310,7 +321,8 @@ def test_rfc6120_6_4_1_mechanisms_are_offered_over_tls_the_strongest_first():
 
 
 def test_xep0440_3_without_a_channel_to_bind_to_nothing_of_it_is_offered():
-    (mechanisms,) = Peer(bindings={}).open().elements()  # a trusted proxy has the TLS
+    mechanisms, other, *_ = Peer(bindings={}).open().elements()  # a trusted proxy has the TLS
+    assert other.name == "authentication"
     assert [element.text() for element in mechanisms.elements()] == [
         "SCRAM-SHA-512",
         "SCRAM-SHA-256",
@@ -320,7 +332,8 @@ def test_xep0440_3_without_a_channel_to_bind_to_nothing_of_it_is_offered():
 
 
 def test_xep0440_3_without_a_mechanism_that_binds_no_types_are_offered():
-    (mechanisms,) = Peer(mechanisms=("SCRAM-SHA-1",)).open().elements()
+    mechanisms, other, *_ = Peer(mechanisms=("SCRAM-SHA-1",)).open().elements()
+    assert other.name == "authentication"
     assert [element.text() for element in mechanisms.elements()] == ["SCRAM-SHA-1"]
 
 
@@ -332,6 +345,7 @@ def test_rfc6120_7_4_binding_is_offered_after_login_and_the_login_is_not():
     assert [(element.namespace, element.name) for element in offered] == [
         (NS_BIND, "bind"),
         (NS_SESSION, "session"),
+        (NS_STREAM_LIMITS, "limits"),
     ]
     assert [element.name for element in offered[1].elements()] == ["optional"]
 

@@ -213,7 +213,7 @@ def test_rfc6120_6_3_6_what_was_sent_with_the_last_response_is_discarded(peer):
         peer.open()
         assert [element.name for element in peer.send(plain() + injected)] == ["success"]
         assert not peer.closed
-        assert [element.name for element in peer.open().elements()] == ["bind", "session"]
+        assert [element.name for element in peer.open().elements()] == ["bind", "session", "limits"]
         assert len(peer.asked) == 1
 
 
@@ -289,7 +289,7 @@ def test_reading_goes_on_after_a_login_although_what_was_held_is_discarded():
     peer.answer()
     assert not peer.paused
     assert [element.name for element in peer.received()] == ["success"]
-    assert [element.name for element in peer.open().elements()] == ["bind", "session"]
+    assert [element.name for element in peer.open().elements()] == ["bind", "session", "limits"]
     assert len(peer.asked) == 1
 
 

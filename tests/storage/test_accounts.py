@@ -10,7 +10,16 @@ from commonroom.protocol.jid import JID
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
 from commonroom.storage.interfaces import Stores
-from commonroom.storage.records import Account, AccountChange, AccountState, LastActivity, StoredUser
+from commonroom.storage.records import (
+    Account,
+    AccountChange,
+    AccountState,
+    ArchiveDefault,
+    ArchivePreferences,
+    LastActivity,
+    PushService,
+    StoredUser,
+)
 from commonroom.storage.statements import Statement
 from commonroom.storage.stores import sql_stores
 from commonroom.storage.tables import metadata
@@ -259,6 +268,8 @@ async def fill(stores: Stores, jid: JID) -> None:
     stores.offline.add(jid, next(IDS), CREATED, "<message/>")
     stores.private.put(jid, "urn:a", "b", "<b xmlns='urn:a'/>")
     stores.last_activity.put(jid, LastActivity(CREATED, "Good night!"))
+    stores.preferences.put(jid, ArchivePreferences(ArchiveDefault.NEVER))
+    stores.pushes.put(jid, PushService(NURSE, "node", ""))
     await stores.writes.flushed()
 
 

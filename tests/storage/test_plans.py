@@ -34,6 +34,8 @@ HARMLESS = (
     "SCAN CONSTANT ROW",
     "SCAN account USING INDEX",  # a page of all accounts follows the index of addresses, as far as it goes
     "SCAN archive_words VIRTUAL TABLE INDEX 0:M",  # M: by the words that are looked for
+    "SCAN archive_words VIRTUAL TABLE INDEX 192:M",  # in the order of ids, backwards
+    "SCAN archive_words VIRTUAL TABLE INDEX 64:M",  # and forwards
     "SCAN archive_erasure",  # the first row of all
     "SCAN wanted",  # counting, as far as the limit
 )
@@ -102,5 +104,23 @@ def test_every_statement_uses_an_index(backend: Backend) -> None:
             assert "SCAN" not in allowed, f"{name}: {text}"
             assert "Seq Scan" not in text, f"{name}: {text}"
             assert "TEMP B-TREE" not in text, f"{name}: {text}"
+
+    asyncio.run(main())
+
+
+def test_a_page_of_an_archive_comes_from_its_index_in_the_right_order(backend: Backend) -> None:
+    async def main() -> None:
+        database = Database(backend, asyncio.get_running_loop())
+        pages = {
+            name: await database.reader.read(lambda c, s=statement: plan(database, c, s))  # type: ignore[misc]
+            for name, statement in statements(database)
+            if "wards_Kind" in name and "text=False" in name
+        }
+        await database.close()
+        assert len(pages) == 6
+        for name, text in pages.items():
+            index = "conversation" if "peer=True" in name else "owner"
+            assert f"ix_archive_{index}_id" in text, f"{name}: {text}"
+            assert "Sort" not in text, f"{name}: {text}"
 
     asyncio.run(main())

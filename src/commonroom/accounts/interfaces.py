@@ -16,5 +16,8 @@ class Accounts(Protocol):
     async def keys(self, account: JID, hash_name: str) -> tuple[ScramKeys | None, int]:
         """The account's SCRAM keys for a hash (`SHA-1`, `SHA-256`, `SHA-512`), if it may log in."""
 
+    async def revision(self, account: JID) -> int | None:
+        """That of an account that may log in, without a password being looked at: by a token."""
+
     async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
         """Whether this is the password of an account that may log in."""

@@ -51,6 +51,11 @@ class StoredAccounts:
             return None, 0
         return next((keys for keys in found.keys if keys.hash_name == hash_name), None), found.changed
 
+    async def revision(self, account: JID) -> int | None:
+        """See `interfaces.Accounts`."""
+        found = await self._enabled(account)
+        return None if found is None else found.changed
+
     async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
         """Check against invented keys if there are none, so that it takes as long (RFC 6120 §6.5.10)."""
         found = await self._enabled(account)

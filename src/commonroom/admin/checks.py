@@ -1,7 +1,7 @@
 """Looking over a configuration and what it refers to, without starting a service."""
 
-import asyncio
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from datetime import datetime
@@ -90,6 +90,13 @@ def check_files(settings: Settings) -> Iterator[Finding]:
         yield _warning("open files", f"the system allows {possible} open files; {instead}")
 
 
+class _Nobody:
+    """Whoever comes while it is tried."""
+
+    def accepted(self, sock: socket.socket, _: tuple[str, int]) -> None:
+        sock.close()
+
+
 async def check_addresses(settings: Settings) -> list[Finding]:
     """It is possible to listen there; not tried while a service runs, which does."""
     c2s = settings.c2s
@@ -100,7 +107,7 @@ async def check_addresses(settings: Settings) -> list[Finding]:
         return []
     found = []
     for address in addresses:
-        listener = Listener(address, asyncio.Protocol)
+        listener = Listener(address, _Nobody)
         try:
             await listener.start()
         except ListenError as error:

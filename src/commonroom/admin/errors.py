@@ -21,5 +21,9 @@ class NoSuchAccount(AdminError):  # noqa: N818
     """There is no such account."""
 
 
+class NoSuchClient(AdminError):  # noqa: N818
+    """The account has no such client."""
+
+
 class AlreadyThere(AdminError):  # noqa: N818
     """A file that would be written exists already."""

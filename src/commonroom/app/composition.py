@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
+from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
+from commonroom.core.bind2 import Bind2
+from commonroom.core.clients import Clients
 from commonroom.core.feature import Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
@@ -39,6 +43,8 @@ class Core:
     router: Router
     users: Users
     sessions: Sessions
+    bind2: Bind2
+    devices: Devices
     resumption: Resumption
     questions: Questions
     tables: Tables
@@ -68,11 +74,22 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
     sessions = Sessions(
-        users, handlers, tables, router.submit, around, _session_policy(settings), parts.signs.expect, hand_on
+        users,
+        handlers,
+        tables,
+        router.submit,
+        around,
+        _session_policy(settings),
+        parts.resumption,
+        parts.signs.expect,
+        hand_on,
     )
     parts.resumption.connect(sessions.close, tables.session)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
-    return Core(router, users, sessions, parts.resumption, parts.questions, tables, announced)
+    bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    return Core(
+        router, users, sessions, bind2, parts.devices, parts.resumption, parts.questions, tables, announced
+    )
 
 
 def _parts(
@@ -93,12 +110,21 @@ def _parts(
         rosters,
         Subscriptions(rosters, presences, router.route, settings.roster.items),
         SignsOfLife(questions, around.later),
-        Resumption(stores.writes, around.later),
+        Resumption(stores.writes, around.later, offered=settings.stream_management.resume_within > 0),
         users.mail_comes,
         around,
         ids.next,
         users.find,
         router.route,
+        Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
+        Clients(),
+    )
+
+
+def _token_policy(settings: Settings) -> TokenPolicy:
+    wanted = settings.devices
+    return TokenPolicy(
+        timedelta(seconds=wanted.token_lifetime), timedelta(seconds=wanted.token_rotation), wanted.known
     )
 
 
@@ -123,5 +149,8 @@ def stream_settings(
         fake_secret=fake_secret,
         features=core.stream_features,
         registration_closed=settings.registration.instructions,
+        inline=tuple(sorted({namespace for namespace, _ in core.tables.bind})),
+        with_tokens=settings.devices.token_lifetime > 0,
+        idle_seconds=int(settings.c2s.idle_ping_after),
         random=random,
     )

@@ -13,14 +13,17 @@ from functools import partial
 
 from commonroom.accounts.stored import StoredAccounts
 from commonroom.accounts.throttle import Throttle
+from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.tasks import Tasks
+from commonroom.app.upkeep import look_after_archives
 from commonroom.config import ListenAddress, Settings
-from commonroom.core.surroundings import Surroundings
+from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
-from commonroom.net.connection import Connection, ConnectionLimits
+from commonroom.net.connection import Connection
+from commonroom.net.limits import ConnectionLimits
 from commonroom.net.listener import Admission, Listener
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.errors import StreamCondition, StreamError
@@ -28,6 +31,7 @@ from commonroom.storage.database import Database, open_database
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import AccountStore, Stores
 from commonroom.storage.records import AccountState
+from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
 
 log = logging.getLogger(__name__)
@@ -76,6 +80,8 @@ class Service:
             self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
         )
         opening.callback(watch.cancel)
+        retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
+        opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
         await self._listen(opening, clients)
 
     async def stop(self) -> None:
@@ -116,8 +122,10 @@ class Service:
             ),
             tls=tls,
             accounts=StoredAccounts(core.users.account, off_loop, fake_secret, sasl.iterations),
+            devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,
+            bind2=core.bind2,
             resumption=core.resumption,
             questions=core.questions,
             start=self._tasks.start,
@@ -150,7 +158,7 @@ class Service:
         opening: AsyncExitStack,
         kind: str,
         addresses: tuple[ListenAddress, ...],
-        accept: Callable[[], asyncio.Protocol],
+        accept: Callable[[], Connection],
     ) -> None:
         for address in addresses:
             listener = Listener(address, accept, encrypted=kind != "plain")

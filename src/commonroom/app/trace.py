@@ -22,7 +22,7 @@ class Station(NamedTuple):
 
 
 LINE = (
-    Station("net.connection", "Connection.data_received", "the socket: TLS, buffers, pause and resume"),
+    Station("net.connection", "Connection.readable", "the socket: TLS, buffers, pause and resume"),
     Station("protocol.c2s", "ServerStream.receive", "parses, negotiates TLS, login and resource"),
     Station("core.session", "Session.take", "one resource; its stanzas stay in order"),
     Station("core.router", "Router.submit", "stamps `from`; the domain of `to` names a destination"),

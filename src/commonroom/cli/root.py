@@ -15,6 +15,9 @@ COMMANDS = {
     ),
     "check": Later("commonroom.cli.check", "check", "Look over the configuration and all that it refers to."),
     "user": Later("commonroom.cli.user", "user", "Make, list, change and remove accounts."),
+    "session": Later(
+        "commonroom.cli.session", "session", "See the clients of an account, and make them log in anew."
+    ),
     "archive": Later(
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),

@@ -1,4 +1,4 @@
-"""The tables [client_state] and [push]: phones, and others that nobody looks at all the time."""
+"""The tables [devices], [client_state] and [push]: clients, and phones that nobody looks at all the time."""
 
 # ruff: noqa: RUF009 (see schema.py)
 from __future__ import annotations
@@ -6,8 +6,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commonroom.config.kinds import Choice, Whole
+from commonroom.config.kinds import Choice, Whole, duration
 from commonroom.config.option import option
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Clients that say which installation they are: what is kept of them, and the tokens with which they come
+    back without a password (XEP-0388, XEP-0484). `commonroom session list` shows them."""
+
+    known: int = option(
+        Whole(1, 1000),
+        50,
+        "How many clients of an account are known. If there is one more, the one that was not seen for "
+        "longest is forgotten, and needs the password again.",
+    )
+    token_lifetime: float = option(
+        duration("0s", "365d"),
+        "21d",
+        "How long a client may stay away before it needs the password again. 0 gives no tokens.",
+        example="90d",
+    )
+    token_rotation: float = option(
+        duration("0s", "365d"),
+        "1d",
+        "How old a token becomes before a client that uses it is given a new one.",
+        example="12h",
+    )
 
 
 @dataclass(frozen=True, slots=True)

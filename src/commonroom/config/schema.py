@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
 from commonroom.config.archive import Archive
-from commonroom.config.devices import ClientState, Push
+from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
 from commonroom.config.option import Key, option, table, tables
 from commonroom.config.stream_management import StreamManagement
@@ -456,6 +456,7 @@ class Settings:
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
     archive: Archive = table(Archive)
+    devices: Devices = table(Devices)
     client_state: ClientState = table(ClientState)
     push: Push = table(Push)
     private_storage: PrivateStorage = table(PrivateStorage)

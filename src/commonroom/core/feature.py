@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from commonroom.core.message import BEFORE_COMMIT, MessageStage, Received, Sent, StageTable
 from commonroom.core.moments import Moment, SessionHandler
-from commonroom.core.session import ElementHandler
+from commonroom.core.session import ElementHandler, Session
 from commonroom.protocol.stanza import Iq, IqType
 from commonroom.xml.element import Element
 
@@ -44,6 +44,9 @@ class Answered(Enum):
 ANSWERED = Answered.ANSWERED
 Reply = Element | Answered | None
 IqHandler = Callable[[Iq, Any], Reply | Awaitable[Reply]]
+# Takes an element of a request to bind; and hears of a session that was bound by one (XEP-0386 §3.2).
+BindHandler = Callable[[Element, Session], Element | None]
+BoundHandler = Callable[[Session], Element | Awaitable[Element | None] | None]
 IqKey = tuple[Scope, IqType, str, str]
 
 
@@ -66,6 +69,15 @@ class _SessionMark(NamedTuple):
 class _ElementMark(NamedTuple):
     namespace: str
     names: tuple[str, ...]
+
+
+class _BindMark(NamedTuple):
+    namespace: str
+    names: tuple[str, ...]
+
+
+class _BoundMark(NamedTuple):
+    pass
 
 
 def _attach(method: Method, mark: object) -> Method:
@@ -101,6 +113,22 @@ def on_element(namespace: str, *names: str) -> Callable[[Method], Method]:
     return lambda method: _attach(method, _ElementMark(namespace, names))
 
 
+def on_bind(namespace: str, *names: str) -> Callable[[Method], Method]:
+    """The method takes these elements of a request to bind (XEP-0386 §3.2), and the new session.
+
+    It returns what the client is told of it, or None; `namespace` is announced.
+    """
+    return lambda method: _attach(method, _BindMark(namespace, names))
+
+
+def on_bound(method: Method) -> Method:
+    """The method is told of each session that is bound so, before its client is (XEP-0386 §3.2).
+
+    It returns what the client is to know, or None, or an awaitable of either.
+    """
+    return _attach(method, _BoundMark())
+
+
 class Feature:
     """One specification's part of the server. Subclasses declare; they are not called by name."""
 
@@ -131,6 +159,8 @@ class Tables(NamedTuple):
     delivery: StageTable
     session: dict[Moment, tuple[SessionHandler, ...]]
     elements: dict[tuple[str, str], ElementHandler]
+    bind: dict[tuple[str, str], BindHandler]
+    bound: tuple[BoundHandler, ...]
     disco: tuple[str, ...]
     account_disco: tuple[str, ...]
     disco_forms: tuple[Element, ...]
@@ -163,6 +193,8 @@ def compile_features(features: Sequence[Feature]) -> Tables:
     stages: dict[Sent | Received, list[tuple[str | None, MessageStage]]] = defaultdict(list)
     sessions: dict[Moment, list[SessionHandler]] = {moment: [] for moment in Moment}
     elements: dict[tuple[str, str], ElementHandler] = {}
+    bind: dict[tuple[str, str], BindHandler] = {}
+    bound: list[BoundHandler] = []
     for feature in features:
         for method, mark in _marked(feature):
             match mark:
@@ -174,6 +206,10 @@ def compile_features(features: Sequence[Feature]) -> Tables:
                     sessions[mark.moment].append(method)
                 case _ElementMark():
                     elements |= {(mark.namespace, name): method for name in mark.names}
+                case _BindMark():
+                    bind |= {(mark.namespace, name): method for name in mark.names}
+                case _BoundMark():
+                    bound.append(method)
     tables = Tables(
         iq,
         StageTable([entry for stage in Sent if stage in BEFORE_COMMIT for entry in stages[stage]]),
@@ -182,6 +218,8 @@ def compile_features(features: Sequence[Feature]) -> Tables:
         StageTable([entry for stage in Received if stage not in BEFORE_COMMIT for entry in stages[stage]]),
         {moment: tuple(handlers) for moment, handlers in sessions.items()},
         elements,
+        bind,
+        tuple(bound),
         _sorted_union(feature.disco for feature in features),
         _sorted_union(feature.account_disco for feature in features),
         tuple(form for feature in features for form in feature.disco_forms()),

@@ -1,19 +1,24 @@
 """XEP-0198 §4: what a client was sent, until it surely has it."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from commonroom.protocol.stanza import Stanza
+from commonroom.protocol.stream_management import WRAP
 
 
 class Outbox:
-    """Stanzas in the order in which they were sent, counted from 1. Whoever keeps one bounds it."""
+    """Stanzas in the order in which they were sent, counted from 1. Whoever keeps one bounds it.
+
+    What was sent `before` the count began goes ahead of it: the client has it once it confirms any number.
+    """
 
     __slots__ = ("_stanzas", "confirmed", "size")
 
-    def __init__(self) -> None:
-        self._stanzas: deque[Stanza] = deque()
-        self.confirmed = 0  # how many the client has
-        self.size = 0  # characters that wait
+    def __init__(self, before: Sequence[Stanza] = ()) -> None:
+        self._stanzas: deque[Stanza] = deque(before)
+        self.confirmed = -len(before)  # how many the client has
+        self.size = _size(before)  # characters that wait
 
     def __len__(self) -> int:
         return len(self._stanzas)
@@ -28,14 +33,23 @@ class Outbox:
         self._stanzas.append(stanza)
         self.size += len(stanza.xml())
 
+    def place(self, handled: int) -> int:
+        """Which number a client means, whose own has 32 bits: the one nearest to what it confirmed."""
+        step = (handled - self.confirmed) % WRAP
+        return self.confirmed + (step if step < WRAP // 2 else step - WRAP)
+
     def confirm(self, through: int) -> list[Stanza]:
         """The client has them up to this number, which was sent: give those that it had not before."""
         stanzas = [self._stanzas.popleft() for _ in range(through - self.confirmed)]
         if stanzas:
             self.confirmed = through
-            self.size -= sum([len(stanza.xml()) for stanza in stanzas])
+            self.size -= _size(stanzas)
         return stanzas
 
     def remaining(self) -> tuple[Stanza, ...]:
         """What the client may not have."""
         return tuple(self._stanzas)
+
+
+def _size(stanzas: Sequence[Stanza]) -> int:
+    return sum([len(stanza.xml()) for stanza in stanzas])

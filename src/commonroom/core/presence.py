@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from commonroom.core.moments import Moment
-from commonroom.core.session import Session
+from commonroom.core.session import NOBODY, Session
 from commonroom.core.user import Resource, User
 from commonroom.protocol.errors import bad_request, resource_constraint
 from commonroom.protocol.jid import JID
@@ -117,16 +117,16 @@ class Presences:
         if session.closed:
             return None  # its end was told already, or will be
         if presence.type is PresenceType.UNAVAILABLE:
-            session.directed.discard(presence.to)
+            session.directed -= {presence.to}
         elif not _hears_broadcasts(presence.to, session):
             if len(session.directed) >= DIRECTED_PER_SESSION and presence.to not in session.directed:
                 raise resource_constraint(f"presence was sent to {DIRECTED_PER_SESSION} others already")
-            session.directed.add(presence.to)
+            session.directs_to(presence.to)
         return self._route(presence)
 
     def _end_directed(self, presence: Presence, session: Session) -> None:
         """Not for those whom the broadcast tells: a subscription takes precedence (RFC 6121 §4.6.1)."""
-        directed, session.directed = session.directed, set()
+        directed, session.directed = session.directed, NOBODY
         for entity in sorted(directed):
             if not _hears_broadcasts(entity, session):
                 self._route(presence.addressed(entity, session.jid))
@@ -223,4 +223,4 @@ def _forget_who_left(presence: Presence, user: User) -> None:
         return
     for resource in user.sessions.values():
         if isinstance(resource, Session) and presence.to in (user.jid, resource.jid):
-            resource.directed.discard(presence.sender)
+            resource.directed -= {presence.sender}

@@ -8,9 +8,16 @@ from functools import partial
 from commonroom.core.moments import Moment, Moments, tell
 from commonroom.core.questions import Timer
 from commonroom.core.session import ClientStream, Session
-from commonroom.protocol.errors import StanzaError, StreamError, item_not_found
+from commonroom.core.user import User
+from commonroom.protocol.errors import (
+    StanzaError,
+    StreamCondition,
+    StreamError,
+    feature_not_implemented,
+    item_not_found,
+)
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stream_management import WRAP, Resume, counted_too_many
+from commonroom.protocol.stream_management import Resume, counted_too_many
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Writes
 
@@ -47,15 +54,19 @@ class Away:
         """Nothing comes."""
 
 
+ROOM = StreamError(StreamCondition.POLICY_VIOLATION, "another client needed the room")
+
+
 class Resumption:
-    """Keeps the sessions of clients that lost their connection. `later` calls a function after so many
-    seconds."""
+    """Keeps the sessions of clients that lost their connection, if this service does so at all (`offered`).
+
+    `later` calls a function after so many seconds.
+    """
 
     def __init__(
-        self,
-        writes: Writes,
-        later: Callable[[float, Callable[[], None]], Timer],
+        self, writes: Writes, later: Callable[[float, Callable[[], None]], Timer], offered: bool
     ) -> None:
+        self._offered = offered
         self._writes = writes
         self._later = later
         self._named: dict[str, Session] = {}
@@ -80,9 +91,11 @@ class Resumption:
         if management is None or management.name is None or session.took_leave:
             self._close(session)
             return
-        session.hold_nothing()  # what is not important was not sent, and so would be lost
         end = partial(self._close, session)
         session.attach(Away(end))
+        session.hold_nothing()  # what is not important was not sent, and so would be lost
+        if session.closed:  # that was too much
+            return
         self._timers[session] = self._later(management.longest, end)
         waiting = tell(self._moments[Moment.AWAY], session)
         if waiting is not None:
@@ -91,6 +104,13 @@ class Resumption:
     def waits_for(self, session: Session) -> bool:
         """Whether its client is away, and may come back."""
         return session in self._timers
+
+    def make_room(self, user: User) -> bool:
+        """End the session of the user's that has waited longest for its client; False, if none does."""
+        oldest = next((session for session in self._timers if session.user is user), None)
+        if oldest is not None:
+            oldest.end(ROOM)
+        return oldest is not None
 
     def closed(self, session: Session) -> None:
         """It cannot be resumed any more."""
@@ -112,14 +132,16 @@ class Resumption:
         """
         session = self._named.get(wish.previous)
         if session is None or session.closed or session.user.jid != account:
-            owner, handled = self._gone.get(wish.previous, (None, 0))
-            answer(item_not_found("no such stream"), handled if owner == account else None)
+            self._refuse(account, wish, answer)
             return
         outbox = session.outbox
         assert outbox is not None
-        through = outbox.confirmed + (wish.handled - outbox.confirmed) % WRAP
+        through = outbox.place(wish.handled)
         if through > outbox.sent:
             answer(counted_too_many(wish.handled, outbox.sent), None)
+            return
+        if through < outbox.confirmed:  # it wants what it said it had, which is not here any more
+            answer(item_not_found("you acknowledged more than that"), None)
             return
         self._detach(session, stream)
         session.confirm(through)
@@ -127,6 +149,16 @@ class Resumption:
             session.after(self._settle(session, stream, answer))
         else:
             self._hand_over(session, stream, answer)
+
+    def _refuse(self, account: JID, wish: Resume, answer: Resumed) -> None:
+        """With how many stanzas were handled, if that is still known and they are on disk (XEP-0198 §5)."""
+        owner, handled = self._gone.get(wish.previous, (None, 0))
+        if owner == account:
+            self._writes.when_flushed(lambda failure: answer(item_not_found("no such stream"), handled))
+        elif self._offered:
+            answer(item_not_found("no such stream"), None)
+        else:
+            answer(feature_not_implemented("streams are not resumed here"), None)
 
     def _detach(self, session: Session, stream: ClientStream) -> None:
         timer = self._timers.pop(session, None)

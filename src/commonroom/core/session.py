@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Protocol
 
@@ -69,6 +70,8 @@ class Filter(Protocol):
 # Takes an element of a client's stream that is no stanza.
 ElementHandler = Callable[[Element, "Session"], None]
 NO_ELEMENTS: Mapping[tuple[str, str], ElementHandler] = MappingProxyType({})
+
+NOBODY = frozenset[JID]()  # a set of its own would take 216 bytes of each session
 
 # Runs a coroutine to its end under an owner who outlives the session.
 Spawn = Callable[[Coroutine[object, object, None]], object]
@@ -143,7 +146,7 @@ class Session:
         self.farewell: Presence | None = None
         self.priority = 0
         self.ready = True
-        self.directed: set[JID] = set()
+        self.directed: AbstractSet[JID] = NOBODY
         self.closed = False
         self.took_leave = False
         self.filter: Filter | None = None
@@ -185,6 +188,13 @@ class Session:
         if held is not None:
             held.release()
 
+    def directs_to(self, entity: JID) -> None:
+        """It is sent available presence directly."""
+        if isinstance(self.directed, set):
+            self.directed.add(entity)
+        else:
+            self.directed = {*self.directed, entity}
+
     def take_leave(self) -> None:
         """The client closes its stream itself: it was there to read what it was sent."""
         self.took_leave = True
@@ -199,7 +209,7 @@ class Session:
         self._stream.write(stanza.xml())
         if self.management is not None:
             self._expect_acknowledgement(stanza, self.management)
-        elif type(stanza) is Message:
+        elif type(stanza) is Message or (isinstance(stanza, Message) and stanza.held is not None):
             self._expect_sign_of_life(stanza)
 
     # What the client may not have got: with XEP-0198 everything up to its acknowledgement; otherwise the
@@ -209,7 +219,7 @@ class Session:
         outbox = self.outbox
         assert outbox is not None
         outbox.add(stanza)
-        if len(outbox) > management.stanzas or outbox.size > management.size:
+        if len(outbox) > management.stanzas or (outbox.size > management.size and len(outbox) > 1):
             self.end(StreamError(StreamCondition.POLICY_VIOLATION, "too much was not acknowledged"))
         elif not management.asked and (type(stanza) is Message or len(outbox) >= ASK_AFTER):
             management.asked = True
@@ -235,8 +245,13 @@ class Session:
         """The client has got what its outbox counts up to this number."""
         if self.outbox is not None and through > self.outbox.confirmed:
             for stanza in self.outbox.confirm(through):
-                if type(stanza) is Message:
+                if isinstance(stanza, Message):
                     stanza.arrive()
+
+    @property
+    def confirmed(self) -> int:
+        """Up to which number of its outbox the client has got what it was sent."""
+        return 0 if self.outbox is None else self.outbox.confirmed
 
     @property
     def is_waiting(self) -> bool:
@@ -256,9 +271,7 @@ class Session:
 
     def manage(self, management: Management) -> None:
         """Acknowledgements count from now on (XEP-0198 §4)."""
-        if self.outbox is not None:
-            self.confirm(self.outbox.sent)  # the client lives
-        self.outbox = Outbox()
+        self.outbox = Outbox(self.remaining())
         self.management = management
 
     def refuse(self, answer: Stanza | None) -> None:
@@ -281,6 +294,10 @@ class Session:
         """Send what the client has not acknowledged, in the same order (XEP-0198 §5)."""
         for stanza in self.remaining():
             self._stream.write(stanza.xml())
+        self.ask_for_acknowledgement()
+
+    def ask_for_acknowledgement(self) -> None:
+        """Of what the client may not have got, if there is anything (XEP-0198 §4)."""
         if self.management is not None:
             self.management.asked = bool(self.outbox)
             if self.outbox:
@@ -341,7 +358,7 @@ class Session:
         while queue:
             was_full = len(queue) >= HIGH_WATER
             entry = queue.popleft()
-            if self._stream.closed and _only_asks(entry):
+            if self._stream.closed and _only_asks(entry) and not self._may_come_back():
                 continue  # nobody would hear the answer, which may be large
             work = await self._begin(entry) if isinstance(entry, Stanza) else entry
             if was_full and len(queue) < HIGH_WATER:
@@ -351,6 +368,9 @@ class Session:
             elif work is not None:
                 await self._finish(work)
         self._queue = None
+
+    def _may_come_back(self) -> bool:
+        return not self.closed and self.management is not None and self.management.name is not None
 
     async def _begin(self, stanza: Stanza) -> Awaitable[None] | None:
         if self._delivery is not None and not self._may_follow(stanza):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from commonroom.core.feature import Tables
 from commonroom.core.handlers import Handlers
 from commonroom.core.moments import Moment, tell, tell_all
+from commonroom.core.resumption import Resumption
 from commonroom.core.session import ClientStream, Session, Submit
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
@@ -50,6 +51,7 @@ class Sessions:
         submit: Submit,
         around: Surroundings,
         policy: SessionPolicy,
+        resumption: Resumption,
         unsure: Callable[[Session], None],
         hand_on: Callable[[Session], Awaitable[None] | None],
     ) -> None:
@@ -62,6 +64,7 @@ class Sessions:
         self._spawn = around.start
         self._random = around.random
         self._policy = policy
+        self._resumption = resumption
         self._unsure = unsure
         self._hand_on = hand_on
         self._leaving: dict[JID, Session] = {}  # closed, while what their clients sent is still handled
@@ -96,7 +99,8 @@ class Sessions:
         if user.changed != revision:  # its password, perhaps
             raise not_allowed("this account was changed; please log in again")
         jid = self._settle(user, self._wanted(user.jid, resource))
-        if len(user.sessions) >= self._policy.sessions_per_account:
+        is_full = len(user.sessions) >= self._policy.sessions_per_account
+        if is_full and not self._resumption.make_room(user):
             raise resource_constraint("this account has too many sessions; close one of them")
         self._users.keep(user)
         self._hasten(jid)
@@ -112,9 +116,15 @@ class Sessions:
             raise bad_request(str(error)) from None
 
     def _settle(self, user: User, jid: JID) -> JID:
-        """The policy for a resource that is bound already (RFC 6120 §7.7.2.2)."""
+        """The policy for a resource that is bound already (RFC 6120 §7.7.2.2).
+
+        One whose client is away always gives way: most likely it is that client, which has lost its state.
+        """
         there = user.sessions.get(jid.resource or "")
         if there is None:
+            return jid
+        if isinstance(there, Session) and self._resumption.waits_for(there):
+            there.end(StreamError(StreamCondition.CONFLICT, "replaced by a new connection"))
             return jid
         if self._policy.conflict is ConflictPolicy.REFUSE:
             raise conflict("this resource is connected already")

@@ -30,7 +30,10 @@ class SignsOfLife:
             self._later(EVERY, self._look)
 
     def ask(self, session: Session, then: Callable[[], None] | None = None) -> None:
-        """Ask now; `then` is called when there was an answer, or time enough for one, unless it left."""
+        """Ask now; `then` is called when there was an answer, or time enough for one, unless it left.
+
+        With XEP-0198 no time is enough: a client that lost its connection may take long to come back.
+        """
         outbox = session.outbox
         through = 0 if outbox is None else outbox.sent
         self._asked[session] = through
@@ -38,15 +41,27 @@ class SignsOfLife:
         def answered(answer: Iq | NoAnswer) -> None:
             if answer is NoAnswer.CLOSED:
                 return
-            if answer is not NoAnswer.SILENT and session.outbox is outbox and session.management is None:
+            if answer is NoAnswer.SILENT:
+                go_on()
+                return
+            if session.outbox is outbox and session.management is None:
                 session.confirm(through)
             if then is not None:
+                then()
+
+        def go_on() -> None:
+            if then is None or session.closed:
+                return
+            if session.management is not None and session.outbox is outbox and session.confirmed < through:
+                self._later(PATIENCE, go_on)
+            else:
                 then()
 
         try:
             self._questions.ask_whether_alive(session, answered, PATIENCE)
         except StanzaError:  # it owes us too many answers already
             self._asked.pop(session, None)
+            self._later(PATIENCE, go_on)
 
     def _look(self) -> None:
         """Whoever is silent is not asked again: sooner or later its connection ends."""

@@ -1,12 +1,12 @@
 """XEP-0313, XEP-0431: Message Archive Management: users read and search their archives."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from commonroom.core.feature import Feature, Scope, Xep, on_iq
+from commonroom.core.feature import Feature, Scope, Xep, on_bound, on_iq
 from commonroom.core.session import Session
 from commonroom.core.turns import Turns
 from commonroom.protocol.archive_query import (
@@ -22,7 +22,7 @@ from commonroom.protocol.errors import item_not_found
 from commonroom.protocol.full_text import NS_FULL_TEXT
 from commonroom.protocol.jid import JID
 from commonroom.protocol.rsm import NS_RSM, PageRequest, page_description
-from commonroom.protocol.stanza import Iq
+from commonroom.protocol.stanza import Held, Iq
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes
 from commonroom.storage.records import ArchivedMessage, ArchiveFilter, ArchivePage
@@ -61,8 +61,12 @@ class _Plan:
     backwards: bool
 
 
+Waiting = Callable[[Session, Sequence[int]], Awaitable[Mapping[int, Held]]]
+"""Tells who is to hear which of these messages a client got: for those that wait for one."""
+
+
 class ArchiveQueries(Feature):
-    """Answers the owner of an archive, and nobody else.
+    """Answers the owner of an archive, and nobody else. What a client reads there needs to wait no more.
 
     Deviation: others get service-unavailable, not forbidden (XEP-0313 §8.1), as they do from an address that
     is nobody's (RFC 6121 §8.5.1).
@@ -77,7 +81,9 @@ class ArchiveQueries(Feature):
         writes: Writes,
         start: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
         lengths: PageLengths,
+        waiting: Waiting,
     ) -> None:
+        self._waiting = waiting
         self._store = store
         self._writes = writes
         self._lengths = lengths
@@ -101,7 +107,16 @@ class ArchiveQueries(Feature):
         bounds = await self._store.bounds(session.user.jid)
         return metadata(None if bounds is None else (bounds.first, bounds.last))
 
+    @on_bound
+    async def describe_at_once(self, session: Session) -> Element | None:
+        """A client that has bound knows what it missed (XEP-0386 §3.2.1)."""
+        await self._written()
+        bounds = await self._store.bounds(session.user.jid)
+        return metadata(None if bounds is None else (bounds.first, bounds.last))
+
     async def _answer(self, asked: ArchiveQuery, session: Session) -> Element:
+        if session.closed:  # while it waited for its turn
+            return fin(False, page_description(None, None))
         owner = session.user.jid
         await self._written()
         plan = _plan(asked, self._lengths)
@@ -109,8 +124,13 @@ class ArchiveQueries(Feature):
         if plan.limit == 0:
             return await self._count(plan, owner)
         page = await self._read(plan, owner)
+        held = await self._waiting(session, [message.id for message in page.messages])
         for message in reversed(page.messages) if asked.flipped else page.messages:
-            session.send(ArchiveResult(session.jid, owner, asked.queryid, message.id, message.xml))
+            result = ArchiveResult(session.jid, owner, asked.queryid, message.id, message.xml)
+            result.held = held.get(message.id)
+            if result.held is not None and session.closed:
+                result.held.missed()
+            session.send(result)
         return fin(page.complete, _description(page, asked.page))
 
     async def _written(self) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Collection
 
-from commonroom.core.feature import Feature, Scope, Xep, on_iq, on_message, on_session
+from commonroom.core.feature import Feature, Scope, Xep, on_bind, on_iq, on_message, on_session
 from commonroom.core.message import Received, Sent
 from commonroom.core.moments import Moment
 from commonroom.core.session import Session
@@ -49,6 +49,11 @@ class Carbons(Feature):
     def disable(self, iq: Iq, session: Session) -> None:
         """A client wants no copies any more (XEP-0280 §5)."""
         self._turn_off(session)
+
+    @on_bind(NS_CARBONS, "enable")
+    def enable_with_the_session(self, element: Element, session: Session) -> None:
+        """From its first stanza on (XEP-0386 §3.2.1)."""
+        self.turn_on(session)
 
     def turn_on(self, session: Session) -> None:
         """From now on the session gets copies, however its client asked for them; not if it has left."""

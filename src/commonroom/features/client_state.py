@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import NamedTuple
 
-from commonroom.core.feature import Feature, Xep, on_element
+from commonroom.core.feature import Feature, Xep, on_bind, on_element
 from commonroom.core.session import Session
 from commonroom.protocol.delay import NS_DELAY
 from commonroom.protocol.stanza import Message, MessageType, Presence, PresenceType, Stanza
@@ -74,6 +74,12 @@ class ClientState(Feature):
     def stream_features(self) -> tuple[Element, ...]:
         """Clients may say so (XEP-0352 §4.1)."""
         return (Element(NS_CSI, "csi"),)
+
+    @on_bind(NS_CSI, "active", "inactive")
+    def begin(self, element: Element, session: Session) -> None:
+        """In this state the session begins (XEP-0386 §3.2.1)."""
+        if element.name == "inactive":
+            self.rest(element, session)
 
     @on_element(NS_CSI, "inactive")
     def rest(self, element: Element, session: Session) -> None:

@@ -4,15 +4,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from commonroom.core.feature import Feature, Xep, on_element, on_session
+from commonroom.core.feature import Feature, Xep, on_bind, on_element, on_session
 from commonroom.core.moments import Moment
 from commonroom.core.session import Management, Session
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, unexpected_request
 from commonroom.protocol.stream_management import (
     FEATURE,
     NS_SM,
-    REQUEST,
-    WRAP,
     answer,
     counted_too_many,
     enabled,
@@ -71,6 +69,17 @@ class StreamManagement(Feature):
         except StanzaError as error:
             told = failed(error)
         session.write(serialize(told, NS_CLIENT))
+        session.ask_for_acknowledgement()  # of messages that it was sent before
+
+    @on_bind(NS_SM, "enable")
+    def enable_with_the_session(self, element: Element, session: Session) -> Element:
+        """From its first stanza on (XEP-0198 §9.1); once (§3)."""
+        try:
+            if session.management is not None:
+                raise unexpected_request("stream management is on already")
+            return self.turn_on(element, session)
+        except StanzaError as error:
+            return failed(error)
 
     def turn_on(self, element: Element, session: Session) -> Element:
         """Count from now on; gives what to tell the client. Raises bad-request."""
@@ -98,14 +107,14 @@ class StreamManagement(Feature):
             handled = read_count(element)
         except StanzaError as error:
             raise StreamError(StreamCondition.POLICY_VIOLATION, error.text) from None
-        before = outbox.confirmed
-        through = before + (handled - before) % WRAP
+        through = outbox.place(handled)
         if through > outbox.sent:
             raise counted_too_many(handled, outbox.sent)
-        session.confirm(through)
-        management.asked = through > before and bool(outbox)
-        if management.asked:  # for those that were sent since it was asked
-            session.write(REQUEST)
+        if through > outbox.confirmed:
+            session.confirm(through)
+            session.ask_for_acknowledgement()  # of those that were sent since it was asked
+        else:
+            management.asked = False
 
     @on_element(NS_SM, "r")
     def asked(self, element: Element, session: Session) -> None:
@@ -125,8 +134,11 @@ class StreamManagement(Feature):
     async def _answer(self, session: Session, handled: int) -> None:
         with suppress(StorageError):  # those whose stanzas failed were told
             await self._writes.flushed()
+        asked_again = self._owes.pop(session)
+        if session.closed:
+            return
         session.write(answer(handled))
-        if self._owes.pop(session) and not session.closed:
+        if asked_again:
             self._answer_later(session)
 
     @on_session(Moment.CLOSED)

@@ -6,31 +6,46 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from commonroom.accounts.devices import Devices
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
+from commonroom.core.bind2 import Bind2
 from commonroom.core.questions import NoAnswer, Questions, Timer
 from commonroom.core.resumption import Resumption
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
-from commonroom.net.connection import Connection, Pause
+from commonroom.net.connection import Connection
+from commonroom.net.limits import Pause
 from commonroom.net.listener import origin_of
+from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
+from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.c2s_host import Resumed
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
+from commonroom.protocol.fast import Issued, Visit
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import SaslCondition
+from commonroom.protocol.sasl.mechanism import Candidate
 from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.stanza import Iq
 from commonroom.protocol.stream_management import Resume
 from commonroom.storage.errors import StorageError
+from commonroom.storage.records import Device
+from commonroom.xml.element import Element
 
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 
-# Seconds of silence after which a stream gives up most of its memory; it is looked at as often.
-REST_AFTER = 60.0
+# After so many seconds of silence a connection gives up what it can do without.
+REST_AFTER = 1.0
+# Appointments may be kept by so many seconds too late.
+GRAIN = 1.0
+# So many reads after the login, and after a rest, leave no parser behind: what is freed between blocks that
+# stay is of use to nobody (docs/decisions/0016-idle-memory.md).
+READS_AFTER_LOGIN = 8
+READS_AFTER_REST = 2
 
 CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
 CHANNEL_BINDINGS_1_3: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
@@ -47,7 +62,7 @@ class ClientLimits:
     stanza_burst: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientService:
     """What all client connections share.
 
@@ -58,8 +73,10 @@ class ClientService:
     limits: ClientLimits
     tls: TlsContexts
     accounts: Accounts
+    devices: Devices
     throttle: Throttle
     sessions: Sessions
+    bind2: Bind2
     resumption: Resumption
     questions: Questions
     start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
@@ -67,6 +84,10 @@ class ClientService:
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
     connected: set["ClientConnection"] = field(default_factory=set)
+    rounds: Rounds["ClientConnection"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rounds = Rounds(self.later, GRAIN, ClientConnection.visit)
 
 
 class ClientConnection:
@@ -76,23 +97,27 @@ class ClientConnection:
         "_allowance",
         "_connection",
         "_deadline",
+        "_device",
+        "_fleeting",
         "_refilled",
         "_revision",
         "_service",
         "_session",
         "_stream",
-        "_timer",
+        "appointment",
     )
     _connection: Connection
-    _timer: Timer
 
     def __init__(self, service: ClientService, needs_tls: bool) -> None:
         self._service = service
         self._stream = ServerStream(self, service.stream_settings, needs_tls)
         self._session: Session | None = None
         self._revision = 0  # of the account whose password was looked at last
+        self._device: Device | None = None  # whose tokens were
         self._allowance = service.limits.stanza_burst
         self._refilled = service.clock()
+        self._fleeting = 0  # reads to come that leave no parser behind
+        self.appointment = NONE
 
     # The connection's handler
 
@@ -104,7 +129,8 @@ class ClientConnection:
         self._connection = connection
         self._service.connected.add(self)
         self._deadline = connection.connected_at + self._service.limits.login_timeout
-        self._timer = self._service.later(self._deadline - self._service.clock(), self._too_late)
+        now = self._service.clock()
+        self._service.rounds.meet(self, now, self._deadline - now)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -114,6 +140,8 @@ class ClientConnection:
         self._allowance -= elements
         if self._allowance < 0:
             self._slow_down(elements)
+        if self._fleeting:
+            self._read_in_passing()
 
     def secured(self) -> None:
         """TLS stands; the client opens its stream anew (RFC 6120 §5.4.3.3)."""
@@ -122,7 +150,7 @@ class ClientConnection:
         """The connection is gone, however it went."""
         self._stream.lost()
         self._service.connected.discard(self)
-        self._timer.cancel()
+        self._service.rounds.miss(self)
         session, self._session = self._session, None
         if session is not None:
             self._service.resumption.lost(session)
@@ -207,6 +235,84 @@ class ClientConnection:
         else:
             self._bound(session, answer)
 
+    def bind_inline(
+        self,
+        account: JID,
+        request: BindRequest,
+        answer: Callable[[Bound | StanzaError, tuple[Element, ...]], None],
+    ) -> None:
+        """Bind a resource with what its session needs."""
+
+        def bound(outcome: Session | StanzaError, told: tuple[Element, ...]) -> None:
+            if isinstance(outcome, Session):
+                self._bound(outcome, lambda session: answer(session, told))
+            else:
+                answer(outcome, told)
+
+        self._service.bind2.bind(account, self._revision, request, self, bound)
+
+    def find_tokens(
+        self,
+        account: JID | None,
+        client: str,
+        answer: Callable[[tuple[Candidate, ...] | SaslCondition], None],
+    ) -> None:
+        """Look a client's tokens up."""
+        question = partial(self._tokens, account, client)
+        self._service.start(self._look_up(account, question, answer))
+
+    def settle_login(
+        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
+    ) -> None:
+        """Note that a client logged in; by a token: at once, or its use could be counted twice."""
+        if visit.used is not None:
+            self._settle(account, visit, self._device, answer)
+        else:
+            self._service.start(self._settle_later(account, visit, answer))
+
+    def _settle(
+        self,
+        account: JID,
+        visit: Visit,
+        device: Device | None,
+        answer: Callable[[Issued | SaslCondition | None], None],
+    ) -> None:
+        outcome, is_urgent = self._service.devices.settle(account, self._revision, visit, device)
+        if is_urgent:
+            self._service.start(self._settled(outcome, answer))
+        else:
+            answer(outcome)
+
+    async def _settle_later(
+        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
+    ) -> None:
+        devices = self._service.devices
+        device = await self._found(partial(devices.find, account, visit.client))
+        if device is None:
+            device = await self._found(partial(devices.make_room, account))
+        if isinstance(device, SaslCondition):
+            answer(device)
+        else:
+            self._settle(account, visit, device, answer)
+
+    async def _settled(
+        self,
+        outcome: Issued | SaslCondition | None,
+        answer: Callable[[Issued | SaslCondition | None], None],
+    ) -> None:
+        failure = await self._found(self._service.devices.flushed)
+        answer(failure or outcome)
+
+    async def _tokens(self, account: JID | None, client: str) -> tuple[Candidate, ...]:
+        if account is None:
+            return ()
+        revision = await self._service.accounts.revision(account)
+        self._device = await self._service.devices.find(account, client)
+        if revision is None:
+            return ()
+        self._revision = revision
+        return self._service.devices.candidates(self._device, revision)
+
     async def _keys(self, account: JID | None, hash_name: str) -> ScramKeys | None:
         if account is None:
             return None
@@ -265,8 +371,8 @@ class ClientConnection:
         if self._stream.closed:  # the client left meanwhile
             self._end_session("closed")
             return
-        self._timer.cancel()
-        self._watch()
+        self._rest(READS_AFTER_LOGIN)
+        self._look_after(REST_AFTER)
         answer(session)
 
     # What the session asks as well
@@ -304,22 +410,35 @@ class ClientConnection:
 
     # The clock
 
-    def _too_late(self) -> None:
-        self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "the login took too long"))
-
-    def _watch(self) -> None:
-        """One timer for each connection, set anew when it fires: nothing to do for a stanza."""
+    def visit(self) -> None:
+        """The appointment: before the login it is the deadline, later a look whether anything still comes."""
+        if self._session is None:
+            self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "the login took too long"))
+            return
         patience = self._service.limits.idle_ping_after
         silent = self._service.clock() - self._connection.last_received
         if silent >= patience:
             self._ask_whether_alive()
-            return
-        if silent >= REST_AFTER:
-            self._stream.rest()
-        self._watch_in(min(REST_AFTER, patience - silent))
+        elif silent >= REST_AFTER:
+            self._rest(READS_AFTER_REST)
+            self._look_after(patience - silent)
+        else:
+            self._look_after(min(REST_AFTER, patience) - silent)
 
-    def _watch_in(self, delay: float) -> None:
-        self._timer = self._service.later(delay, self._watch)
+    def _look_after(self, delay: float) -> None:
+        self._service.rounds.meet(self, self._service.clock(), delay)
+
+    def _read_in_passing(self) -> None:
+        """The first bytes after a rest: if more come soon, memory is kept from then on."""
+        if self._fleeting == READS_AFTER_REST:
+            self._look_after(REST_AFTER)
+        self._fleeting -= 1
+        if self._fleeting:
+            self._stream.rest()
+
+    def _rest(self, fleeting: int) -> None:
+        self._fleeting = fleeting
+        self._stream.rest()
 
     def _ask_whether_alive(self) -> None:
         if self._session is None:
@@ -328,7 +447,7 @@ class ClientConnection:
         try:
             self._service.questions.ask_whether_alive(self._session, self._heard, patience)
         except StanzaError:  # it owes us too many answers already: look again when they are overdue
-            self._watch_in(patience)
+            self._look_after(patience)
 
     def _heard(self, answer: Iq | NoAnswer) -> None:
         """Any byte is a sign of life, not only the answer (RFC 6120 §4.6.1)."""
@@ -341,7 +460,7 @@ class ClientConnection:
                 return
             self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "no answer to a ping"))
         else:
-            self._watch()
+            self.visit()
 
     def _slow_down(self, last: int) -> None:
         """More stanzas than allowed: read on when the allowance has grown again.

@@ -2,34 +2,18 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, Flag
-from math import inf
-from typing import Protocol, cast
+from enum import Enum
+from typing import Protocol
 
-from commonroom.net.tls import TlsEngine, TlsError
+from commonroom.net.channel import Channel
+from commonroom.net.limits import ConnectionLimits, Gate, Pause
+from commonroom.net.sockets import Turn, words_for
+from commonroom.net.tls import PORTION, RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
 
 log = logging.getLogger(__name__)
 
-# Seconds. Streams ask their peers themselves; this finds the dead ones that nobody asks, or writes to.
-KEEPALIVE_AFTER, KEEPALIVE_EVERY, KEEPALIVE_PROBES = 600, 60, 4
-UNACKNOWLEDGED = 120  # what was sent
-SOCKET_OPTIONS = (
-    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
-    (socket.IPPROTO_TCP, "TCP_NODELAY", 1),  # we gather what belongs together ourselves
-    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", KEEPALIVE_AFTER),
-    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", KEEPALIVE_EVERY),
-    (socket.IPPROTO_TCP, "TCP_KEEPCNT", KEEPALIVE_PROBES),
-    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", UNACKNOWLEDGED * 1000),
-)
-
-
-# What came at once is handled in portions of so many bytes. Others have their turn between two of them, and a
-# pause takes effect within one: a read of 256 KiB can hold thousands of stanzas, each with a large answer.
-PORTION = 4096
 # Characters. So much is sent without waiting for the end of the turn: what then waits unsent is counted.
 EARLY = 65_536
 
@@ -50,38 +34,6 @@ class Handler(Protocol):
         """It is over. The last call, exactly one, and never from within a call of the handler's own."""
 
 
-class Gate(Protocol):
-    """Who may connect (RFC 6120 §13.12)."""
-
-    def enter(self, host: str) -> bool:
-        """Count a connection from the IP address; False if there is no room for it."""
-
-    def leave(self, host: str) -> None:
-        """Forget one that entered."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What one connection may use; times in seconds. See `[c2s]` in docs/configuration.md."""
-
-    linger: float = 2.0
-    handshake_timeout: float = 30.0
-    bytes_per_second: float = inf
-    byte_burst: float = inf
-    pending_bytes: int = 4 * 1024 * 1024
-
-
-class Pause(Flag):
-    """Why nothing is read at the moment; reading goes on when no reason is left."""
-
-    NONE = 0
-    RATE = 1  # bytes
-    STANZAS = 2  # the handler's own rate
-    PARKED = 4  # the handler is busy with what it has
-    PORTIONS = 8  # not all is handled of what was read
-    UNSENT = 16  # the peer does not take what it is sent
-
-
 class _State(Enum):
     HANDSHAKE = 1  # direct TLS; there is no handler yet
     OPEN = 2
@@ -95,8 +47,12 @@ _HANDSHAKE, _OPEN, _UPGRADE, _ENDING, _GONE = _State
 _UNPAUSED = Pause.NONE
 
 
-class Connection(asyncio.Protocol):
-    """Moves bytes between a socket and a handler. `write` gathers; each turn of the loop sends once."""
+class Connection(Channel):
+    """Moves bytes between a socket and a handler. `write` gathers; each turn of the loop sends once.
+
+    The socket is read in portions of 4 KiB, one in each turn: others have theirs between two of them, and a
+    pause takes effect within one. 256 KiB can hold thousands of stanzas, each with a large answer.
+    """
 
     __slots__ = (
         "_allowance",
@@ -105,29 +61,25 @@ class Connection(asyncio.Protocol):
         "_gate",
         "_handler",
         "_has_handler",
+        "_held",
         "_limits",
-        "_loop",
         "_make_handler",
         "_outbox",
         "_outbox_size",
-        "_pauses",
+        "_peer_done",
         "_rate_timer",
         "_reason",
         "_refilled",
         "_state",
         "_told_lost",
-        "_transport",
-        "_unread",
+        "_turn",
         "address",
         "bytes_received",
-        "bytes_sent",
         "connected_at",
         "last_received",
-        "tls",
     )
     _handler: Handler
-    _transport: asyncio.Transport
-    _loop: asyncio.AbstractEventLoop
+    _turn: Turn
 
     def __init__(
         self,
@@ -137,6 +89,7 @@ class Connection(asyncio.Protocol):
         direct_tls: Callable[[], TlsEngine] | None = None,
     ) -> None:
         """`direct_tls` is called when the gate let the peer in, `handler` when that handshake is done."""
+        super().__init__()
         self._make_handler = handler
         self._has_handler = self._told_lost = False
         self._limits = limits
@@ -145,15 +98,14 @@ class Connection(asyncio.Protocol):
         self._state = _GONE
         self._outbox: list[str] = []
         self._outbox_size = 0
-        self._unread = b""
-        self._pauses = Pause.NONE
+        self._held = False  # OpenSSL has more, of which the socket does not tell
+        self._peer_done = False
         self._allowance = limits.byte_burst
         self._deadline: asyncio.TimerHandle | None = None
         self._rate_timer: asyncio.TimerHandle | None = None
         self._reason = "closed"
-        self.tls: TlsEngine | None = None  # None in the clear
         self.address = ("", 0)  # IP address and port of the peer
-        self.bytes_received = self.bytes_sent = 0  # on the wire
+        self.bytes_received = 0  # on the wire; of a handshake a part
 
     # What the handler calls
 
@@ -167,21 +119,22 @@ class Connection(asyncio.Protocol):
         if not self._outbox:
             if self._state is _ENDING or self._state is _GONE:
                 return False
-            self._loop.call_soon(self._flush)
+            self._turn.add(self, self._loop)
         self._outbox.append(text)
         self._outbox_size += len(text)
         if self._outbox_size > EARLY:
-            self._flush()
+            self.flush()
         return self._state is not _ENDING
 
     def start_tls(self, engine: TlsEngine) -> None:
         """What was written goes out in the clear; all that comes from now on is TLS (RFC 6120 §5.4.2.3).
 
-        Nothing that came before is kept here; the handler discards what it holds (RFC 6120 §5.4.3.3).
+        What came before is thrown away here; the handler discards what it holds (RFC 6120 §5.4.3.3).
         """
         if self.tls is not None or self._state is not _OPEN:
             raise RuntimeError(f"start_tls on a connection that is {self._state.name}")
-        self._flush()
+        self._throw_away()  # before the peer is told to go on
+        self.flush()
         self._begin_handshake(engine, _UPGRADE)
 
     def close(self, final: str = "") -> None:
@@ -190,7 +143,7 @@ class Connection(asyncio.Protocol):
             self.abort("closed")
         if self._state is _OPEN:
             self._outbox.append(final)
-            self._flush()
+            self.flush()
             if self._state is _OPEN:  # and no slow reader, just now
                 self._end()
 
@@ -198,104 +151,99 @@ class Connection(asyncio.Protocol):
         """End at once; what was written is lost."""
         if self._state is not _GONE:
             self._state = _ENDING
-            self._outbox.clear()
-            self._reason = reason
-            self._transport.abort()
+            self._shut(reason)
 
     def pause(self, reason: Pause = Pause.PARKED) -> None:
         """Read nothing until each reason to pause was taken back by `resume`."""
-        if self._transport.is_closing():
-            return
-        if not self._pauses:
-            self._transport.pause_reading()
-        self._pauses |= reason
+        if not self._closed:
+            self._pauses |= reason  # the loop is told when something comes: mostly nothing does
 
     def resume(self, reason: Pause = Pause.PARKED) -> None:
         """Take one reason back."""
         if reason not in self._pauses:
             return
         self._pauses &= ~reason
-        if self._pauses is Pause.PORTIONS:
-            self._loop.call_soon(self._next_portion)
-        elif not self._pauses and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if not self._pauses:
+            self._read_on()
 
     # What the loop calls
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._transport = cast(asyncio.Transport, transport)
+    def accepted(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        """Take over a socket that does not block."""
+        self._own(asyncio.get_running_loop(), sock)
+        self._turn = self._poll.turn
         self.connected_at = self.last_received = self._refilled = self._loop.time()
-        if not self._enter(transport.get_extra_info("peername")):
-            self._transport.abort()
+        if not self._enter(peer):
+            self._poll.remove(self._fd)
+            sock.close()
             return
-        self._transport.set_write_buffer_limits(high=min(EARLY, self._limits.pending_bytes))
+        self._closed = False
         try:
             if self._direct_tls is None:
                 self._open()
             else:
                 self._begin_handshake(self._direct_tls(), _HANDSHAKE)
-        except BaseException:
-            self._transport.abort()  # after a bug here uvloop would keep it open, and nobody would read it
+        except Exception as error:
+            self._shut(words_for(error))
             raise
+        self._read_on()
 
-    def data_received(self, data: bytes) -> None:
-        size = len(data)
-        self.last_received = self._loop.time()
-        self.bytes_received += size
-        self._allowance -= size
-        if self._allowance < 0:
-            self._slow_down()
-        if self._state is not _OPEN:
-            self._receive_handshake(data)
-            return
-        tls = self.tls
-        if tls is not None:
+    def readable(self) -> None:
+        """There is something to read, or the end of it."""
+        if self._state is _ENDING:
+            self._discard()
+        elif self._pauses is not _UNPAUSED:
+            self._stop_reading()
+        else:
             try:
-                data = tls.receive(data)
-            except TlsError as error:
-                self._tls_failed(error)
-                return
-        if data:
-            if size <= PORTION:
-                self._handler.receive(data)
+                if self._state is _OPEN:
+                    self._receive()
+                else:
+                    self._shake_hands()
+            except Exception as error:  # a bug: nobody must go on as if nothing were missing
+                self._shut(words_for(error))
+                raise
+
+    def writable(self) -> None:
+        """The system takes more."""
+        if self._closed:
+            return
+        self._watch(self._reading, False)
+        unsent, self._unsent = self._unsent, None
+        if unsent:
+            self._send(unsent)
+        if self._unsent is None and not self._closed:
+            if self._state is _ENDING:
+                self._finish()
             else:
-                self._hand_over(data)
-        if tls is not None and (tls.closed or tls.has_answer):
-            self._answer_tls(tls)
+                self.resume(Pause.UNSENT)
+                if self.tls is not None:
+                    self.readable()  # OpenSSL may have something of its own to send
 
-    def eof_received(self) -> None:
-        """The peer sends no more; nor do we, after what is under way. Returning None closes the transport."""
-        self._peer_ended()
-
-    def pause_writing(self) -> None:
-        self.pause(Pause.UNSENT)  # who does not read the answers is not asked for more questions
-
-    def resume_writing(self) -> None:
-        self.resume(Pause.UNSENT)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        entered = self._state is not _GONE
-        self._state = _GONE
-        self._outbox.clear()
-        self._unread = b""
-        self._cancel_deadline()
-        if self._rate_timer is not None:
-            self._rate_timer.cancel()
-        if entered:
-            if self._gate is not None:
-                self._gate.leave(self.address[0])
-            self._tell_lost(self._reason if exc is None else _words(exc))
-        self.tls = None  # its memory goes now, not when cycles are collected
+    def flush(self) -> None:
+        """One join, one record, one call of the system for everything that was written in this turn."""
+        if self._state is not _OPEN or not self._outbox:
+            return
+        outbox, self._outbox = self._outbox, []
+        self._outbox_size = 0
+        try:
+            data = "".join(outbox).encode()
+        except (UnicodeEncodeError, TypeError):
+            self.abort("internal error")  # the peer must not take a stream with a gap for a whole one
+            raise
+        if self._unsent is None:
+            self._send(data)
+        else:
+            self._unsent += data
+        if self._unsent is not None:
+            self._check_unsent()
 
     # Beginning
 
-    def _enter(self, peername: tuple[str, int] | None) -> bool:
-        """Learn the peer's address and ask the gate; False also for a peer that is gone already."""
-        if peername is None:
-            return False
-        host = peername[0].removeprefix("::ffff:")  # IPv4 on a socket for both
-        self.address = (host, peername[1])
+    def _enter(self, peer: tuple[str, int]) -> bool:
+        """Learn the peer's address and ask the gate."""
+        host = peer[0].removeprefix("::ffff:")  # IPv4 on a socket for both
+        self.address = (host, peer[1])
         if self._gate is not None and not self._gate.enter(host):
             return False
         self._state = _OPEN
@@ -308,94 +256,132 @@ class Connection(asyncio.Protocol):
         self._handler.connected(self)
 
     def _begin_handshake(self, engine: TlsEngine, state: _State) -> None:
+        engine.attach(self._fd)
         self.tls = engine
         self._state = state
-        self._unread = b""
         self._deadline = self._loop.call_later(
             self._limits.handshake_timeout, self._fail, "the TLS handshake took too long"
         )
 
-    def _receive_handshake(self, data: bytes) -> None:
+    def _shake_hands(self) -> None:
         tls = self.tls
-        if tls is None or self._state is _ENDING or self._state is _GONE:
-            return  # thrown away, see `_end`
+        assert tls is not None
         try:
-            data = tls.receive(data)
+            done = tls.shake_hands()
         except TlsError as error:
+            self.bytes_received += SEAL_BYTES
             self._tls_failed(error)
             return
-        self._transmit(tls.outgoing())
-        if tls.handshake_done:
-            self._handshake_done(tls, data)
+        except OSError as error:
+            self._shut(words_for(error))
+            return
+        if tls.closed:
+            self._peer_ended()
+            return
+        self.last_received = self._loop.time()
+        self.bytes_received += SEAL_BYTES
+        if done:
+            self._handshake_done()
+        elif tls.wants_write:
+            self._await_writable()
 
-    def _handshake_done(self, tls: TlsEngine, data: bytes) -> None:
+    def _handshake_done(self) -> None:
         self._cancel_deadline()
         if self._state is _HANDSHAKE:
             self._open()
         else:
             self._state = _OPEN
             self._handler.secured()
-            self._flush()
-        if data and self._state is _OPEN:
-            self._hand_over(data)
-        if tls.closed:
-            self._tls_closed()
+            self.flush()
 
     # Receiving
 
-    def _hand_over(self, data: bytes) -> None:
-        if len(data) <= PORTION:
-            self._handler.receive(data)
-        else:
-            self.pause(Pause.PORTIONS)
-            self._unread = data
-            self._next_portion()
+    def _throw_away(self) -> None:
+        """What came in one piece with STARTTLS; what comes later is taken for TLS, and fails."""
+        try:
+            for _ in range(4):
+                self._socket.recv(EARLY)
+        except OSError:  # there is nothing more; if that is the end, the handshake will find it
+            return
 
-    def _next_portion(self) -> None:
-        if self._state is not _OPEN or self._pauses is not Pause.PORTIONS:
+    def _receive(self) -> None:
+        """One portion, of at most one record."""
+        tls = self.tls
+        try:
+            data = self._socket.recv(PORTION) if tls is None else tls.read()
+        except BlockingIOError:
             return
-        portion, self._unread = self._unread[:PORTION], self._unread[PORTION:]
-        self._handler.receive(portion)
-        if self._unread:
-            self._loop.call_soon(self._next_portion)
+        except OSError as error:
+            self._shut(words_for(error))
             return
-        self.resume(Pause.PORTIONS)
-        if self.tls is not None and self.tls.closed:
-            self._tls_closed()
+        except TlsError as error:
+            self._tls_failed(error)
+            return
+        size = len(data)
+        if tls is not None:
+            if size == PORTION and tls.has_more():
+                self._hold()
+            elif not size and self._nothing_read(tls):
+                return
+            size += SEAL_BYTES
+        elif not size:
+            self._peer_ended()
+            return
+        self.last_received = self._loop.time()
+        self.bytes_received += size
+        self._allowance -= size
+        if self._allowance < 0:
+            self._slow_down()
+        if data:
+            self._handler.receive(data)
+
+    def _nothing_read(self, tls: TlsEngine) -> bool:
+        """Whether it was the end; else it was a part of a record, or one that is not data."""
+        if tls.closed:
+            self._peer_ended()
+            return True
+        if tls.wants_write:
+            self._await_writable()
+        return False
+
+    def _hold(self) -> None:
+        self._held = True
+        self._loop.call_soon(self._read_held)
+
+    def _read_held(self) -> None:
+        if self._held and self._pauses is _UNPAUSED and self._state is _OPEN:
+            self._held = False
+            self.readable()
+
+    def _read_on(self) -> None:
+        if self._closed:
+            return
+        self._start_reading()
+        if self._held:
+            self._loop.call_soon(self._read_held)
+
+    def _discard(self) -> None:
+        """A socket closed with data unread resets the connection, and the peer never sees why it ended."""
+        try:
+            ended = not self._socket.recv(RECORD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._shut(words_for(error))
+            return
+        if ended:
+            self._peer_done = True
+            self._stop_reading()
+            self._finish()
 
     # Sending
-
-    def _flush(self) -> None:
-        """One join, one record, one write for everything that was written in this turn."""
-        if self._state is not _OPEN or not self._outbox:
-            return
-        outbox, self._outbox = self._outbox, []
-        self._outbox_size = 0
-        try:
-            data = "".join(outbox).encode()
-        except (UnicodeEncodeError, TypeError):
-            self.abort("internal error")  # the peer must not take a stream with a gap for a whole one
-            raise
-        if self.tls is not None:
-            data = self.tls.send(data)
-        self.bytes_sent += len(data)
-        self._transport.write(data)
-        if self._pauses is not _UNPAUSED:
-            self._check_unsent()
-
-    def _transmit(self, data: bytes) -> None:
-        """Write what is encrypted already, or nothing."""
-        if data:
-            self.bytes_sent += len(data)
-            self._transport.write(data)
-            self._check_unsent()
 
     def _check_unsent(self) -> None:
         """What the system does not take waits, up to `pending_bytes`: a slow reader costs only itself.
 
         What is lost is sent again when its session is resumed.
         """
-        if self._transport.get_write_buffer_size() > self._limits.pending_bytes:
+        if self._unsent is not None and len(self._unsent) > self._limits.pending_bytes:
             self.abort("slow reader")
 
     # Rate
@@ -417,57 +403,72 @@ class Connection(asyncio.Protocol):
     # Ending
 
     def _end(self) -> None:
-        """Say that no more comes, and read on for a while without looking.
-
-        A socket closed with data unread resets the connection, and the peer never sees why.
-        """
-        self._say_goodbye()
-        self._unread = b""
-        if self._transport.is_closing():  # a slow reader, just now
-            return
-        self._transport.write_eof()
-        if self._pauses:
-            self._pauses = Pause.NONE
-            self._transport.resume_reading()
-
-    def _answer_tls(self, tls: TlsEngine) -> None:
-        if tls.has_answer and self._state is _OPEN:
-            tls.has_answer = False
-            self._transmit(tls.outgoing())
-        if tls.closed:
-            self._tls_closed()
-
-    def _tls_closed(self) -> None:
-        if self._state is _OPEN and not self._unread:
-            self._peer_ended()
-            self._transport.close()
-
-    def _peer_ended(self) -> None:
-        if self._state is _OPEN:
-            self._flush()
-        if self._state is not _ENDING:
-            self._say_goodbye()
-            self._tell_lost("closed by the peer")
-
-    def _say_goodbye(self) -> None:
-        if self.tls is not None:
-            self.tls.close()  # RFC 6120 §4.4 asks for a close_notify
-            self._transmit(self.tls.outgoing())
+        """Say that no more comes, and read on for a while without looking (RFC 6120 §4.4)."""
         self._state = _ENDING
         self._cancel_deadline()
-        self._deadline = self._loop.call_later(self._limits.linger, self._transport.abort)
+        self._deadline = self._loop.call_later(self._limits.linger, self._shut)
+        self._finish()
+        if not self._peer_done:
+            self._read_on()
+
+    def _finish(self) -> None:
+        """Our last words, when all before them is out; then the end, when the peer has ended too."""
+        if self._closed or self._unsent:
+            return
+        if self.tls is not None and not self.tls.close():  # RFC 6120 §4.4 asks for a close_notify
+            self._await_writable()
+        elif self._peer_done:
+            self._shut()
+        else:
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                self._shut(words_for(error))
+
+    def _peer_ended(self) -> None:
+        """The peer sends no more; nor do we, after what is under way."""
+        self._peer_done = True
+        self.flush()
+        self._stop_reading()
+        if not self._closed:
+            self._end()
+            self._tell_lost("closed by the peer")
 
     def _tls_failed(self, error: TlsError) -> None:
         """The alert goes out, but nothing of the stream (RFC 6120 §5.4.3.2)."""
-        if error.plaintext and self._state is _OPEN:
-            self._handler.receive(error.plaintext[:PORTION])
-        if self._state is not _ENDING and self._state is not _GONE:
-            self._fail(f"TLS: {error.reason}")
+        self._fail(f"TLS: {error.reason}")
 
     def _fail(self, reason: str) -> None:
+        if self._state is not _ENDING and self._state is not _GONE:
+            self._outbox.clear()
+            self._unsent = None
+            self._end()
+            self._tell_lost(reason)
+
+    def _shut(self, reason: str | None = None) -> None:
+        """The end. The handler learns of it in the next turn: it may be the one that brought it about."""
+        if self._closed:
+            return
+        self._closed = True
+        if reason is not None:
+            self._reason = reason
+        self._state = _ENDING
         self._outbox.clear()
-        self._end()
-        self._tell_lost(reason)
+        self._unsent = None
+        self._reading = self._writing = False
+        self._poll.remove(self._fd)
+        self._loop.call_soon(self._lost)
+
+    def _lost(self) -> None:
+        self._socket.close()
+        self._state = _GONE
+        self._cancel_deadline()
+        if self._rate_timer is not None:
+            self._rate_timer.cancel()
+        self.tls = None  # its memory goes now, not when cycles are collected
+        if self._gate is not None:
+            self._gate.leave(self.address[0])
+        self._tell_lost(self._reason)
 
     def _tell_lost(self, reason: str) -> None:
         if self._told_lost:
@@ -482,16 +483,3 @@ class Connection(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def tune(sock: socket.socket) -> None:
-    """Set what a stream's socket needs. Linux hands it on from a socket that listens to those it accepts."""
-    for level, name, value in SOCKET_OPTIONS:
-        if hasattr(socket, name):  # some are Linux's own
-            sock.setsockopt(level, getattr(socket, name), value)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    return f"internal error ({type(error).__name__})"

@@ -3,17 +3,22 @@
 import asyncio
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Protocol
 
 from commonroom.config import ListenAddress
 from commonroom.config.addresses import EVERY_ADDRESS
-from commonroom.net.connection import tune
+from commonroom.net.sockets import poll_of, report, tune
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024  # a whole institution reconnects at once after a restart
+AT_ONCE = 64  # accepted in one turn of the loop; those who are in already have theirs in between
+RECOVERY = 0.5  # seconds until the next look when the system has nothing left for a connection
+WARN_EVERY = 60.0  # seconds
 ADVICE = {
     errno.EADDRINUSE: "another program listens there already; stop it, or choose another port",
     errno.EADDRNOTAVAIL: "this machine has no such address; choose one that it has",
@@ -86,42 +91,115 @@ def origin_of(host: str) -> str | bytes:
     return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8]
 
 
+class Arrival(Protocol):
+    """Who takes over a socket."""
+
+    def accepted(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        """It does not block; the peer has this IP address and port."""
+
+
 class Listener:
     """Accepts connections on one address, between `start` and `stop`."""
 
-    __slots__ = ("_accept", "_server", "address")
+    __slots__ = ("_accept", "_loop", "_silent_until", "_socket", "_spare", "address")
+    _loop: asyncio.AbstractEventLoop
 
-    def __init__(
-        self, address: ListenAddress, accept: Callable[[], asyncio.Protocol], encrypted: bool = True
-    ) -> None:
-        """`accept` makes the protocol of a connection. Raises `ListenError` if others could read along."""
+    def __init__(self, address: ListenAddress, accept: Callable[[], Arrival], encrypted: bool = True) -> None:
+        """`accept` makes what gets a connection. Raises `ListenError` if others could read along."""
         if not encrypted and (address.host == EVERY_ADDRESS or not ip_address(address.host).is_loopback):
             reason = "connections there are not encrypted and would cross a network; use 127.0.0.1 or [::1]"
             raise ListenError(f"{address}: {reason}")
         self.address = address
         self._accept = accept
-        self._server: asyncio.AbstractServer | None = None
+        self._socket: socket.socket | None = None
+        self._spare: int | None = None
+        self._silent_until = 0.0
 
     async def start(self) -> None:
         """Begin to accept, also again after `stop`; raises `ListenError`."""
-        if self._server is not None:
+        if self._socket is not None:
             return
         try:
             sock = _bound(self.address)
             sock.listen(BACKLOG)
+            sock.setblocking(False)
         except OSError as error:
             reason = ADVICE.get(error.errno or 0, error.strerror)
             raise ListenError(f"{self.address}: {reason}") from None
         self.address = self.address._replace(port=sock.getsockname()[1])
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, sock=sock, backlog=BACKLOG)
+        self._socket, self._loop = sock, asyncio.get_running_loop()
+        poll_of(self._loop)  # a file of its own, before connections use them up
+        self._keep_spare()
+        self._loop.add_reader(sock.fileno(), self._arrivals)
         log.info("listening", extra={"address": str(self.address)})
 
     def stop(self) -> None:
         """Refuse new connections; those that exist live on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._loop.remove_reader(sock.fileno())
+            sock.close()
+            self._give_spare()
+
+    def _arrivals(self) -> None:
+        for _ in range(AT_ONCE):
+            sock = self._socket
+            if sock is None:
+                return
+            try:
+                arrived, peer = sock.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._short_of(error, sock)
+                return
+            arrived.setblocking(False)
+            try:
+                self._accept().accepted(arrived, peer[:2])
+            except Exception as error:
+                report(self._loop, "a connection could not begin", error)
+
+    def _short_of(self, error: OSError, sock: socket.socket) -> None:
+        """Too many open files: turn one away with the file that is kept for it. Else wait, not spin."""
+        self._warn(error)
+        if error.errno == errno.EMFILE and self._give_spare():
+            try:
+                sock.accept()[0].close()
+            except OSError as again:  # it has left, or another took the file
+                self._warn(again)
+            self._keep_spare()
+            return
+        self._loop.remove_reader(sock.fileno())
+        self._loop.call_later(RECOVERY, self._look_again, sock)
+
+    def _look_again(self, sock: socket.socket) -> None:
+        if sock is self._socket:
+            if self._spare is None:
+                self._keep_spare()
+            self._loop.add_reader(sock.fileno(), self._arrivals)
+
+    def _keep_spare(self) -> None:
+        try:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self._warn(error)
+
+    def _give_spare(self) -> bool:
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return False
+        os.close(spare)
+        return True
+
+    def _warn(self, error: OSError) -> None:
+        """Not for each that comes: whoever is turned away comes again."""
+        now = self._loop.time()
+        if now >= self._silent_until:
+            self._silent_until = now + WARN_EVERY
+            log.warning(
+                "connections cannot be accepted",
+                extra={"address": str(self.address), "reason": os.strerror(error.errno or 0).lower()},
+            )
 
 
 def _bound(address: ListenAddress) -> socket.socket:

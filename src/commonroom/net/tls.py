@@ -1,10 +1,11 @@
-"""RFC 7590, XEP-0368: TLS for every kind of stream: OpenSSL over buffers in memory, without a socket.
+"""RFC 7590, XEP-0368: TLS for every kind of stream: OpenSSL on a socket that does not block.
 
-pyOpenSSL sets everything up. The few calls that a message costs go to the library beneath it, which saves
-4 µs of 7 (docs/decisions/0004-tls-engine.md).
+pyOpenSSL sets everything up. The few calls that a message costs go to the library beneath it
+(docs/decisions/0004-tls-engine.md, docs/decisions/0015-sockets.md).
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -28,21 +29,24 @@ VERSIONS = {TlsVersion.TLS_1_2: SSL.TLS1_2_VERSION, TlsVersion.TLS_1_3: SSL.TLS1
 # Tickets are sealed with a key that only the running process knows, until certificates are reloaded.
 SESSION_SECONDS = 24 * 3600
 
+# What is read at once, so that others have their turn. A record can hold four of it.
+PORTION = 4096
 RECORD_BYTES = 16 * 1024  # the largest record (RFC 8446 §5.1)
-SCRATCH_BYTES = 32 * 1024  # takes one, sealed
-# OpenSSL's buffers never shrink: what was larger than this gets new ones, for 0.8 µs. An idle connection that
-# had 64 KiB go either way then holds 30 KiB, and 71 without.
-LARGE_BYTES = 2 * 1024
+SEAL_BYTES = 22  # of a record of TLS 1.3 beside its content; 29 in TLS 1.2
 
 ChannelBinding = Literal["tls-exporter", "tls-unique", "tls-server-end-point"]
 
 _binding = Binding()
 _ffi, _lib = _binding.ffi, _binding.lib
-_BIO_get_mem_data, _BIO_read, _BIO_write = _lib.BIO_get_mem_data, _lib.BIO_read, _lib.BIO_write
 _SSL_get_error, _SSL_read, _SSL_write = _lib.SSL_get_error, _lib.SSL_read, _lib.SSL_write
 _ERR_clear_error = _lib.ERR_clear_error
+_SSL_pending = _lib.SSL_pending
 _WANT_READ: int = _lib.SSL_ERROR_WANT_READ
+_WANT_WRITE: int = _lib.SSL_ERROR_WANT_WRITE
 _ZERO_RETURN: int = _lib.SSL_ERROR_ZERO_RETURN
+_SYSCALL: int = _lib.SSL_ERROR_SYSCALL
+_WRITES_ALERT = 0x4008  # SSL_CB_WRITE_ALERT
+_NO_RENEGOTIATION = 100  # of RFC 5246
 
 REASONS = {  # OpenSSL's words that say too little
     "http request": "the peer spoke HTTP, not TLS",
@@ -53,23 +57,27 @@ REASONS = {  # OpenSSL's words that say too little
 
 
 class TlsError(Exception):
-    """TLS failed and the connection must end; `outgoing()` holds the alert that tells the peer why."""
+    """TLS failed and the connection must end; the alert that tells the peer why is sent."""
 
-    def __init__(self, reason: str, plaintext: bytes = b"") -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.plaintext = plaintext  # what arrived intact before
 
 
 class Scratch:
     """The buffer that engines of one thread share; nothing stays in it between two calls."""
 
-    __slots__ = ("buffer", "pointer", "view")
+    __slots__ = ("buffer", "refused", "view", "watch")
 
     def __init__(self) -> None:
-        self.buffer = _ffi.new("char[]", SCRATCH_BYTES)
+        self.buffer = _ffi.new("char[]", PORTION)
         self.view = _ffi.buffer(self.buffer)
-        self.pointer = _ffi.new("char **")
+        self.refused = False  # a renegotiation, in the read that is under way
+        self.watch = _ffi.callback("void (*)(const SSL *, int, int)", self._alerted)
+
+    def _alerted(self, _: object, where: int, alert: int) -> None:
+        if where == _WRITES_ALERT and alert & 0xFF == _NO_RENEGOTIATION:
+            self.refused = True
 
 
 class TlsContexts:
@@ -126,6 +134,8 @@ def _server_context(
     context.set_cipher_list(CIPHERS)
     # RFC 6120 §5.3.5 leaves renegotiation to us, and RFC 9266 §4.2 has no channel binding where it is on.
     context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    # A connection that the peer just drops has ended for us; the stream knows whether too early.
+    context.set_options(_lib.SSL_OP_IGNORE_UNEXPECTED_EOF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     _allow_resumption(context, alpn)
     context.set_alpn_select_callback(_alpn_rule(alpn))
@@ -181,75 +191,80 @@ def end_point_hash(certificate: x509.Certificate) -> bytes | None:
 
 
 class TlsEngine:
-    """One TLS connection: bytes in, bytes out. In the handshake, `outgoing()` is due after each `receive`."""
+    """One TLS connection on a socket that does not block. Whatever would block is to be called again."""
 
-    __slots__ = (
-        "_broken",
-        "_connection",
-        "_from_ssl",
-        "_grown",
-        "_into_ssl",
-        "_scratch",
-        "_ssl",
-        "closed",
-        "handshake_done",
-        "has_answer",
-    )
+    __slots__ = ("_broken", "_connection", "_scratch", "_ssl", "closed", "handshake_done", "wants_write")
 
     def __init__(self, connection: SSL.Connection, scratch: Scratch) -> None:
-        """Drive a connection without a socket, whose side (accept or connect) is set."""
+        """Drive a connection whose side (accept or connect) is set."""
         self._connection = connection
         self._ssl = connection._ssl
-        self._into_ssl = connection._into_ssl
-        self._from_ssl = connection._from_ssl
         self._scratch = scratch
         self._broken = False
-        self._grown = True  # by the handshake
         self.handshake_done = False
-        self.has_answer = False  # to a key update: `outgoing()` is due, or a peer could let them pile up
-        self.closed = False  # the peer has said that it will send no more
+        self.wants_write = False  # the last call goes on when the socket takes more
+        self.closed = False  # the peer has said that it will send no more, or just left
 
-    def receive(self, data: bytes) -> bytes:
-        """Take what the network brought and give the plaintext in it, if any; raises `TlsError`."""
-        if len(data) > LARGE_BYTES:
-            self._grown = True
-            if len(data) > RECORD_BYTES:
-                return self._receive_pieces(data)
-        _BIO_write(self._into_ssl, data, len(data))
-        if not self.handshake_done:
-            return self._decrypt() if self._shake_hands() else b""
-        plaintext = self._decrypt()
-        if _BIO_get_mem_data(self._from_ssl, self._scratch.pointer) > 0:
-            self._check_answer(plaintext)
-        elif self._grown:
-            self._renew_buffers()
-        return plaintext
+    def attach(self, fd: int) -> None:
+        """Use this socket, which stays the caller's; nothing of TLS may have been read from it."""
+        _lib.SSL_set_fd(self._ssl, fd)
+        # One call reads one record, also of those that are not data: a flood of key updates takes turns.
+        _lib.SSL_clear_mode(self._ssl, _lib.SSL_MODE_AUTO_RETRY)
 
-    def send(self, data: bytes) -> bytes:
-        """What to write to the network for the plaintext, and for whatever waited in `outgoing()`."""
-        if len(data) > LARGE_BYTES:
-            self._grown = True
-            if len(data) > RECORD_BYTES:
-                pieces = range(0, len(data), RECORD_BYTES)
-                return b"".join([self.send(data[start : start + RECORD_BYTES]) for start in pieces])
-        if _SSL_write(self._ssl, data, len(data)) <= 0:
-            raise self._failure()
-        return self.outgoing()
+    def shake_hands(self) -> bool:
+        """Go on with the handshake; whether it is done. Raises `TlsError`, and `OSError` of the socket."""
+        _ERR_clear_error()
+        self.wants_write = False
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.WantWriteError:
+            self.wants_write = True
+            return False
+        except (SSL.Error, TlsError) as error:
+            return self._not_shaken(error)
+        self.handshake_done = True
+        if self._connection.get_protocol_version() <= SSL.TLS1_2_VERSION:
+            _lib.SSL_set_info_callback(self._ssl, self._scratch.watch)
+        return True
 
-    def outgoing(self) -> bytes:
-        """What waits to be written to the network: the handshake's, an alert, an answer to the peer."""
-        size = _BIO_read(self._from_ssl, self._scratch.buffer, SCRATCH_BYTES)
-        data: bytes = self._scratch.view[:size] if size > 0 else b""
-        if size == SCRATCH_BYTES:
-            return data + self.outgoing()
-        if self._grown and self.handshake_done:
-            self._renew_buffers()
-        return data
+    def read(self) -> bytes:
+        """At most `PORTION` of what came, or nothing. Raises `TlsError`, and `OSError` of the socket."""
+        _ERR_clear_error()  # what somebody left there would be taken for ours
+        size = _SSL_read(self._ssl, self._scratch.buffer, PORTION)
+        if size > 0:
+            data: bytes = self._scratch.view[:size]
+            return data
+        self._nothing_read(_SSL_get_error(self._ssl, size))
+        return b""
 
-    def close(self) -> None:
-        """Say that we will send no more (RFC 8446 §6.1); what says it is in `outgoing()`."""
-        if self.handshake_done and not self._broken:
-            self._connection.shutdown()
+    def has_more(self) -> bool:
+        """Whether there is something to read that the socket no longer tells of."""
+        return bool(_SSL_pending(self._ssl) > 0)
+
+    def write(self, data: bytes) -> int:
+        """Send at most one record of it; how much was taken. What was not must come again, and first."""
+        _ERR_clear_error()
+        sent: int = _SSL_write(self._ssl, data, len(data))
+        if sent > 0:
+            return sent
+        error = _SSL_get_error(self._ssl, sent)
+        if data and error != _WANT_WRITE:
+            raise self._failure(error)
+        return 0
+
+    def close(self) -> bool:
+        """Say that we will send no more (RFC 8446 §6.1); False if the socket does not take it yet."""
+        if not self.handshake_done or self._broken:
+            return True
+        _ERR_clear_error()
+        result = _lib.SSL_shutdown(self._ssl)
+        if result < 0 and _SSL_get_error(self._ssl, result) == _WANT_WRITE:
+            return False
+        self._broken = True  # or once more would wait for the peer's
+        _ERR_clear_error()
+        return True
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """The channel binding, or None where it is not defined (RFC 9266 §2, RFC 5929 §3, §4.1)."""
@@ -293,62 +308,38 @@ class TlsEngine:
         """What the peer presented and proved to own; nobody has checked who signed it."""
         return self._connection.get_peer_certificate(as_cryptography=True)
 
-    def _receive_pieces(self, data: bytes) -> bytes:
-        plaintext = []
-        try:
-            for start in range(0, len(data), RECORD_BYTES):
-                plaintext.append(self.receive(data[start : start + RECORD_BYTES]))
-        except TlsError as error:
-            error.plaintext = b"".join([*plaintext, error.plaintext])
-            raise
-        return b"".join(plaintext)
-
-    def _renew_buffers(self) -> None:
-        """Both are empty now: `receive` reads until nothing is left. OpenSSL frees the old ones."""
-        self._grown = False
-        self._into_ssl = self._connection._into_ssl = _lib.BIO_new(_lib.BIO_s_mem())
-        self._from_ssl = self._connection._from_ssl = _lib.BIO_new(_lib.BIO_s_mem())
-        _lib.SSL_set_bio(self._ssl, self._into_ssl, self._from_ssl)
-
-    def _shake_hands(self) -> bool:
-        _ERR_clear_error()
-        try:
-            self._connection.do_handshake()
-        except SSL.WantReadError:
+    def _not_shaken(self, error: SSL.Error | TlsError) -> bool:
+        self._broken = True
+        if isinstance(error, TlsError):
+            raise error
+        if isinstance(error, SSL.ZeroReturnError) or (
+            isinstance(error, SSL.SysCallError) and error.args[0] <= 0
+        ):
+            self.closed = True
             return False
-        except SSL.Error as error:
-            self._broken = True
-            raise TlsError(_words(error)) from None
-        except TlsError:
-            self._broken = True
-            raise
-        self.handshake_done = True
-        return True
+        if isinstance(error, SSL.SysCallError):
+            raise OSError(error.args[0], os.strerror(error.args[0])) from None
+        raise TlsError(_words(error)) from None
 
-    def _decrypt(self) -> bytes:
-        """Everything that is complete. A read costs little, also the last, which finds nothing."""
-        _ERR_clear_error()  # what somebody left there would be taken for ours
-        buffer, view = self._scratch.buffer, self._scratch.view
-        plaintext = b""
-        while (size := _SSL_read(self._ssl, buffer, SCRATCH_BYTES)) > 0:
-            plaintext = plaintext + view[:size] if plaintext else view[:size]
-        error = _SSL_get_error(self._ssl, size)
+    def _nothing_read(self, error: int) -> None:
+        """No data: not yet, not any more, or only what OpenSSL answers by itself, as a key update."""
+        self.wants_write = error == _WANT_WRITE  # the answer: until it is out, nothing more is read
+        if self._scratch.refused:
+            self._scratch.refused = False
+            self._broken = True
+            raise TlsError("the peer attempted renegotiation")  # RFC 6120 §5.3.5
         if error == _ZERO_RETURN:
             self.closed = True
-        elif error != _WANT_READ:
-            raise self._failure(plaintext)
-        return plaintext
+        elif error not in (_WANT_READ, _WANT_WRITE):
+            raise self._failure(error)
 
-    def _check_answer(self, plaintext: bytes) -> None:
-        """OpenSSL answered by itself: in TLS 1.2 it only ever refuses a handshake (RFC 6120 §5.3.5)."""
-        if self._connection.get_protocol_version() <= SSL.TLS1_2_VERSION:
-            self._broken = True
-            raise TlsError("the peer attempted renegotiation", plaintext)
-        self.has_answer = True
-
-    def _failure(self, plaintext: bytes = b"") -> TlsError:
+    def _failure(self, error: int) -> Exception:
+        """What to raise."""
+        number = _ffi.errno
         self._broken = True
-        return TlsError(_queued_words(), plaintext)
+        if error == _SYSCALL and number:
+            return OSError(number, os.strerror(number))
+        return TlsError(_queued_words())
 
     def _has_unique_master_secret(self) -> bool:
         """Whether exported keys are this connection's alone (RFC 9266 §2)."""

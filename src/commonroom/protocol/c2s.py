@@ -1,4 +1,4 @@
-"""RFC 6120 §4 to §8: a client's stream on the server's side, from its first byte to its stanzas.
+"""RFC 6120 §4 to §8, XEP-0388: a client's stream on the server's side, from its first byte to its stanzas.
 
 Bytes come in by `receive`; whatever must happen outside (write, look up, bind) is asked of the host. There
 is no clock, no socket and no database here.
@@ -200,6 +200,8 @@ class ServerStream:
         claimed = None if header.sender is None else header.sender.bare
         if self._account is not None and claimed not in (None, self._account):
             raise StreamError(StreamCondition.INVALID_FROM, "this is not who logged in")
+        if claimed is not None and not self._needs_tls and claimed.domain != self.domain:
+            raise StreamError(StreamCondition.INVALID_FROM, "'from' is of another domain")  # XEP-0388 §2.1
         self._claimed = claimed
 
     def _open(self) -> None:
@@ -215,7 +217,16 @@ class ServerStream:
             features = f"<starttls xmlns='{NS_TLS}'><required/></starttls>"
             self._on_element = self._before_tls
         elif self._account is None:
-            login = Login(self._host, self._settings, self._assumed, self._asking, self._accept)
+            login = Login(
+                self._host,
+                self._settings,
+                self._assumed,
+                self._asking,
+                self._accept,
+                self._claimed,
+                self._admit,
+                self._enter,
+            )
             features = login.features()
             self._on_element = partial(self._negotiate, login, "log in first")
         else:
@@ -228,7 +239,7 @@ class ServerStream:
         """Nothing else for now (RFC 6120 §4.9.3.12); STARTTLS (§5.4.2.2) and XEP-0198 (§3) have their own."""
         if stage.take(element):
             return
-        if (element.namespace, element.name) in ((NS_SM, "enable"), (NS_SM, "resume")):
+        if _begins_management(element):
             self._host.write(serialize(failed(unexpected_request(advice)), NS_CLIENT))
             return
         if (element.namespace, element.name) != (NS_TLS, "starttls"):
@@ -245,6 +256,8 @@ class ServerStream:
             self._restart()
         elif (element.namespace, element.name) == (NS_SASL, "auth"):
             self._host.write(f"<failure xmlns='{NS_SASL}'><encryption-required/></failure>")
+        elif _begins_management(element):
+            self._host.write(serialize(failed(unexpected_request("start TLS first")), NS_CLIENT))
         else:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "start TLS first")
 
@@ -256,6 +269,24 @@ class ServerStream:
         self._account = account
         self._host.login_succeeded(account, mechanism)
         self._restart()
+
+    # The same without a new stream: XEP-0388
+
+    def _admit(self, account: JID, mechanism: str) -> None:
+        self._account = account
+        self._host.login_succeeded(account, mechanism)
+        self._parser.set_limits(self._settings.limits)
+
+    def _enter(self, session: Bound | None, is_former: bool) -> None:
+        """Features follow (XEP-0388 §2.6.1), but not on a stream that goes on (XEP-0198 §9.2)."""
+        if session is None:
+            self._offer()
+            return
+        if not is_former:
+            self._host.write(f"<stream:features>{self._settings.announcement_bound}</stream:features>")
+        self._begin(session)
+        if is_former:
+            session.send_again()
 
     # Resource binding: §7
 
@@ -293,6 +324,11 @@ def _check_sender(sender: str, own: JID) -> None:
         allowed = False
     if not allowed:
         raise StreamError(StreamCondition.INVALID_FROM, "'from' is not this client's address")
+
+
+def _begins_management(element: Element) -> bool:
+    """XEP-0198 §3, §5: what comes too early is refused, and the stream lives on."""
+    return element.namespace == NS_SM and element.name in ("enable", "resume")
 
 
 def _no_stanza(element: Element) -> StreamError:

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from commonroom.protocol import stream_limits
+from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.errors import StanzaError, StreamError
+from commonroom.protocol.fast import Issued, Visit
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl import offered
-from commonroom.protocol.sasl.negotiation import LoginHost, announcement
+from commonroom.protocol.login_offer import LoginOffer, login_offer
+from commonroom.protocol.sasl import SaslCondition
+from commonroom.protocol.sasl.mechanism import Candidate
+from commonroom.protocol.sasl.negotiation import LoginHost
 from commonroom.protocol.stanza import Stanza
 from commonroom.protocol.stream_management import Resume
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT
+from commonroom.xml.names import NS_BIND, NS_CLIENT, NS_SESSION
 from commonroom.xml.parser import Limits
 from commonroom.xml.serializer import serialize
 
@@ -69,12 +74,32 @@ class Host(LoginHost, Protocol):
     def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
         """Go on with the session of a former stream (XEP-0198 §5)."""
 
+    def bind_inline(
+        self,
+        account: JID,
+        request: BindRequest,
+        answer: Callable[[Bound | StanzaError, tuple[Element, ...]], None],
+    ) -> None:
+        """Bind a resource with what its session needs (XEP-0386 §3.2); answer with that, and what to say.
 
-class LoginOffer(NamedTuple):
-    """The mechanisms that a stream offers, and how it announces them."""
+        What the session sends meanwhile follows as soon as `answer` returns.
+        """
 
-    mechanisms: tuple[str, ...]
-    announcement: str
+    def find_tokens(
+        self,
+        account: JID | None,
+        client: str,
+        answer: Callable[[tuple[Candidate, ...] | SaslCondition], None],
+    ) -> None:
+        """Answer with the tokens of an account's client (XEP-0484 §5.1); takes as long if there are none."""
+
+    def settle_login(
+        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
+    ) -> None:
+        """Keep that a client logged in, and what that means for its tokens (XEP-0484 §3.3, §3.5, §3.6).
+
+        Answer, once it is on disk, with the new token if it is to have one, or why it must not log in.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +116,27 @@ class StreamSettings:
     features: tuple[Element, ...]  # announced once the client may bind
     random: Callable[[int], bytes]
     registration_closed: str = ""  # where accounts come from instead, in the operator's words
+    inline: tuple[str, ...] = ()  # namespaces of what can be switched on with a resource (XEP-0386 §3.1)
+    with_tokens: bool = False  # XEP-0484
+    idle_seconds: int | None = None  # after which a client is asked whether it lives
     announcement: str = field(init=False)  # of `features`
+    announcement_bound: str = field(init=False)  # of those that are left when a resource is bound
     _offers: dict[tuple[str, ...], LoginOffer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        text = "".join([serialize(element, NS_CLIENT) for element in self.features])
-        object.__setattr__(self, "announcement", text)
+        limits = serialize(stream_limits.feature(self.limits.stanza_bytes, self.idle_seconds), NS_CLIENT)
+        texts = [(element.namespace, serialize(element, NS_CLIENT)) for element in self.features]
+        left = [text for namespace, text in texts if namespace not in (NS_BIND, NS_SESSION)]
+        object.__setattr__(self, "announcement", "".join([text for _, text in texts]) + limits)
+        object.__setattr__(self, "announcement_bound", "".join(left) + limits)
         object.__setattr__(self, "_offers", {})
 
     def login_offer(self, channel_bindings: tuple[str, ...]) -> LoginOffer:
         """What to offer on an encrypted connection with these types of channel bindings; there are few."""
         offer = self._offers.get(channel_bindings)
         if offer is None:
-            names = offered(True, channel_bindings, self.mechanisms)
-            offer = self._offers[channel_bindings] = LoginOffer(names, announcement(names, channel_bindings))
+            offer = login_offer(self.mechanisms, channel_bindings, self.inline, self.with_tokens)
+            limits = serialize(stream_limits.feature(self.limits_before_login.stanza_bytes), NS_CLIENT)
+            offer = offer._replace(announcement=offer.announcement + limits)
+            self._offers[channel_bindings] = offer
         return offer

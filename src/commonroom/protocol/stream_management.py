@@ -14,6 +14,7 @@ REQUEST = f"<r xmlns='{NS_SM}'/>"
 # Counters are unsigned integers of 32 bits, and begin anew at zero (XEP-0198 §4).
 WRAP = 1 << 32
 
+_DIGITS = 10  # that a count has at most
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -37,7 +38,7 @@ def read_enable(element: Element) -> Enable:
     if resume is None:
         raise bad_request("'resume' is true or false")
     longest = element.get("max")
-    return Enable(resume, None if longest is None else max(1, _count(longest)))
+    return Enable(resume, None if longest is None else _seconds(longest))
 
 
 def read_resume(element: Element) -> Resume:
@@ -53,11 +54,20 @@ def read_count(element: Element) -> int:
     return _count(element.get("h") or "")
 
 
+def _seconds(text: str) -> int:
+    """At least one; what has more digits than a count is a very long time."""
+    return _count(text if len(text) < _DIGITS else "9" * (_DIGITS - 1) if _is_number(text) else "") or 1
+
+
 def _count(text: str) -> int:
     # The digits are counted first: int() of a long text takes long.
-    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) >= WRAP:
+    if not _is_number(text) or len(text) > _DIGITS or int(text) >= WRAP:
         raise bad_request("a count is an integer of 32 bits")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def answer(handled: int) -> str:
@@ -65,14 +75,14 @@ def answer(handled: int) -> str:
     return f"<a xmlns='{NS_SM}' h='{handled % WRAP}'/>"
 
 
-def enabled(name: str | None, longest: int, location: str | None = None) -> Element:
-    """Stream management is on (XEP-0198 §3); with a name, the stream can be resumed for `longest` seconds."""
+def enabled(name: str | None, longest: int) -> Element:
+    """Stream management is on (XEP-0198 §3); with a name, the stream can be resumed for `longest` seconds.
+
+    No `location`: there is one service, and the client knows the way to it.
+    """
     if name is None:
         return Element(NS_SM, "enabled")
-    attributes = {"id": name, "resume": "true", "max": str(longest)}
-    if location is not None:
-        attributes["location"] = location
-    return Element(NS_SM, "enabled", attributes)
+    return Element(NS_SM, "enabled", {"id": name, "resume": "true", "max": str(longest)})
 
 
 def resumed(name: str, handled: int) -> Element:

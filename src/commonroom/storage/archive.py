@@ -47,7 +47,7 @@ class SqlArchiveStore:
             "conversation": conversation(owner, bare),
             "peer": _plain(bare),
             "resource": peer.resource,
-            "outgoing": message.outgoing,
+            "outgoing": 1 if message.outgoing else 0,  # for a truth value SQLite's driver takes longer
             "origin": message.origin,
             "body": message.body,
             "xml": message.xml,

@@ -48,6 +48,12 @@ class Backend(Protocol):
     def is_temporary(self, error: Exception) -> bool:
         """Whether the same statement can work later: locked, full, unreachable; not for bad data."""
 
+    def is_refusal(self, error: Exception) -> bool:
+        """Whether an error that is temporary also proves that nothing of the transaction was committed.
+
+        So it is when the disk is full or may not be written; not when nobody heard the answer.
+        """
+
     def explain(self, error: Exception) -> str:
         """Tell an operator what, where, and what to do."""
 

@@ -20,6 +20,8 @@ Failure = tuple[int, StorageError]
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
+REFUSED_PATIENCE = 10.0
+"""For so many seconds a disk that is full is waited for."""
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +31,16 @@ class Committer:
 
     A batch is one transaction. What the database cannot take for now (it is locked, full, gone) is tried
     again until it can. What it will never take fails alone: the batch is done again, write by write.
+
+    While the disk is full or may not be written, nothing is promised: when that has lasted for
+    `refused_patience` seconds, batches fail, each after one attempt, until one works again.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, refused_patience: float = REFUSED_PATIENCE) -> None:
         self._backend = backend
+        self._refused_patience = refused_patience
+        self._refused_since: float | None = None
+        self._is_down = False
         self._ledger = backend.ledger()
         self._connection: Connection | None = None
         self._committed = 0
@@ -44,19 +52,20 @@ class Committer:
         """Write the batch, however long it takes; returns what can never be written."""
         self._noted = []
         pause = 0.0
+        is_certain = True  # that no earlier attempt was committed
         while True:
             try:
                 failures = self._attempt(batch)
             except Exception as error:
                 self._drop_connection()
-                if not self._is_temporary(error) or not self._wait(pause, error, len(batch)):
-                    failed = _failed(error)
+                is_certain = is_certain and self._is_refusal(error)
+                if not self._is_temporary(error) or self._gives_up(pause, error, len(batch), is_certain):
+                    failed = self._failed(error)
                     return [(position, failed) for position in range(len(batch))]
                 pause = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
             else:
                 self._committed += 1
-                if pause:
-                    log.info("database is back", extra={"writes": len(batch)})
+                self._works(len(batch))
                 return failures
 
     def hurry(self, patience: float) -> None:
@@ -124,17 +133,39 @@ class Committer:
     def _is_temporary(self, error: Exception) -> bool:
         return isinstance(error, CannotOpen) or self._backend.is_temporary(error)
 
-    def _wait(self, pause: float, error: Exception, writes: int) -> bool:
-        """Wait before the next attempt; False if there is no time for one."""
-        if not pause:
+    def _is_refusal(self, error: Exception) -> bool:
+        """Whether nothing was committed, because of what an operator has to see to."""
+        cause = error.__cause__ if isinstance(error, CannotOpen) else error
+        return isinstance(cause, Exception) and self._backend.is_refusal(cause)
+
+    def _works(self, writes: int) -> None:
+        self._refused_since = None
+        if self._is_down:
+            self._is_down = False
+            log.info("database is back", extra={"writes": writes})
+
+    def _gives_up(self, pause: float, error: Exception, writes: int, is_certain: bool) -> bool:
+        """Wait before the next attempt; or not, if there is none: what is not certain is never given up."""
+        if not self._is_down:
+            self._is_down = True
             reason = failure("cannot be written for now", error)
             log.warning("database takes no writes", extra={"reason": str(reason), "writes": writes})
+        if is_certain:
+            self._refused_since = self._refused_since or monotonic()
+            if monotonic() - self._refused_since >= self._refused_patience:
+                return True
         if self._hurried.wait(pause):
             left = self._deadline - monotonic()
             if left <= 0:
-                return False
+                return True
             sleep(min(pause, left))
-        return True
+        return False
+
+    def _failed(self, error: Exception) -> StorageError:
+        """What is told of writes that fail together; a disk that is full was logged when it became so."""
+        if self._is_temporary(error):
+            return failure("cannot be written", error)
+        return _failed(error)
 
 
 def _run(connection: Connection, batch: Iterable[Write]) -> None:

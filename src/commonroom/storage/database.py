@@ -8,7 +8,7 @@ from sqlalchemy import URL, ClauseElement, Select, Table, make_url
 from sqlalchemy.exc import ArgumentError
 
 from commonroom.storage.backend import Backend
-from commonroom.storage.committer import Committer
+from commonroom.storage.committer import REFUSED_PATIENCE, Committer
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.interfaces import Loop
 from commonroom.storage.reader import Reader
@@ -24,10 +24,16 @@ COMMIT_DELAY = 0.002
 class Database:
     """What the stores share."""
 
-    def __init__(self, backend: Backend, loop: Loop, commit_delay: float = COMMIT_DELAY) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        loop: Loop,
+        commit_delay: float = COMMIT_DELAY,
+        refused_patience: float = REFUSED_PATIENCE,
+    ) -> None:
         self.backend = backend
         self.reader = Reader(backend, loop)
-        self.writer = Writer(Committer(backend), loop, commit_delay)
+        self.writer = Writer(Committer(backend, refused_patience), loop, commit_delay)
 
     def statement(self, statement: ClauseElement) -> Statement:
         """Compile a statement for this database; once for each, when a store is made."""

@@ -23,6 +23,7 @@ from commonroom.storage.records import (
     ArchiveFilter,
     ArchivePage,
     ArchivePreferences,
+    Device,
     LastActivity,
     OfflineMessage,
     OfflineUsage,
@@ -301,6 +302,22 @@ class PushStore(Protocol):
         """Forget one node of a service, or all of its nodes."""
 
 
+class DeviceStore(Protocol):
+    """The clients of accounts, and their tokens (XEP-0388 §2.3, XEP-0484)."""
+
+    async def load(self, account: JID) -> tuple[Device, ...]:
+        """List them, by the client's id."""
+
+    async def get(self, account: JID, client: str) -> Device | None:
+        """Read one."""
+
+    def put(self, account: JID, device: Device) -> None:
+        """Add one, or replace all that is kept of it."""
+
+    def remove(self, account: JID, client: str) -> None:
+        """Forget one, with its tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Hand each part of the service the one it needs, never this."""
@@ -317,3 +334,4 @@ class Stores:
     upkeep: ArchiveUpkeep
     preferences: PreferenceStore
     pushes: PushStore
+    devices: DeviceStore

@@ -14,6 +14,7 @@ from commonroom.storage.records import (
     AccountChange,
     AccountState,
     ArchivePreferences,
+    Device,
     LastActivity,
     OfflineMessage,
     OfflineUsage,
@@ -99,6 +100,7 @@ class _Kept:
     last_activity: LastActivity | None = None
     preferences: ArchivePreferences | None = None
     pushes: dict[tuple[JID, str], PushService] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
 
 
 class Memory:
@@ -357,6 +359,34 @@ class MemoryPushStore:
                 del kept.pushes[key]
 
 
+class MemoryDeviceStore:
+    """See `interfaces.DeviceStore`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def load(self, account: JID) -> tuple[Device, ...]:
+        """List them."""
+        kept = self._memory.kept.get(account)
+        return tuple(kept.devices[client] for client in sorted(kept.devices)) if kept else ()
+
+    async def get(self, account: JID, client: str) -> Device | None:
+        """Read one."""
+        kept = self._memory.kept.get(account)
+        return kept.devices.get(client) if kept else None
+
+    def put(self, account: JID, device: Device) -> None:
+        """Add or replace one."""
+        if (kept := self._memory.write(account)) is not None:
+            first, last = _kept_moment(device.first_seen), _kept_moment(device.last_seen)
+            kept.devices[device.client] = replace(device, first_seen=first, last_seen=last)
+
+    def remove(self, account: JID, client: str) -> None:
+        """Forget one."""
+        if (kept := self._memory.write(account)) is not None:
+            kept.devices.pop(client, None)
+
+
 def memory_stores(memory: Memory) -> Stores:
     """All of them; `memory` is what they share."""
     return Stores(
@@ -372,6 +402,7 @@ def memory_stores(memory: Memory) -> Stores:
         memory.archive,
         MemoryPreferenceStore(memory),
         MemoryPushStore(memory),
+        MemoryDeviceStore(memory),
     )
 
 

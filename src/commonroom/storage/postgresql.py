@@ -27,6 +27,7 @@ _CONNECT: Mapping[str, str] = {
 
 # Classes and codes of errors that say nothing against the statement (PostgreSQL's manual, appendix A).
 _TEMPORARY = ("08", "40", "53", "55", "57", "58", "25006")
+_REFUSALS = ("53100", "58030", "25006")
 _NOT_NULL_VIOLATION = "23502"
 _MIGRATION_LOCK = 0x436F6D6D6F6E526F  # "CommonRo"
 
@@ -148,6 +149,10 @@ class PostgresBackend:
         if isinstance(error, self._dbapi.errors.PipelineAborted):
             return False  # it stands behind the error of an earlier statement, and tells nothing about it
         return isinstance(error, (self._dbapi.OperationalError, self._dbapi.InterfaceError))
+
+    def is_refusal(self, error: Exception) -> bool:
+        """Whether the server said that its disk is full or broken, or that it may only be read."""
+        return (_sqlstate(error) or "").startswith(_REFUSALS)
 
     def explain(self, error: Exception) -> str:
         """Repeat what the server, or the attempt to reach it, said."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from commonroom.protocol.jid import JID
+from commonroom.protocol.sasl.mechanism import Token
 from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.subscription import SubscriptionState
 
@@ -127,6 +128,24 @@ class PushService:
     service: JID
     node: str
     options: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A client that logged in as XEP-0388 has it, with the tokens that it may log in with (XEP-0484).
+
+    client      its installation's id, which is what it said (XEP-0388 §2.3)
+    software, name  what it says of itself and of where it is installed; empty if nothing
+    password    it knew the password once
+    """
+
+    client: str
+    software: str
+    name: str
+    first_seen: datetime
+    last_seen: datetime
+    password: bool
+    tokens: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from commonroom.storage.statements import Query, Row, Statement
 # How long SQLite itself waits for a lock that another process (the command line) holds. The writer tries
 # again anyway; a start waits longer, because the other process may be bringing the tables up to date.
 BUSY_MS = 500
+# Of pages, in the memory of each connection to the database; the system keeps the file's pages, too.
+CACHE_KIB = 256
 BUSY_AT_START_MS = 20_000
 
 _TEMPORARY = {
@@ -32,6 +34,7 @@ _TEMPORARY = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
 }
+_REFUSALS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 _TABLES = Statement("SELECT name FROM sqlite_master WHERE type = 'table'")
 
 
@@ -109,6 +112,10 @@ class SqliteBackend:
         """Whether the file was locked, full, or out of reach."""
         return _code(error) in _TEMPORARY
 
+    def is_refusal(self, error: Exception) -> bool:
+        """Whether the disk is full, may not be written or is broken; not whether somebody holds the lock."""
+        return _code(error) in _REFUSALS
+
     def explain(self, error: Exception) -> str:
         """Say what is wrong with the file, and what to do."""
         code = _code(error)
@@ -158,6 +165,7 @@ class SqliteBackend:
             "foreign_keys = on",
             f"query_only = {'off' if writing else 'on'}",
             f"busy_timeout = {BUSY_MS}",
+            f"cache_size = -{CACHE_KIB}",
         ):
             connection.execute(Statement(f"PRAGMA {pragma}"), {})
 

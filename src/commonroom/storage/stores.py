@@ -5,6 +5,7 @@ from commonroom.storage.archive import SqlArchiveStore
 from commonroom.storage.archive_upkeep import SqlArchiveUpkeep
 from commonroom.storage.archive_words import ArchiveWords
 from commonroom.storage.database import Database
+from commonroom.storage.devices import SqlDeviceStore
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.last_activity import SqlLastActivityStore
 from commonroom.storage.offline import SqlOfflineStore
@@ -32,4 +33,5 @@ def sql_stores(database: Database) -> Stores:
         SqlArchiveUpkeep(database, words),
         SqlPreferenceStore(database),
         SqlPushStore(database),
+        SqlDeviceStore(database),
     )

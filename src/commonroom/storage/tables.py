@@ -131,6 +131,20 @@ push_service = Table(
     sqlite_with_rowid=False,
 )
 
+device = Table(
+    "device",
+    metadata,
+    _account_number(),
+    Column("client", _Address, primary_key=True),
+    Column("software", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("password", Boolean, nullable=False),
+    Column("tokens", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 last_activity = Table(
     "last_activity",
     metadata,

@@ -6,11 +6,12 @@ from commonroom.protocol.jid import JID
 from commonroom.storage.accounts import ACCOUNT_COLUMNS, to_account
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
+from commonroom.storage.preferences import PREFERENCE_COLUMNS, to_preferences
 from commonroom.storage.records import OfflineUsage, StoredUser
 from commonroom.storage.roster import RosterReading
 from commonroom.storage.statements import Query
 from commonroom.storage.tables import account as table
-from commonroom.storage.tables import offline_message, push_service, roster
+from commonroom.storage.tables import archive_preferences, offline_message, push_service, roster
 
 _FACTS = len(ACCOUNT_COLUMNS)
 
@@ -29,7 +30,10 @@ class SqlUserLoader:
                     offline_message, cast(func.coalesce(func.sum(offline_message.c.size), 0), BigInteger)
                 ),
                 _of_account(push_service, func.count()),
-            ).where(table.c.jid == bindparam("account"))
+                *PREFERENCE_COLUMNS,
+            )
+            .outerjoin_from(table, archive_preferences, archive_preferences.c.account_id == table.c.id)
+            .where(table.c.jid == bindparam("account"))
         )
         self._roster = RosterReading(database)
 
@@ -44,12 +48,13 @@ class SqlUserLoader:
             users, contacts = connection.rows_of(Query(self._user, {"account": account}), items)
             if not users:
                 return StoredUser()
-            complete_from, count, size, pushes = users[0][-4:]
+            complete_from, count, size, pushes, *preferences = users[0][_FACTS:]
             removed = [] if complete_from is None else [(complete_from,)]
             return StoredUser(
-                to_account(users[0][:-4]),
+                to_account(users[0][:_FACTS]),
                 self._roster.roster(removed, contacts),
                 OfflineUsage(count, size),
+                to_preferences(*preferences),
                 pushes=pushes > 0,
             )
 

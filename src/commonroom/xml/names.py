@@ -18,6 +18,11 @@ NS_PREAPPROVAL = "urn:xmpp:features:pre-approval"
 # XEP-0440
 NS_SASL_CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"
 
+# XEP-0388, XEP-0386, XEP-0484
+NS_SASL2 = "urn:xmpp:sasl:2"
+NS_BIND2 = "urn:xmpp:bind:0"
+NS_FAST = "urn:xmpp:fast:0"
+
 # RFC 6121 §2.6.1
 NS_ROSTER_VERSIONING = "urn:xmpp:features:rosterver"
 

@@ -16,6 +16,7 @@ from commonroom.protocol.sasl.mechanism import (
     Success,
     WantsKeys,
     WantsPasswordCheck,
+    WantsTokens,
 )
 from commonroom.protocol.sasl.plain import PLAIN
 from commonroom.protocol.sasl.scram import SCRAM
@@ -32,6 +33,7 @@ __all__ = [
     "Success",
     "WantsKeys",
     "WantsPasswordCheck",
+    "WantsTokens",
     "offered",
     "start",
 ]

@@ -1,8 +1,9 @@
 """RFC 4422: what every SASL mechanism is handed, and what it may answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from commonroom.protocol.sasl.scram_keys import DEFAULT_ITERATIONS, ScramKeys
@@ -58,11 +59,44 @@ class WantsPasswordCheck(NamedTuple):
         return f"WantsPasswordCheck(username={self.username!r}, password=…)"
 
 
+class WantsTokens(NamedTuple):
+    """Look up the tokens of the user's client, then call `Exchange.tokens` (XEP-0484 §5.1)."""
+
+    username: str
+
+
+class Token(NamedTuple):
+    """A token as it is kept: what a message is signed with, and for which mechanism (XEP-0484 §3.4).
+
+    `revision` is that of the account when it was issued, `counter` the greatest that its client counted.
+    `is_new`: its client has not used it yet.
+    """
+
+    mechanism: str
+    key: bytes
+    expires: int
+    revision: int
+    counter: int = 0
+    is_new: bool = True
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Token({self.mechanism}, expires={self.expires}, is_new={self.is_new})"
+
+
+class Candidate(NamedTuple):
+    """A token with which a client may log in, or might have."""
+
+    token: Token
+    is_expired: bool
+
+
 class Success(NamedTuple):
     """The client is this user; `data` goes into `<success/>`, None when there is none (RFC 6120 §6.4.6)."""
 
     username: str
     data: bytes | None
+    token: Token | None = None  # which it had
 
 
 class Failure(NamedTuple):
@@ -72,7 +106,10 @@ class Failure(NamedTuple):
     username: str | None = None
 
 
-Outcome = Challenge | WantsKeys | WantsPasswordCheck | Success | Failure
+Outcome = Challenge | WantsKeys | WantsPasswordCheck | WantsTokens | Success | Failure
+
+
+NO_PROTECTION: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +119,7 @@ class SaslContext:
     `offered` and the names in `channel_bindings` are exactly what the client was shown in the stream's
     features (RFC 6120 §6.4.1, XEP-0440 §2): downgrades are recognised by comparing with them. The data of
     a binding is taken when a client asks for it, and is never empty (RFC 5802 §7).
+    `protection` has a digest of both for each hash (XEP-0474 §6.1).
     `normalise` gives the one form of an address in which it is compared, and raises ValueError for what
     is no address.
     """
@@ -94,6 +132,7 @@ class SaslContext:
     random: Callable[[int], bytes]
     fake_secret: bytes = field(repr=False)
     iterations: int = DEFAULT_ITERATIONS
+    protection: Mapping[str, str] = field(default_factory=lambda: NO_PROTECTION)
 
 
 class Exchange(Protocol):
@@ -114,6 +153,10 @@ class Exchange(Protocol):
     def checked(self, ok: bool) -> Outcome:
         """Go on after `WantsPasswordCheck`."""
         raise RuntimeError("this exchange did not ask for a password check")
+
+    def tokens(self, found: Sequence[Candidate]) -> Outcome:
+        """Go on after `WantsTokens`."""
+        raise RuntimeError("this exchange did not ask for tokens")
 
 
 class Mechanism(NamedTuple):

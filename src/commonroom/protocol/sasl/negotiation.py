@@ -3,7 +3,7 @@
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID, InvalidJID
@@ -63,7 +63,11 @@ class SaslNegotiation:
     still raise StreamError (RFC 6120 §6.4.6).
     """
 
-    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "_tries_left")
+    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "tries_left")
+
+    # The profile's own, and what it says of the namespace of a condition.
+    namespace: ClassVar[str] = NS_SASL
+    of_conditions: ClassVar[str] = ""
 
     # Deviation: RFC 9266 §4.1 wants tls-exporter used by one mechanism instance on a connection. A client
     # that failed may use it again here, because RFC 6120 §6.4.5 wants it to be able to try again, and what
@@ -81,7 +85,7 @@ class SaslNegotiation:
     ) -> None:
         self._host = host
         self._context = context
-        self._tries_left = tries
+        self.tries_left = tries
         self._asking = asking
         self._accept = accept
         self._mechanism = ""
@@ -110,6 +114,11 @@ class SaslNegotiation:
         self._exchange = start(name, self._context)
         self._feed(self._exchange, element.text(), empty=None)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an exchange has begun and is not over."""
+        return self._exchange is not None
+
     def _response(self, element: Element) -> None:
         if self._exchange is None:
             self._refuse(Failure(SaslCondition.MALFORMED_REQUEST))
@@ -119,7 +128,7 @@ class SaslNegotiation:
     def _feed(self, exchange: Exchange, text: str, empty: bytes | None) -> None:
         """Hand on what the client sent: `=` is data of length zero (RFC 6120 §6.4.2)."""
         try:
-            data = b"" if text == "=" else _from_base64(text) if text else empty
+            data = b"" if text == "=" else from_base64(text) if text else empty
         except ValueError:
             self._refuse(Failure(SaslCondition.INCORRECT_ENCODING))
             return
@@ -148,7 +157,7 @@ class SaslNegotiation:
                 checked = self._asking(partial(self._checked, exchange))
                 self._host.check_password(self._account(username), password, checked)
             case Challenge(data):
-                self._host.write(f"<challenge xmlns='{NS_SASL}'>{_base64(data)}</challenge>")
+                self._host.write(f"<challenge xmlns='{self.namespace}'>{to_base64(data)}</challenge>")
             case Success(username, data):
                 self._succeed(username, data)
             case Failure():
@@ -159,13 +168,14 @@ class SaslNegotiation:
         account = self._account(username)
         assert account is not None  # whoever has keys or a password has an address
         self._accept(account, self._mechanism)
-        content = "" if data is None else _base64(data) or "="  # RFC 6120 §6.4.6
+        content = "" if data is None else to_base64(data) or "="  # RFC 6120 §6.4.6
         self._host.write(f"<success xmlns='{NS_SASL}'>{content}</success>")
 
     def _refuse(self, failure: Failure) -> None:
         """Tell why (RFC 6120 §6.4.5). To give up oneself is no failed login (§6.4.4)."""
         self._exchange = None
-        self._host.write(f"<failure xmlns='{NS_SASL}'><{failure.condition.value}/></failure>")
+        condition = f"<{failure.condition.value}{self.of_conditions}/>"
+        self._host.write(f"<failure xmlns='{self.namespace}'>{condition}</failure>")
         if failure.condition is not SaslCondition.ABORTED:
             account = None if failure.username is None else self._account(failure.username)
             self._host.login_failed(account, failure.condition, self._mechanism)
@@ -176,8 +186,8 @@ class SaslNegotiation:
 
         An attempt that is given up counts too, or a stranger could have keys looked up without end.
         """
-        self._tries_left -= 1
-        if self._tries_left <= 0:
+        self.tries_left -= 1
+        if self.tries_left <= 0:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many failed logins")
 
     def _account(self, username: str) -> JID | None:
@@ -199,13 +209,14 @@ def announcement(names: Collection[str], channel_bindings: Collection[str]) -> s
     return text
 
 
-def _base64(data: bytes) -> str:
+def to_base64(data: bytes) -> str:
+    """As an element carries it (RFC 6120 §6.4.2)."""
     return b2a_base64(data, newline=False).decode("ascii")
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
     """Decode the one form, in which the padding bits are zero (RFC 6120 §6.3.5); raises ValueError."""
     data = a2b_base64(text, strict_mode=True)
-    if _base64(data) != text:
+    if to_base64(data) != text:
         raise ValueError("not canonical base 64")
     return data

@@ -1,4 +1,4 @@
-"""RFC 5802: SCRAM with SHA-1, SHA-256 (RFC 7677) and SHA-512, with and without channel binding."""
+"""RFC 5802, XEP-0474: SCRAM with SHA-1, SHA-256 (RFC 7677) and SHA-512, with and without channel binding."""
 
 import re
 from binascii import a2b_base64
@@ -136,6 +136,9 @@ class Scram(Exchange):
         if keys.hash_name != self._hash_name:
             raise ValueError(f"asked for {self._hash_name} keys, was handed {keys.hash_name} keys")
         server_first = f"r={asked.nonce},s={to_base64(keys.salt)},i={keys.iterations}"
+        offered = self._context.protection.get(self._hash_name)
+        if offered is not None:
+            server_first += f",h={offered}"  # XEP-0474 §6.1
         self._state = _Challenged(asked, server_first, keys, found is not None)
         return Challenge(server_first.encode())
 

@@ -3,7 +3,6 @@
 from alembic import op
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ForeignKeyConstraint,
     Identity,
@@ -64,7 +63,7 @@ def _messages() -> None:
         Column("conversation", Integer, nullable=False),
         Column("peer", _ADDRESS, nullable=False),
         Column("resource", _ADDRESS),
-        Column("outgoing", Boolean, nullable=False),
+        Column("outgoing", Integer, nullable=False),
         Column("origin", Text),
         Column("body", Text),
         Column("xml", Text, nullable=False),
