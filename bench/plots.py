@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.results import Cases, cases_of
+from bench.scenarios.archived import ARCHIVED
 from bench.scenarios.catalog import SCENARIOS
 from bench.scenarios.churn import CHURN, PARTS
 from bench.scenarios.idle import IDLE
@@ -63,6 +64,8 @@ def plots(summary: Mapping[str, Any]) -> dict[str, Plot]:
     made: dict[str, Plot] = {}
     if shares := tuple(_shares(summary)):
         made["overview"] = Shares("Ours as a share of the best peer's: less is better", shares)
+    if ARCHIVED.name in summary:
+        made["archived"] = _bars(ARCHIVED, "CPU of an archived message", cases_of(summary[ARCHIVED.name]))
     if IDLE.name in summary:
         made["idle"] = _bars(IDLE, "Memory of an idle connection", cases_of(summary[IDLE.name]))
     if LOGIN.name in summary:

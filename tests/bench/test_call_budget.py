@@ -27,8 +27,8 @@ SETTINGS = Settings(domains=(DOMAIN,), archive=Archive(default=ArchiveDefault.NE
 PACKAGE = str(Path(commonroom.__file__).parent)
 
 # Without comprehensions, which are functions up to Python 3.11 and none since.
-MESSAGE_BUDGET = 89
-PRESENCE_COPY_BUDGET = 21
+MESSAGE_BUDGET = 74
+PRESENCE_COPY_BUDGET = 20
 
 
 def test_one_chat_message_stays_within_its_budget():

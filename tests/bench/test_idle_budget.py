@@ -16,7 +16,7 @@ DOMAIN = "bench.example"
 PACKAGE = str(Path(commonroom.__file__).parent)
 COUNTS = (5, 50)
 
-REST_BUDGET = 11
+REST_BUDGET = 9
 
 
 def silent(count: int) -> tuple[World, list[Client]]:

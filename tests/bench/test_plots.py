@@ -3,6 +3,7 @@
 from bench.plots import Bars, Line, Share, Shares, digest, path_of, plots
 from bench.report import load_summary
 from bench.results import cases_of, summarize
+from bench.scenarios.archived import ARCHIVED
 from bench.scenarios.churn import PARTS, day_figures
 from bench.scenarios.scenario import Row
 
@@ -41,6 +42,17 @@ def test_a_server_that_cannot_do_a_case_has_no_bar_there():
     assert isinstance(login, Bars)
     assert login.cases == ("SCRAM", "PLAIN")
     assert login.series == (("Common Room", (1.0, 2.0)), ("jabberd2", (None, 3.0)))
+
+
+def test_each_storage_of_an_archive_has_a_bar():
+    rows = [Row("TLS", name, 0, {"cpu_us": 100.0}) for name in ARCHIVED.servers]
+    archived = plots(summary("archived", *rows))["archived"]
+    assert isinstance(archived, Bars)
+    assert [name for name, _ in archived.series][:3] == [
+        "Common Room",
+        "Prosody with files",
+        "ejabberd with Mnesia",
+    ]
 
 
 def test_a_day_is_a_line():

@@ -45,10 +45,18 @@ def test_what_was_mistyped_is_answered_with_the_nearest(words: tuple[str, ...], 
     assert advice in failed(run(*words), 2)
 
 
+ARGUMENTS = {
+    ("user", "import"): [os.devnull],
+    ("user", "list"): [],
+    ("session", "list"): ["a@b"],
+    ("session", "revoke"): ["a@b", "x"],
+    ("archive", "erase"): ["a@b", "--yes"],
+}
+
+
 @pytest.mark.parametrize("words", [words for words in EVERY_COMMAND if words not in {("demo",), ("init",)}])
 def test_a_configuration_that_is_not_there_is_told_with_what_to_do(words: tuple[str, ...]) -> None:
-    arguments = {"add": ["a@b"], "import": [os.devnull], "list": []}.get(words[-1], ["a@b"])
-    arguments = arguments if words[0] == "user" else []
+    arguments = ARGUMENTS.get(words, ["a@b"] if words[0] == "user" else [])
     result = run(*words, *arguments, "--config", "/nowhere/commonroom.toml")
     assert result.exit_code == 1
     assert "there is no such file; run `commonroom init` to write one" in result.output

@@ -13,7 +13,7 @@ from commonroom.cli.with_registry import checked_address, with_registry
 
 @click.group(cls=Group)
 def session() -> None:
-    """See which clients an account has, and make them ask for the password again."""
+    """See the clients of an account, and make them log in anew."""
 
 
 @session.command("list")

@@ -13,24 +13,24 @@ class Outbox:
     What was sent `before` the count began goes ahead of it: the client has it once it confirms any number.
     """
 
-    __slots__ = ("_stanzas", "confirmed", "size")
+    __slots__ = ("confirmed", "size", "stanzas")
 
     def __init__(self, before: Sequence[Stanza] = ()) -> None:
-        self._stanzas: deque[Stanza] = deque(before)
+        self.stanzas: deque[Stanza] = deque(before)
         self.confirmed = -len(before)  # how many the client has
         self.size = _size(before)  # characters that wait
 
     def __len__(self) -> int:
-        return len(self._stanzas)
+        return len(self.stanzas)
 
     @property
     def sent(self) -> int:
         """How many were sent so far."""
-        return self.confirmed + len(self._stanzas)
+        return self.confirmed + len(self.stanzas)
 
     def add(self, stanza: Stanza) -> None:
         """The next one was sent."""
-        self._stanzas.append(stanza)
+        self.stanzas.append(stanza)
         self.size += len(stanza.xml())
 
     def place(self, handled: int) -> int:
@@ -40,7 +40,7 @@ class Outbox:
 
     def confirm(self, through: int) -> list[Stanza]:
         """The client has them up to this number, which was sent: give those that it had not before."""
-        stanzas = [self._stanzas.popleft() for _ in range(through - self.confirmed)]
+        stanzas = [self.stanzas.popleft() for _ in range(through - self.confirmed)]
         if stanzas:
             self.confirmed = through
             self.size -= _size(stanzas)
@@ -48,7 +48,7 @@ class Outbox:
 
     def remaining(self) -> tuple[Stanza, ...]:
         """What the client may not have."""
-        return tuple(self._stanzas)
+        return tuple(self.stanzas)
 
 
 def _size(stanzas: Sequence[Stanza]) -> int:

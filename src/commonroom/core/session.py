@@ -199,13 +199,10 @@ class Session:
         """The client closes its stream itself: it was there to read what it was sent."""
         self.took_leave = True
 
-    def send(self, stanza: Stanza) -> None:
+    def send(self, stanza: Stanza, filtered: bool = True) -> None:
         """Deliver to this client; to a closed session nothing is sent."""
-        if not self.closed and (self.filter is None or not self.filter.holds(stanza)):
-            self.send_now(stanza)
-
-    def send_now(self, stanza: Stanza) -> None:
-        """Send without asking the filter, and remember what the client may not get."""
+        if self.closed or (filtered and self.filter is not None and self.filter.holds(stanza)):
+            return
         self._stream.write(stanza.xml())
         if self.management is not None:
             self._expect_acknowledgement(stanza, self.management)
@@ -229,17 +226,18 @@ class Session:
         outbox = self.outbox
         if outbox is None:
             outbox = self.outbox = Outbox()
-        if not outbox:
+        if not outbox.stanzas:
             self._unsure(self)
         outbox.add(message)
-        if len(outbox) > LARGEST_OUTBOX:
+        if len(outbox.stanzas) > LARGEST_OUTBOX:
             self.end(StreamError(StreamCondition.POLICY_VIOLATION, "no sign of life for too many messages"))
 
     def heard(self) -> None:
         """Something came from the client, whatever it was."""
-        if self.outbox and self.management is None:
+        outbox = self.outbox
+        if outbox is not None and outbox.stanzas and self.management is None:
             self.confirm(self._lived_after)
-            self._lived_after = self.outbox.sent
+            self._lived_after = outbox.confirmed + len(outbox.stanzas)
 
     def confirm(self, through: int) -> None:
         """The client has got what its outbox counts up to this number."""

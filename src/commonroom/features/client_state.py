@@ -139,7 +139,7 @@ class Waiting:
         held, self._held, self._size = self._held, {}, 0
         if not self._session.closed:
             for stanza, _ in held.values():
-                self._session.send_now(stanza)
+                self._session.send(stanza, filtered=False)
 
 
 def key_of(stanza: Stanza, session: Session) -> Key | None:

@@ -59,6 +59,9 @@ class Loop(Protocol):
     def create_future(self) -> Waiter:
         """Make a future that belongs to this loop."""
 
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> object:
+        """Call after this turn of the loop."""
+
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any) -> object:
         """Call on the loop's thread."""
 

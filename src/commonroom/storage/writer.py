@@ -22,8 +22,9 @@ _REMEMBERED_FAILURES = 1000
 class Writer:
     """Everything but `_run` and what it calls belongs to the loop's thread.
 
-    Writes are numbered from 1 in the order in which they are appended. The thread takes all that has
-    gathered; when more comes while it commits, it gathers for `commit_delay` seconds before the next
+    Writes are numbered from 1 in the order in which they are appended. What one turn of the loop appends is
+    handed to the thread at once, and so is in one transaction: the rows of a message in the archives of both
+    sides, and what waits for its recipient. The thread takes all that has gathered; when more comes while it commits, it gathers for `commit_delay` seconds before the next
     commit, and not at all when it was idle. When too much waits, `append` raises StorageBusy.
     """
 
@@ -36,6 +37,8 @@ class Writer:
         self._bytes = 0
         self._waiting: deque[tuple[int, int, Told]] = deque()
         self._failures: deque[tuple[int, StorageError]] = deque(maxlen=_REMEMBERED_FAILURES)
+        self._turn: list[Write] = []  # what this turn of the loop appended
+        self._turn_bytes = 0
         # Shared with the thread, under the lock of `_wake`.
         self._wake = threading.Condition()
         self._gathered: list[Write] = []
@@ -83,6 +86,7 @@ class Writer:
         flushed = self._loop.create_future()
         self.when_flushed(partial(_tell, flushed))
         self._committer.hurry(patience)
+        self._hand_over()
         with self._wake:
             self._closing.set()
             self._wake.notify()
@@ -97,11 +101,20 @@ class Writer:
             raise StorageError("the database is closed")
         self.appended += 1
         self._bytes += size
-        with self._wake:
-            self._gathered.append(write)
-            self._gathered_bytes += size
-            if self._idle:
-                self._wake.notify()
+        if not self._turn:
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(write)
+        self._turn_bytes += size
+
+    def _hand_over(self) -> None:
+        turn, size = self._turn, self._turn_bytes
+        if turn:
+            self._turn, self._turn_bytes = [], 0
+            with self._wake:
+                self._gathered += turn
+                self._gathered_bytes += size
+                if self._idle:
+                    self._wake.notify()
 
     def _settle(self, writes: int, size: int, failures: list[Failure]) -> None:
         """On the loop's thread: a batch is on disk."""
