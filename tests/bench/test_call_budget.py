@@ -27,7 +27,7 @@ SETTINGS = Settings(domains=(DOMAIN,), archive=Archive(default=ArchiveDefault.NE
 PACKAGE = str(Path(commonroom.__file__).parent)
 
 # Without comprehensions, which are functions up to Python 3.11 and none since.
-MESSAGE_BUDGET = 74
+MESSAGE_BUDGET = 58
 PRESENCE_COPY_BUDGET = 20
 
 

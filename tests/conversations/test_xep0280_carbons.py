@@ -172,9 +172,9 @@ def test_when_the_last_client_that_wants_copies_leaves_the_user_has_the_stages_o
 ):
     user = world.core.users.find(JID.parse("romeo@example.org"))
     assert user is not None
-    assert user.wants == {"carbons"}
+    assert user.wants == {"archive", "carbons"}
     home.leave()
-    assert user.wants == frozenset()
+    assert user.wants == {"archive"}
 
 
 def test_a_client_that_gets_what_waits_gets_no_copy_of_it(world: World, juliet: Client):

@@ -117,11 +117,10 @@ class World:
         """One more feature: its stages come after those of the catalog."""
         ours, its = self.core.tables, compile_features([feature])
         ours.iq.update(its.iq)
-        everybody = frozenset[str]()
-        for table, more in ((ours.sent, its.sent), (ours.copies, its.copies)):
-            table[everybody] = (*table[everybody], *more[everybody])
-        for table, more in ((ours.received, its.received), (ours.delivery, its.delivery)):
-            table[everybody] = (*table[everybody], *more[everybody])
+        for name in ("sent", "copies", "received", "delivery"):
+            table = getattr(ours, name)
+            table._entries = (*table.entries(), *getattr(its, name).entries())
+            table.clear()  # what was looked up before
         for moment, handlers in its.session.items():
             ours.session[moment] += handlers
 

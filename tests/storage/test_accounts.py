@@ -16,6 +16,7 @@ from commonroom.storage.records import (
     AccountState,
     ArchiveDefault,
     ArchivePreferences,
+    Device,
     LastActivity,
     PushService,
     StoredUser,
@@ -270,6 +271,7 @@ async def fill(stores: Stores, jid: JID) -> None:
     stores.last_activity.put(jid, LastActivity(CREATED, "Good night!"))
     stores.preferences.put(jid, ArchivePreferences(ArchiveDefault.NEVER))
     stores.pushes.put(jid, PushService(NURSE, "node", ""))
+    stores.devices.put(jid, Device("phone", "", "", CREATED, CREATED, True))
     await stores.writes.flushed()
 
 
@@ -282,3 +284,4 @@ async def assert_empty(stores: Stores) -> None:
     assert await stores.private.get(JULIET, "urn:a", "b") is None
     assert await stores.private.size(JULIET) == 0
     assert await stores.last_activity.get(JULIET) is None
+    assert await stores.devices.load(JULIET) == ()

@@ -8,6 +8,7 @@ from functools import partial
 from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
+from commonroom.config.archive import ArchiveDefault
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
 from commonroom.core.feature import Tables, compile_features
@@ -25,6 +26,7 @@ from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
+from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
@@ -60,7 +62,9 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes)
-    users = Users(stores.users, stores.accounts, stores.writes, around.start)
+    is_archived = settings.archive.default is not ArchiveDefault.NEVER
+    wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
+    users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
     presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
     parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
     declared = features(parts)

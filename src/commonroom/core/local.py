@@ -117,6 +117,8 @@ class LocalDomain:
 
     def _give(self, message: Message, user: User) -> Awaitable[None] | None:
         outcome = run(self._delivery[user.wants], message, user)
+        if outcome is None and message.delivered:
+            return None
         if outcome is not None and outcome is not True:
             return _settle_later(message, outcome)
         _settle(message, outcome)

@@ -18,7 +18,7 @@ class Outbox:
     def __init__(self, before: Sequence[Stanza] = ()) -> None:
         self.stanzas: deque[Stanza] = deque(before)
         self.confirmed = -len(before)  # how many the client has
-        self.size = _size(before)  # characters that wait
+        self.size = _size(before)  # characters that wait, of those that were added
 
     def __len__(self) -> int:
         return len(self.stanzas)
@@ -40,10 +40,12 @@ class Outbox:
 
     def confirm(self, through: int) -> list[Stanza]:
         """The client has them up to this number, which was sent: give those that it had not before."""
-        stanzas = [self.stanzas.popleft() for _ in range(through - self.confirmed)]
+        take = self.stanzas.popleft
+        stanzas = [take() for _ in range(through - self.confirmed)]
         if stanzas:
             self.confirmed = through
-            self.size -= _size(stanzas)
+            if self.size:
+                self.size -= _size(stanzas)
         return stanzas
 
     def remaining(self) -> tuple[Stanza, ...]:

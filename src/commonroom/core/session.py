@@ -119,6 +119,7 @@ class Session:
         "directed",
         "farewell",
         "filter",
+        "is_watched",
         "jid",
         "management",
         "outbox",
@@ -161,6 +162,7 @@ class Session:
         self.outbox: Outbox | None = None
         self.management: Management | None = None  # once the client turned that on
         self._unsure = unsure
+        self.is_watched = False  # for a sign of life
         self._lived_after = 0  # up to which message in the outbox there was a sign of life
 
     def take(self, stanza: Stanza) -> None:
@@ -226,9 +228,10 @@ class Session:
         outbox = self.outbox
         if outbox is None:
             outbox = self.outbox = Outbox()
-        if not outbox.stanzas:
+        if not self.is_watched:
+            self.is_watched = True
             self._unsure(self)
-        outbox.add(message)
+        outbox.stanzas.append(message)  # bounded by their number alone
         if len(outbox.stanzas) > LARGEST_OUTBOX:
             self.end(StreamError(StreamCondition.POLICY_VIOLATION, "no sign of life for too many messages"))
 
@@ -236,7 +239,8 @@ class Session:
         """Something came from the client, whatever it was."""
         outbox = self.outbox
         if outbox is not None and outbox.stanzas and self.management is None:
-            self.confirm(self._lived_after)
+            if self._lived_after > outbox.confirmed:
+                self.confirm(self._lived_after)
             self._lived_after = outbox.confirmed + len(outbox.stanzas)
 
     def confirm(self, through: int) -> None:

@@ -70,6 +70,7 @@ class SignsOfLife:
             outbox = session.outbox
             if session.closed or session.management is not None or not outbox:
                 self._unsure.discard(session)
+                session.is_watched = False
                 self._asked.pop(session, None)
             elif outbox.confirmed >= self._asked.get(session, 0):
                 self.ask(session)

@@ -11,6 +11,8 @@ from commonroom.storage.records import ArchivePreferences
 # What users want who have notifications sent while none of their clients is there: it is on disk, and read
 # with them.
 PUSH = "push"
+# … and what of a user's messages is archived has to be looked at.
+ARCHIVE = "archive"
 
 NOTHING = frozenset[str]()  # since Python 3.10 each empty one is a new one, of 216 bytes
 

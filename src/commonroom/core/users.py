@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from commonroom.core.roster import Roster
-from commonroom.core.user import PUSH, User
+from commonroom.core.user import ARCHIVE, PUSH, User
 from commonroom.protocol.errors import StreamError
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
@@ -40,7 +40,8 @@ class _Loading:
 
 
 class Users:
-    """`start` runs a coroutine at once and gives something that many can await."""
+    """`start` runs a coroutine at once and gives something that many can await. `wants` are what users want
+    who have said nothing."""
 
     def __init__(
         self,
@@ -48,11 +49,13 @@ class Users:
         accounts: AccountStore,
         writes: Writes,
         start: Callable[[Coroutine[Any, Any, Read]], Awaitable[Read]],
+        wants: frozenset[str] = frozenset(),
     ) -> None:
         self._loader = loader
         self._accounts = accounts
         self._writes = writes
         self._start = start
+        self._wants = wants
         self._loaded: dict[JID, User] = {}
         self._idle: OrderedDict[JID, None] = OrderedDict()
         self._loading: dict[JID, _Loading] = {}
@@ -100,6 +103,9 @@ class Users:
         user = User(account, Roster(stored.roster, epoch), found.disabled, found.changed, mail_waits)
         user.mail_count, user.mail_size = stored.offline.count, stored.offline.size
         user.archiving = stored.preferences
+        user.wants = self._wants
+        if stored.preferences is not None:
+            user.wants |= {ARCHIVE}
         if stored.pushes:
             user.wants |= {PUSH}
         self._loaded[account] = user

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from commonroom.core.feature import Feature, Xep, on_message
 from commonroom.core.message import Received, Sent
-from commonroom.core.user import User
+from commonroom.core.user import ARCHIVE, User
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message, MessageType
 from commonroom.protocol.stanza_ids import origin_of
@@ -48,14 +48,14 @@ class Archive(Feature):
         self._next_id = next_id
         self._unsaid = ArchivePreferences(default)
 
-    @on_message(Sent.ARCHIVE)
+    @on_message(Sent.ARCHIVE, wants=ARCHIVE)
     def keep_sent(self, message: Message, user: User) -> None:
         """In the sender's archive, who finds the id there and on carbons (XEP-0313 §3.5)."""
         assert message.to is not None
         if self._is_wanted(user, message.to) and is_content(message):
             message.sent_id = self._keep(message, user, message.to, outgoing=True)
 
-    @on_message(Received.ARCHIVE)
+    @on_message(Received.ARCHIVE, wants=ARCHIVE)
     def keep_received(self, message: Message, user: User) -> None:
         """In the recipient's; what users send to themselves is there already (XEP-0313 §6.1.1)."""
         sender = message.sender or user.jid

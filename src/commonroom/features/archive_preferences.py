@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from commonroom.core.feature import Feature, Scope, Xep, on_iq
 from commonroom.core.session import Session
+from commonroom.core.user import ARCHIVE
 from commonroom.protocol.errors import bad_request, jid_malformed, policy_violation
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.stanza import Iq
@@ -42,6 +43,7 @@ class ArchivingPreferences(Feature):
         self._store.put(session.user.jid, wanted)
         await self._writes.flushed(since)
         session.user.archiving = wanted
+        session.user.wants |= {ARCHIVE}
         return _element(wanted)
 
     def _parse(self, preferences: Element) -> ArchivePreferences:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from commonroom.core.feature import Feature, Xep, on_message
 from commonroom.core.message import Outcome, Received, Sent
-from commonroom.core.user import User
+from commonroom.core.user import ARCHIVE, User
 from commonroom.protocol.delay import utc
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message, MessageType
@@ -42,7 +42,7 @@ class Retraction(Feature):
         self._writes = writes
         self._now = now
 
-    @on_message(Sent.ARCHIVE)
+    @on_message(Sent.ARCHIVE, wants=ARCHIVE)
     def retract_sent(self, message: Message, user: User) -> Awaitable[Outcome] | None:
         """In the archive of who sent the original."""
         retracted = _retracted(message)
@@ -51,7 +51,7 @@ class Retraction(Feature):
         assert message.to is not None
         return self._retract(message, retracted, user, message.to, outgoing=True)
 
-    @on_message(Received.ARCHIVE)
+    @on_message(Received.ARCHIVE, wants=ARCHIVE)
     def retract_received(self, message: Message, user: User) -> Awaitable[Outcome] | None:
         """In the archive of who got it; what users send to themselves was looked at when it was sent."""
         retracted = _retracted(message)

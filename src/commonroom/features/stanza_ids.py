@@ -27,18 +27,15 @@ class StanzaIds(Feature):
     @on_message(Sent.LIMIT)
     def strip_sent(self, message: Message, user: User) -> None:
         """Before anybody keeps or copies the message."""
-        self._strip(message)
+        for child in message.children:  # nearly never there, so no list is made to find out
+            # An origin-id is nearly always there, so it must not look like one to strip.
+            if not isinstance(child, str) and child.name == "stanza-id" and child.namespace == NS_STANZA_IDS:
+                message.remove(self._is_forged)
+                return
 
     @on_message(Received.BLOCK)
     def strip_received(self, message: Message, user: User) -> None:
         """What comes from elsewhere; our own users' messages were looked at when they were sent."""
         sender = message.sender
         if sender is None or sender.domain not in self._domains:
-            self._strip(message)
-
-    def _strip(self, message: Message) -> None:
-        for child in message.children:  # nearly never there, so no list is made to find out
-            # An origin-id is nearly always there, so it must not look like one to strip.
-            if not isinstance(child, str) and child.name == "stanza-id" and child.namespace == NS_STANZA_IDS:
-                message.remove(self._is_forged)
-                return
+            self.strip_sent(message, user)

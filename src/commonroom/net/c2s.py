@@ -134,8 +134,9 @@ class ClientConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._session is not None:
-            self._session.heard()
+        session = self._session
+        if session is not None and session.outbox is not None:
+            session.heard()
         elements = self._stream.receive(data)
         self._allowance -= elements
         if self._allowance < 0:
@@ -265,8 +266,9 @@ class ClientConnection:
         self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
     ) -> None:
         """Note that a client logged in; by a token: at once, or its use could be counted twice."""
+        device, self._device = self._device, None
         if visit.used is not None:
-            self._settle(account, visit, self._device, answer)
+            self._settle(account, visit, device, answer)
         else:
             self._service.start(self._settle_later(account, visit, answer))
 
