@@ -155,6 +155,7 @@ class Tables(NamedTuple):
     iq: dict[IqKey, IqHandler]
     sent: StageTable
     copies: StageTable
+    entered: StageTable
     received: StageTable
     delivery: StageTable
     session: dict[Moment, tuple[SessionHandler, ...]]
@@ -214,7 +215,15 @@ def compile_features(features: Sequence[Feature]) -> Tables:
         iq,
         StageTable([entry for stage in Sent if stage in BEFORE_COMMIT for entry in stages[stage]]),
         StageTable([entry for stage in Sent if stage not in BEFORE_COMMIT for entry in stages[stage]]),
-        StageTable([entry for stage in Received if stage in BEFORE_COMMIT for entry in stages[stage]]),
+        StageTable(stages[Received.LIMIT]),
+        StageTable(
+            [
+                entry
+                for stage in Received
+                if stage in BEFORE_COMMIT and stage is not Received.LIMIT
+                for entry in stages[stage]
+            ]
+        ),
         StageTable([entry for stage in Received if stage not in BEFORE_COMMIT for entry in stages[stage]]),
         {moment: tuple(handlers) for moment, handlers in sessions.items()},
         elements,

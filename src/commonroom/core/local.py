@@ -35,6 +35,7 @@ class LocalDomain:
         self._questions = handlers.questions
         self._presences = handlers.presences
         self._subscriptions = handlers.subscriptions
+        self._entered = tables.entered
         self._received = tables.received
         self._delivery = tables.delivery
         self._writes = writes
@@ -91,9 +92,10 @@ class LocalDomain:
         return self._iq(stanza, user)
 
     def _message(self, message: Message, user: User) -> Awaitable[None] | None:
-        if message.began is None:
-            message.began = self._writes.appended
         stages = self._received[user.wants]
+        if message.began is None:  # it comes from elsewhere
+            message.began = self._writes.appended
+            stages = self._entered[user.wants] + stages
         outcome = run(stages, message, user) if stages else None
         if outcome is True:
             return None

@@ -20,9 +20,11 @@ class Sent(Enum):
 class Received(Enum):
     """On the recipient's side. From DELIVER on, when what was written before is on disk.
 
+    LIMIT is for what comes from elsewhere: our own clients' messages went through that of `Sent`.
     DELIVER is RFC 6121 §8.5 itself: core/delivery.py.
     """
 
+    LIMIT = "limit"
     BLOCK = "block"
     ARCHIVE = "archive"
     HOLD = "hold"
@@ -33,7 +35,15 @@ class Received(Enum):
 
 
 # The stages before the disk: they look, refuse, and write. Those behind it show the message to somebody.
-BEFORE_COMMIT = (Sent.LIMIT, Sent.BLOCK, Sent.ARCHIVE, Received.BLOCK, Received.ARCHIVE, Received.HOLD)
+BEFORE_COMMIT = (
+    Sent.LIMIT,
+    Sent.BLOCK,
+    Sent.ARCHIVE,
+    Received.LIMIT,
+    Received.BLOCK,
+    Received.ARCHIVE,
+    Received.HOLD,
+)
 
 
 # None: go on; True: taken, the message's life ends here; an awaitable of either: the sender's later

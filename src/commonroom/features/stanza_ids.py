@@ -21,11 +21,11 @@ class StanzaIds(Feature):
     account_disco = (NS_STANZA_IDS,)
 
     def __init__(self, domains: frozenset[str]) -> None:
-        self._domains = domains
         self._is_forged = partial(claims_id_by, domains=domains)
 
     @on_message(Sent.LIMIT)
-    def strip_sent(self, message: Message, user: User) -> None:
+    @on_message(Received.LIMIT)
+    def strip(self, message: Message, user: User) -> None:
         """Before anybody keeps or copies the message."""
         for child in message.children:  # nearly never there, so no list is made to find out
             # An origin-id is nearly always there, so it must not look like one to strip.
@@ -33,9 +33,3 @@ class StanzaIds(Feature):
                 message.remove(self._is_forged)
                 return
 
-    @on_message(Received.BLOCK)
-    def strip_received(self, message: Message, user: User) -> None:
-        """What comes from elsewhere; our own users' messages were looked at when they were sent."""
-        sender = message.sender
-        if sender is None or sender.domain not in self._domains:
-            self.strip_sent(message, user)
