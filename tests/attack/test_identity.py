@@ -160,8 +160,7 @@ def test_attack_from_of_the_header(server: Server, claimed: str):
         assert client.error() == "invalid-from"
     with Client(server, port=server.tls_port) as client:
         client.secure()
-        client.open(header=header)
-        client.send(auth("PLAIN", f"\0u0\0{PASSWORD}"))
+        client.send(header.format(to=DOMAIN) + auth("PLAIN", f"\0u0\0{PASSWORD}"))
         assert client.error() == "invalid-from"
 
 

@@ -45,7 +45,7 @@ def test_what_was_mistyped_is_answered_with_the_nearest(words: tuple[str, ...], 
     assert advice in failed(run(*words), 2)
 
 
-ARGUMENTS = {
+ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("user", "import"): [os.devnull],
     ("user", "list"): [],
     ("session", "list"): ["a@b"],
