@@ -6,6 +6,8 @@ import pytest
 
 from commonroom.core.session import Session
 from commonroom.core.signs import EVERY
+from commonroom.net.c2s import ClientConnection
+from commonroom.protocol.c2s import ServerStream
 from tests.conversations.world import Client, World
 from tests.core.test_session import WAIT, Slow, chat
 
@@ -22,6 +24,31 @@ def lived(world: World, resource: str) -> Client:
     client.send("<presence to='stranger@example.org/x'/><presence to='juliet@example.org' type='subscribe'/>")
     client.send(chat(1, "romeo@example.org"))
     return client
+
+
+@pytest.mark.parametrize("how", [Client.leave, Client.cut], ids=["left", "cut"])
+def test_what_ended_is_gone_without_the_garbage_collector(how):
+    """A stream has buffers and a parser outside of what the collector counts: it would come too late."""
+    world = World("romeo@example.org", "juliet@example.org")
+    juliet = world.online("juliet@example.org/balcony")
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(thing, ClientConnection | ServerStream) for thing in gc.get_objects())
+        for number in range(5):
+            romeo = world.online(f"romeo@example.org/r{number}")
+            romeo.send(chat(number, "juliet@example.org"))
+            if how is Client.leave:  # otherwise it waits, and its memory with it
+                juliet.send(chat(number, "romeo@example.org"))
+            how(romeo)
+            del romeo.handler  # as a real connection lets it go
+        del romeo
+        world.advance(EVERY)
+        world.timers.clear()
+        after = sum(isinstance(thing, ClientConnection | ServerStream) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after == before
 
 
 @pytest.mark.parametrize("how", [Client.leave, Client.cut, None], ids=["left", "cut", "replaced"])

@@ -29,7 +29,7 @@ LINE = (
     Station("core.local", "LocalDomain.receive", "to the server itself, or to an account"),
     Station("core.message", "run", "the stages below"),
     Station("core.session", "Session.send", "to one client"),
-    Station("net.connection", "Connection._flush", "once per turn of the loop"),
+    Station("net.connection", "Connection.flush", "once per turn of the loop"),
 )
 
 

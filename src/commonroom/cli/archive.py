@@ -14,7 +14,7 @@ from commonroom.cli.with_registry import checked_address, with_registry
 
 @click.group(cls=Group)
 def archive() -> None:
-    """Look after the history of messages.
+    """Look after the history of messages: expire it, erase it.
 
     All of this works beside a running service, in steps so small that nobody waits for them.
     """

@@ -156,6 +156,7 @@ class ClientConnection:
         if session is not None:
             self._service.resumption.lost(session)
             self._log("session ended" if session.closed else "session waits", session.jid, reason=reason)
+        self._stream.let_go()
 
     # The stream's host
 

@@ -476,6 +476,8 @@ class Connection(Channel):
         self._told_lost = True
         if self._has_handler:
             self._handler.lost(reason)
+            self._has_handler = False
+            del self._handler  # which knows us, and is not to wait for the collector
         elif self.bytes_received:  # not for a monitor that only looks whether the port is open
             log.info("TLS handshake failed", extra={"address": self.address[0], "reason": reason})
 

@@ -161,6 +161,12 @@ class ServerStream:
         self._asked = self._held = None
         self._parser.close()
 
+    def let_go(self) -> None:
+        """Neither the host nor anything else hears of this stream again: no circle is left to the collector."""
+        for name in ("_host", "_on_element", "_session"):
+            if hasattr(self, name):
+                delattr(self, name)
+
     def _finish(self, last_words: str) -> None:
         if self.closed:
             return
