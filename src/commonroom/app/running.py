@@ -23,9 +23,10 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 # 1.5 s, and waits 15 to 25 ms so.
 SWITCH_SECONDS = 0.0005
 
-# The garbage collector looks at what is new after so many allocations that were not freed (Python's 700), and at
-# all there is after a hundred times as many. Connections and sessions leave it nothing (tests/core/test_memory.py),
-# and what start-up made is there for good: 1,000 clients that come back at once cost 0.67 s of CPU, not 0.75.
+# The garbage collector looks at what is new after so many allocations that were not freed (Python's 700), and
+# at all there is after a hundred times as many. Connections and sessions leave it nothing, which
+# tests/core/test_memory.py sees to, and what start-up made is there for good: 1,000 clients that come back at
+# once cost 0.67 s of CPU, not 0.75.
 ALLOCATIONS = 20_000
 
 
