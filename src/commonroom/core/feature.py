@@ -7,9 +7,20 @@ refuses two owners of one IQ, collects what disco announces, and sorts the stage
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import Enum
+from itertools import chain
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
-from commonroom.core.message import BEFORE_COMMIT, MessageStage, Received, Sent, StageTable
+from commonroom.core.message import (
+    ENTERING,
+    RECEIVED_FIRST,
+    RECEIVED_THEN,
+    SENT_FIRST,
+    SENT_THEN,
+    MessageStage,
+    Received,
+    Sent,
+    StageTable,
+)
 from commonroom.core.moments import Moment, SessionHandler
 from commonroom.core.session import ElementHandler, Session
 from commonroom.protocol.stanza import Iq, IqType
@@ -188,44 +199,43 @@ def _claim(table: dict[IqKey, IqHandler], mark: _IqMark, handler: IqHandler) -> 
             table[key] = handler
 
 
+Stages = defaultdict[Sent | Received, list[tuple[str | None, MessageStage]]]
+
+
+def _stage_table(stages: Stages, group: Sequence[Sent | Received]) -> StageTable:
+    return StageTable([entry for stage in group for entry in stages[stage]])
+
+
 def compile_features(features: Sequence[Feature]) -> Tables:
     """Read every mark; within one stage, the catalog's order holds. Raises DeclarationError."""
     iq: dict[IqKey, IqHandler] = {}
-    stages: dict[Sent | Received, list[tuple[str | None, MessageStage]]] = defaultdict(list)
-    sessions: dict[Moment, list[SessionHandler]] = {moment: [] for moment in Moment}
+    stages: Stages = defaultdict(list)
+    sessions: dict[Moment, list[SessionHandler]] = defaultdict(list)
     elements: dict[tuple[str, str], ElementHandler] = {}
     bind: dict[tuple[str, str], BindHandler] = {}
     bound: list[BoundHandler] = []
-    for feature in features:
-        for method, mark in _marked(feature):
-            match mark:
-                case _IqMark():
-                    _claim(iq, mark, method)
-                case _MessageMark():
-                    stages[mark.stage].append((mark.wants, method))
-                case _SessionMark():
-                    sessions[mark.moment].append(method)
-                case _ElementMark():
-                    elements |= {(mark.namespace, name): method for name in mark.names}
-                case _BindMark():
-                    bind |= {(mark.namespace, name): method for name in mark.names}
-                case _BoundMark():
-                    bound.append(method)
+    for method, mark in chain.from_iterable(map(_marked, features)):
+        match mark:
+            case _IqMark():
+                _claim(iq, mark, method)
+            case _MessageMark():
+                stages[mark.stage].append((mark.wants, method))
+            case _SessionMark():
+                sessions[mark.moment].append(method)
+            case _ElementMark():
+                elements |= {(mark.namespace, name): method for name in mark.names}
+            case _BindMark():
+                bind |= {(mark.namespace, name): method for name in mark.names}
+            case _BoundMark():
+                bound.append(method)
     tables = Tables(
         iq,
-        StageTable([entry for stage in Sent if stage in BEFORE_COMMIT for entry in stages[stage]]),
-        StageTable([entry for stage in Sent if stage not in BEFORE_COMMIT for entry in stages[stage]]),
-        StageTable(stages[Received.LIMIT]),
-        StageTable(
-            [
-                entry
-                for stage in Received
-                if stage in BEFORE_COMMIT and stage is not Received.LIMIT
-                for entry in stages[stage]
-            ]
-        ),
-        StageTable([entry for stage in Received if stage not in BEFORE_COMMIT for entry in stages[stage]]),
-        {moment: tuple(handlers) for moment, handlers in sessions.items()},
+        _stage_table(stages, SENT_FIRST),
+        _stage_table(stages, SENT_THEN),
+        _stage_table(stages, ENTERING),
+        _stage_table(stages, RECEIVED_FIRST),
+        _stage_table(stages, RECEIVED_THEN),
+        {moment: tuple(sessions[moment]) for moment in Moment},
         elements,
         bind,
         tuple(bound),

@@ -34,16 +34,12 @@ class Received(Enum):
     NOTIFY = "notify"
 
 
-# The stages before the disk: they look, refuse, and write. Those behind it show the message to somebody.
-BEFORE_COMMIT = (
-    Sent.LIMIT,
-    Sent.BLOCK,
-    Sent.ARCHIVE,
-    Received.LIMIT,
-    Received.BLOCK,
-    Received.ARCHIVE,
-    Received.HOLD,
-)
+# The stages before the disk look, refuse, and write; those behind it show the message to somebody.
+SENT_FIRST = (Sent.LIMIT, Sent.BLOCK, Sent.ARCHIVE)
+SENT_THEN = (Sent.COPY,)
+ENTERING = (Received.LIMIT,)
+RECEIVED_FIRST = (Received.BLOCK, Received.ARCHIVE, Received.HOLD)
+RECEIVED_THEN = (Received.DELIVER, Received.COPY, Received.STORE, Received.NOTIFY)
 
 
 # None: go on; True: taken, the message's life ends here; an awaitable of either: the sender's later

@@ -148,7 +148,9 @@ class Sessions:
         session.closed = True
         session.user.remove(session)
         self._in_order(session, self._hand_on(session))
-        session.outbox = None  # its messages know to whom they were delivered: no circle is left to the collector
+        session.outbox = (
+            None  # its messages know to whom they were delivered: no circle is left to the collector
+        )
         if session.is_waiting:
             self._leaving[session.jid] = session
             session.after(self._leave_later(session))

@@ -162,7 +162,7 @@ class ServerStream:
         self._parser.close()
 
     def let_go(self) -> None:
-        """Neither the host nor anything else hears of this stream again: no circle is left to the collector."""
+        """Nobody hears of this stream again: no circle is left to the garbage collector."""
         for name in ("_host", "_on_element", "_session"):
             if hasattr(self, name):
                 delattr(self, name)

@@ -24,8 +24,9 @@ class Writer:
 
     Writes are numbered from 1 in the order in which they are appended. What one turn of the loop appends is
     handed to the thread at once, and so is in one transaction: the rows of a message in the archives of both
-    sides, and what waits for its recipient. The thread takes all that has gathered; when more comes while it commits, it gathers for `commit_delay` seconds before the next
-    commit, and not at all when it was idle. When too much waits, `append` raises StorageBusy.
+    sides, and what waits for its recipient. The thread takes all that has gathered; when more comes while it
+    commits, it gathers for `commit_delay` seconds before the next commit, and not at all when it was idle.
+    When too much waits, `append` raises StorageBusy.
     """
 
     def __init__(self, committer: Committer, loop: Loop, commit_delay: float) -> None:
