@@ -20,8 +20,13 @@ class Key(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its id, its origin-id and its body."""
+        """Its body."""
         return f"message-{self.sender}-{self.number}"
+
+    @property
+    def id(self) -> str:
+        """Its id and its origin-id: unique, and as long as those of clients are, which are random."""
+        return f"message-{self.sender:06}-{self.number:06}"
 
     @classmethod
     def of(cls, text: str | None) -> "Key | None":

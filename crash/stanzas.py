@@ -49,11 +49,11 @@ def answer(handled: int) -> str:
 
 
 def chat(key: Key, to: str) -> str:
-    """A message as clients send it: with an origin-id, the same when it is sent again."""
-    text = key.text
+    """A message as clients send it: with an id that is as long as theirs, the same when it is sent again."""
+    id = key.id
     return (
-        f"<message type='chat' id='{text}' to='{to}'><body>{text}</body>"
-        f"<origin-id xmlns='{NS_IDS}' id='{text}'/></message>"
+        f"<message type='chat' id='{id}' to='{to}'><body>{key.text}</body>"
+        f"<origin-id xmlns='{NS_IDS}' id='{id}'/></message>"
     )
 
 

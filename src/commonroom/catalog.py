@@ -26,8 +26,9 @@ from commonroom.features.client_state import ClientState
 from commonroom.features.contact import Contact
 from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
+from commonroom.features.duplicates import Duplicates, Keepers
 from commonroom.features.last_activity import LastActivity
-from commonroom.features.offline import Offline, OfflineQuota
+from commonroom.features.offline import Offline, OfflineQuota, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
@@ -72,14 +73,17 @@ def features(parts: Parts) -> list[Feature]:
     settings, stores = parts.settings, parts.stores
     registration = settings.registration
     offline = _offline(parts)
+    archive = _archive(parts)
+    duplicates = _duplicates(parts, offline, archive)
     return [
         parts.subscriptions,
         RosterQueries(parts.rosters, parts.subscriptions, settings.roster),
         Delivery(),
-        _stream_management(parts),
+        _stream_management(parts, duplicates),
+        duplicates,
         offline,
         Postmarks(frozenset(settings.domains)),
-        *_archive(parts, offline),
+        *_archiving(parts, offline, archive),
         Carbons(),
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
@@ -103,13 +107,14 @@ def _offline(parts: Parts) -> Offline:
     return Offline(stores.offline, stores.writes, parts.signs, quota, parts.mail_comes, parts.next_id, now)
 
 
-def _stream_management(parts: Parts) -> Feature:
+def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
     settings, resumption = parts.settings.stream_management, parts.resumption
     terms = Terms(int(settings.resume_within), settings.stanzas, settings.bytes)
     return StreamManagement(
         terms,
         parts.stores.writes,
         lambda: parts.around.random(18).hex(),
+        duplicates.watch,
         resumption.keep,
         resumption.closed,
     )
@@ -123,7 +128,19 @@ def _push(parts: Parts) -> Push:
     return Push(stores.pushes, stores.offline, stores.writes, parts.questions, policy, outside)
 
 
-def _archive(parts: Parts, offline: Offline) -> list[Feature]:
+def _duplicates(parts: Parts, offline: Offline, archive: Archive) -> Duplicates:
+    stores, around = parts.stores, parts.around
+    keepers = Keepers(archive.keeps_sent, is_worth_keeping)
+    domains = frozenset(parts.settings.domains)
+    return Duplicates(stores.archive, stores.writes, offline, keepers, domains, around.now, around.later)
+
+
+def _archive(parts: Parts) -> Archive:
+    default = ArchiveDefault(parts.settings.archive.default.value)
+    return Archive(parts.stores.archive, parts.next_id, default)
+
+
+def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature]:
     """What is retracted is looked for before the retraction itself is archived."""
     settings, stores = parts.settings.archive, parts.stores
     default = ArchiveDefault(settings.default.value)
@@ -131,7 +148,7 @@ def _archive(parts: Parts, offline: Offline) -> list[Feature]:
     return [
         StanzaIds(frozenset(parts.settings.domains)),
         Retraction(stores.archive, stores.writes, parts.around.now),
-        Archive(stores.archive, parts.next_id, default),
+        archive,
         ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths, offline.read),
         ArchivingPreferences(stores.preferences, stores.writes, default, settings.rules),
     ]

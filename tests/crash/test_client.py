@@ -11,6 +11,8 @@ from crash.ledger import Key, Ledger
 from crash.stanzas import NS_IDS, NS_MANAGEMENT
 from tests.crash.double import Double, Peer, Script
 
+KEY = Key(0, 1)  # the first message
+
 Watch = Callable[[Client, Ledger], Coroutine[Any, Any, None]]
 
 
@@ -56,14 +58,14 @@ async def one_message(peer: Peer) -> Element:
 
 def test_xep0198_4_a_new_session_begins_with_what_was_not_acknowledged_under_the_same_ids(tmp_path):
     async def first(peer: Peer) -> None:
-        assert ids(await one_message(peer)) == ("message-0-1", "message-0-1")
+        assert ids(await one_message(peer)) == (KEY.id, KEY.id)
 
     async def second(peer: Peer) -> None:
         await peer.let_in()
         assert (await peer.element("resume")).attributes == {"previd": "stream-1", "h": "0"}
         peer.send(f"<failed xmlns='{NS_MANAGEMENT}'/>")
         await peer.bind()
-        assert ids(await peer.element("message")) == ("message-0-1", "message-0-1")
+        assert ids(await peer.element("message")) == (KEY.id, KEY.id)
 
     ledger = played(tmp_path, first, second)
     assert not ledger.records[Key(0, 1)].acknowledged
@@ -75,13 +77,13 @@ def test_xep0198_5_a_resumed_stream_begins_with_what_was_not_handled(tmp_path):
         await peer.let_in()
         await peer.element("resume")
         peer.send(f"<resumed xmlns='{NS_MANAGEMENT}' previd='stream-1' h='1'/>")
-        assert (await peer.element("message")).get("id") == "message-0-1"
+        assert (await peer.element("message")).get("id") == KEY.id
 
     async def third(peer: Peer) -> None:
         await peer.let_in()
         await peer.element("resume")
         peer.send(f"<resumed xmlns='{NS_MANAGEMENT}' previd='stream-1' h='2'/>")
-        assert (await peer.element("message")).get("id") != "message-0-1"
+        assert (await peer.element("message")).get("id") != KEY.id
 
     async def first(peer: Peer) -> None:
         await one_message(peer)
@@ -100,7 +102,7 @@ def test_xep0198_5_a_failure_that_tells_the_count_acknowledges(tmp_path):
         await peer.element("resume")
         peer.send(f"<failed xmlns='{NS_MANAGEMENT}' h='2'/>")
         await peer.bind()
-        assert (await peer.element("message")).get("id") != "message-0-1"
+        assert (await peer.element("message")).get("id") != KEY.id
 
     assert played(tmp_path, first, second).records[Key(0, 1)].acknowledged
 

@@ -13,7 +13,11 @@ def test_other_texts_are_no_key(text):
 
 
 def test_a_key_is_read_from_its_text():
-    assert Key.of(Key(12, 345).text) == Key(12, 345)
+    assert Key.of(Key(12, 345).text) == Key.of(Key(12, 345).id) == Key(12, 345)
+
+
+def test_an_id_is_as_long_as_one_that_is_random():
+    assert len(Key(0, 1).id) >= 16
 
 
 def test_accounts_are_in_pairs():

@@ -50,9 +50,9 @@ class Archive(Feature):
 
     @on_message(Sent.ARCHIVE, wants=ARCHIVE)
     def keep_sent(self, message: Message, user: User) -> None:
-        """In the sender's archive, who finds the id there and on carbons (XEP-0313 §3.5)."""
+        """In the sender's archive, who finds the id there and on carbons (XEP-0313 §3.5); once."""
         assert message.to is not None
-        if self._is_wanted(user, message.to) and is_content(message):
+        if message.sent_id is None and self.keeps_sent(message, user):
             message.sent_id = self._keep(message, user, message.to, outgoing=True)
 
     @on_message(Received.ARCHIVE, wants=ARCHIVE)
@@ -63,6 +63,10 @@ class Archive(Feature):
             message.file_under(user.jid, message.sent_id)
         elif self._is_wanted(user, sender) and is_content(message) and not _is_refused(message, user):
             message.file_under(user.jid, self._keep(message, user, sender, outgoing=False))
+
+    def keeps_sent(self, message: Message, user: User) -> bool:
+        """Whether it belongs in the archive of its sender."""
+        return message.to is not None and self._is_wanted(user, message.to) and is_content(message)
 
     def _keep(self, message: Message, user: User, peer: JID, outgoing: bool) -> str:
         """The stanza is kept as it was sent or came: with the addresses, without an id of ours."""

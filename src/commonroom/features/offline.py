@@ -39,6 +39,10 @@ class OfflineQuota(NamedTuple):
     messages: int
     size: int
 
+    def allows(self, count: int, size: int, more: int) -> bool:
+        """Whether one of `more` bytes may wait beside those that do."""
+        return count < self.messages and size + more <= self.size
+
 
 class Held:
     """A message on disk until a client of its recipient surely has it."""
@@ -111,7 +115,7 @@ class Offline(Feature):
     @on_message(Received.HOLD)
     def hold(self, message: Message, user: User) -> None:
         """What is archived, or will be acknowledged to its sender, outlives a crash until a client has it."""
-        if (message.archive_id is not None or message.lasts) and _is_worth_keeping(message):
+        if (message.archive_id is not None or message.lasts) and is_worth_keeping(message):
             xml = message.xml()
             if not self._is_full(user, xml):
                 self._keep(message, user, xml)
@@ -126,7 +130,7 @@ class Offline(Feature):
         if isinstance(message.held, Held):
             self._wait(message.held, message, user)
             return None
-        if not _is_worth_keeping(message):
+        if not is_worth_keeping(message):
             return True
         return self._store_now(message, user)
 
@@ -142,8 +146,7 @@ class Offline(Feature):
         return None
 
     def _is_full(self, user: User, xml: str) -> bool:
-        size = len(xml.encode())
-        return user.mail_count >= self._quota.messages or user.mail_size + size > self._quota.size
+        return not self._quota.allows(user.mail_count, user.mail_size, len(xml.encode()))
 
     def _keep(self, message: Message, user: User, xml: str) -> Held:
         """Under the id that it has in the archive, if it has one."""
@@ -192,6 +195,17 @@ class Offline(Feature):
         if not flying:
             del self._in_flight[held.user.jid]
         return True
+
+    # Recognising what is sent again
+
+    async def waiting(self, account: JID, after: int, limit: int) -> Sequence[OfflineMessage]:
+        """Read the oldest that is on disk behind an id, whoever was given it."""
+        return await self._store.load(account, limit, after)
+
+    async def has_room(self, account: JID, size: int) -> bool:
+        """Whether so many bytes more would be kept."""
+        usage = await self._store.usage(account)
+        return self._quota.allows(usage.count, usage.size, size)
 
     # Reading the archive
 
@@ -351,7 +365,7 @@ def _page(found: list[OfflineMessage]) -> list[OfflineMessage]:
     return found
 
 
-def _is_worth_keeping(message: Message) -> bool:
+def is_worth_keeping(message: Message) -> bool:
     """Not what asks not to be kept (XEP-0334 §4.2), nor a mere chat state (XEP-0160 §3)."""
     if message.type not in (MessageType.CHAT, MessageType.NORMAL):
         return False

@@ -32,4 +32,3 @@ class StanzaIds(Feature):
             if not isinstance(child, str) and child.name == "stanza-id" and child.namespace == NS_STANZA_IDS:
                 message.remove(self._is_forged)
                 return
-

@@ -36,7 +36,8 @@ class Terms(NamedTuple):
 class StreamManagement(Feature):
     """Counts what a client sent as handled when all that it caused here is on disk.
 
-    `keep` and `forget` hear of sessions that can be resumed, and of their end.
+    `begins` hears of sessions that turn it on, `keep` and `forget` of those that can be resumed, and of their
+    end.
     """
 
     xep = Xep("0198", "1.6.3")
@@ -46,12 +47,14 @@ class StreamManagement(Feature):
         terms: Terms,
         writes: Writes,
         random_name: Callable[[], str],
+        begins: Callable[[Session], None],
         keep: Callable[[str, Session], None],
         forget: Callable[[Session], None],
     ) -> None:
         self._terms = terms
         self._writes = writes
         self._random_name = random_name
+        self._begins = begins
         self._keep = keep
         self._forget = forget
         self._owes: dict[Session, bool] = {}  # who waits for an answer; True: and asked again meanwhile
@@ -87,6 +90,7 @@ class StreamManagement(Feature):
         longest = min(wish.longest or self._terms.longest, self._terms.longest)
         name = self._random_name() if wish.resume and longest else None
         session.manage(Management(name, longest, self._terms.stanzas, self._terms.size, session.received))
+        self._begins(session)
         if name is not None:
             self._keep(name, session)
         return enabled(name, longest)

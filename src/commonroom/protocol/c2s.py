@@ -65,10 +65,14 @@ class ServerStream:
         self._language: str | None = None
         self._asked: object = None  # what the host has yet to answer
         self._held: deque[Event] | None = None  # what came meanwhile; an empty deque has 0.7 KiB
-        self._restart()
+        self._begin_stream()
 
     def _restart(self) -> None:
         """The next bytes begin a new stream; whatever was buffered is gone (RFC 6120 §4.3.3, §5.4.3.3)."""
+        self._parser.close()
+        self._begin_stream()
+
+    def _begin_stream(self) -> None:
         settings = self._settings
         self._parser = StreamParser(settings.limits if self._account else settings.limits_before_login)
         self._held = None

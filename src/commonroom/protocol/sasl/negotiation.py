@@ -72,8 +72,9 @@ class SaslNegotiation:
     # Deviation: RFC 9266 §4.1 wants tls-exporter used by one mechanism instance on a connection. A client
     # that failed may use it again here, because RFC 6120 §6.4.5 wants it to be able to try again, and what
     # RFC 9266 guards against cannot happen: nothing of one SCRAM exchange fits another, since both sides'
-    # nonces are in what is signed, and no other mechanism binds. After a success the stream takes no more
-    # SASL, and TLS ends with the stream. Of the types in RFC 5929 nothing of the kind is asked.
+    # nonces are in what is signed, and what a token signs (HT-SHA-256-EXPR) is no part of that. After a
+    # success the stream takes no more SASL, and TLS ends with the stream. Of the types in RFC 5929 nothing
+    # of the kind is asked.
 
     def __init__(
         self,

@@ -1,0 +1,233 @@
+"""XEP-0198 §4: messages that a client sends again, although they are on disk already."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from commonroom.core.feature import Feature, Xep, on_message, on_session
+from commonroom.core.message import Outcome, Sent
+from commonroom.core.moments import Moment
+from commonroom.core.questions import Timer
+from commonroom.core.session import Session
+from commonroom.core.user import ARCHIVE, User
+from commonroom.protocol.delay import NS_DELAY
+from commonroom.protocol.errors import StanzaError
+from commonroom.protocol.jid import JID, InvalidJID
+from commonroom.protocol.stanza import Message, read_message
+from commonroom.protocol.stanza_ids import origin_of
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import ArchiveStore, Writes
+from commonroom.storage.records import ArchiveFilter, OfflineMessage
+from commonroom.storage.stamps import to_stamp
+from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT, NS_STANZA_IDS
+from commonroom.xml.parser import XmlError, parse_fragment
+
+# What switches the stage on, while any stream of a user's is at its beginning.
+WANT = "duplicates"
+
+# How long that is: so many messages, and so many seconds from the first of them that could be a duplicate.
+MESSAGES = 100
+SECONDS = 300.0
+
+# How far back it is looked: so long, and so many messages of the archive, in both directions.
+WINDOW = timedelta(days=1)
+LOOKED_AT = 200
+# The recipient's copy came with the sender's: it is among the next so many of the conversation.
+NEAR = 20
+
+# A shorter id may be a number that is counted from 1 on each stream.
+SHORTEST = 16
+
+NS_RETRACT = "urn:xmpp:message-retract:1"
+
+
+class Keepers(NamedTuple):
+    """Who knows what is kept: whether the sender's archive keeps a message, and whether one waits for its
+    recipient until a client has it."""
+
+    archives: Callable[[Message, User], bool]
+    holds: Callable[[Message], bool]
+
+
+class Mailbox(Protocol):
+    """What waits for accounts."""
+
+    async def waiting(self, account: JID, after: int, limit: int) -> Sequence[OfflineMessage]:
+        """Read the oldest ones behind an id."""
+
+    async def has_room(self, account: JID, size: int) -> bool:
+        """Whether so many bytes more would be kept."""
+
+
+class _Watch:
+    """A stream at its beginning. `sent` are the messages of former streams, by origin: their ids in the
+    archive; None as long as nobody looked."""
+
+    __slots__ = ("left", "sent", "timer")
+
+    def __init__(self) -> None:
+        self.left = MESSAGES
+        self.sent: dict[str, list[int]] | None = None
+        self.timer: Timer | None = None
+
+
+class Duplicates(Feature):
+    """Takes what is in the archives of both sides, or in the sender's and waits; docs/decisions/0014.
+
+    A client without an acknowledgement sends its messages again. `later` calls a function after so many
+    seconds, `now` gives an aware datetime.
+    """
+
+    xep = Xep("0198", "1.6.3")
+
+    def __init__(
+        self,
+        store: ArchiveStore,
+        writes: Writes,
+        mailbox: Mailbox,
+        keepers: Keepers,
+        domains: frozenset[str],
+        now: Callable[[], datetime],
+        later: Callable[[float, Callable[[], None]], Timer],
+    ) -> None:
+        self._store = store
+        self._writes = writes
+        self._mailbox = mailbox
+        self._keepers = keepers
+        self._domains = domains
+        self._now = now
+        self._later = later
+        self._watched: dict[Session, _Watch] = {}
+
+    def watch(self, session: Session) -> None:
+        """Its client turned XEP-0198 on. Who archives nothing has nothing to compare with."""
+        if ARCHIVE in session.user.wants and not session.closed:
+            self._watched[session] = _Watch()
+            session.user.wants |= {WANT}
+
+    @on_session(Moment.CLOSED)
+    def forget(self, session: Session) -> None:
+        """Nothing that comes from now on is looked at."""
+        watch = self._watched.pop(session, None)
+        if watch is None:
+            return
+        if watch.timer is not None:
+            watch.timer.cancel()
+        user = session.user
+        if not any(other in self._watched for other in user.sessions.values()):
+            user.wants -= {WANT}
+
+    @on_message(Sent.BLOCK, wants=WANT)
+    def recognise(self, message: Message, user: User) -> Awaitable[Outcome] | None:
+        """Take what both sides have; what only its sender has keeps the id that it has there."""
+        assert message.sender is not None
+        session = user.sessions.get(message.sender.resource or "")
+        if not isinstance(session, Session) or (watch := self._watched.get(session)) is None:
+            return None
+        watch.left -= 1
+        if watch.left == 0:
+            self.forget(session)
+        if not self._may_be_known(message, user):
+            return None
+        if watch.sent is None:
+            return self._look(message, user, session, watch)
+        former = watch.sent.get(origin_of(message) or "")
+        return self._compare(message, user, former) if former else None
+
+    def _may_be_known(self, message: Message, user: User) -> bool:
+        """Not what has no unique id, nor what is never on disk on both sides.
+
+        A retraction must be done again: what it retracts may have come again, too.
+        """
+        return (
+            _has_unique_id(message)
+            and self._keepers.archives(message, user)
+            and self._keepers.holds(message)
+            and message.child(NS_RETRACT, "retract") is None
+        )
+
+    async def _look(self, message: Message, user: User, session: Session, watch: _Watch) -> Outcome:
+        """Once for each stream. The sender's later stanzas wait: what is found was not sent over this one."""
+        await self._written()
+        found = await self._store.recent(user.jid, to_stamp(self._now() - WINDOW), LOOKED_AT)
+        sent: dict[str, list[int]] = {}
+        for former in found:
+            if former.outgoing and former.origin is not None:
+                sent.setdefault(former.origin, []).append(former.id)
+        watch.sent = sent
+        if not sent:
+            self.forget(session)
+        elif session in self._watched:
+            watch.timer = self._later(SECONDS, partial(self.forget, session))
+        ids = sent.get(origin_of(message) or "")
+        return await self._compare(message, user, ids) if ids else None
+
+    async def _compare(self, message: Message, user: User, former: list[int]) -> Outcome:
+        """With those of the same id; each of them explains one message."""
+        for kept in await self._store.get(user.jid, former):
+            if kept.outgoing and _is_same(message, kept.xml):
+                former.remove(kept.id)
+                message.sent_id = str(kept.id)
+                return True if await self._reached(message, kept.id) else None
+        return None
+
+    async def _reached(self, message: Message, sent_id: int) -> bool:
+        """Whether its recipient has the copy of it, or will get it."""
+        to, sender = message.to, message.sender
+        assert to is not None
+        assert sender is not None
+        if to.local is None or to.domain not in self._domains:
+            return False
+        await self._written()
+        conversation = ArchiveFilter(sender.bare, after=sent_id - 1)
+        page = await self._store.page(to.bare, conversation, NEAR)
+        is_own = to.bare == sender.bare  # then one row stands for both
+        copies = (m for m in page.messages if m.outgoing is is_own and _is_same(message, m.xml))
+        if (copy := next(copies, None)) is not None:
+            return await self._was_held(to.bare, copy.id, len(copy.xml.encode()))
+        waiting = await self._mailbox.waiting(to.bare, sent_id - 1, NEAR)
+        return any(_is_same(message, stored.xml) for stored in waiting)
+
+    async def _was_held(self, account: JID, id: int, size: int) -> bool:
+        """Whether it waits for a client, or one has it. Where nothing more fits, it may never have waited."""
+        waiting = await self._mailbox.waiting(account, id - 1, 1)
+        return any(stored.id == id for stored in waiting) or await self._mailbox.has_room(account, size)
+
+    async def _written(self) -> None:
+        with suppress(StorageError):  # was told to whoever wrote it
+            await self._writes.flushed()
+
+
+def _has_unique_id(message: Message) -> bool:
+    """XEP-0359 §2.2; ids that are no origin-ids are random as well, if they are long."""
+    if message.id is not None and len(message.id) >= SHORTEST:
+        return True
+    element = message.child(NS_STANZA_IDS, "origin-id")
+    return element is not None and len(element.get("id") or "") >= SHORTEST
+
+
+def _is_same(message: Message, xml: str) -> bool:
+    """Whether that is what an archive, or a mailbox, has of it."""
+    try:
+        element = parse_fragment(xml, NS_CLIENT)
+        former = read_message(element)
+        sender = JID.parse(element.get("from") or "")
+    except (XmlError, StanzaError, InvalidJID):
+        return False
+    return (
+        message.sender is not None
+        and sender.bare == message.sender.bare
+        and (former.type, former.to, former.id) == (message.type, message.to, message.id)
+        and _content(former) == _content(message)
+    )
+
+
+def _content(message: Message) -> list[Element]:
+    """Without our ids, and without when it was sent first: clients should add that (XEP-0198 §4)."""
+    return [e for e in message.elements() if (e.namespace, e.name) not in _ADDED]
+
+
+_ADDED = ((NS_STANZA_IDS, "stanza-id"), (NS_DELAY, "delay"))
