@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Self
 from xml.etree.ElementTree import Element
 
@@ -109,11 +110,19 @@ class Client:
     # Stanzas
 
     def next(self, seconds: float = SECONDS) -> Element:
-        """The next element of the stream; raises Ended, or TimeoutError."""
+        """The next element of the stream; raises Ended, or TimeoutError.
+
+        Whether anybody is there, the server asks now and then; that is answered, as by every client.
+        """
         deadline = time.monotonic() + seconds
-        while not self._stanzas:
-            self._stanzas.extend(self.reader.feed(self.read(deadline - time.monotonic())))
-        return self._stanzas.popleft()
+        while True:
+            while not self._stanzas:
+                self._stanzas.extend(self.reader.feed(self.read(deadline - time.monotonic())))
+            element = self._stanzas.popleft()
+            if not _asks_who_is_there(element):
+                return element
+            with suppress(OSError):
+                self.send(f"<iq type='result' id='{element.get('id')}' to='{DOMAIN}'/>")
 
     def ask(self, request: str, seconds: float = SECONDS) -> Element:
         """Send a stanza with an id, and wait for what comes back with that id."""
@@ -250,3 +259,8 @@ def condition(stanza: Element) -> str | None:
     if error is None:
         error = stanza if stanza.tag == SASL + "failure" else None
     return None if error is None else error[0].tag.rpartition("}")[2]
+
+
+def _asks_who_is_there(element: Element) -> bool:
+    id = element.get("id") or ""
+    return element.tag == "{jabber:client}iq" and element.get("from") == DOMAIN and id.startswith("ask-")
