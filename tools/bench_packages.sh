@@ -3,7 +3,7 @@
 # compiler and OpenSSL's headers. None of them is needed for anything else.
 set -eu
 
-wanted='prosody ejabberd jabberd2 gcc libc6-dev libssl-dev util-linux'
+wanted='prosody lua-dbi-sqlite3 ejabberd erlang-p1-sqlite3 jabberd2 gcc libc6-dev libssl-dev util-linux'
 
 packages=
 for package in $wanted; do

@@ -85,9 +85,11 @@ def test_prosody_archives_where_it_is_told_to(tmp_path, sqlite):
     assert text.rstrip().endswith('VirtualHost "bench.example"')
 
 
-@pytest.mark.skipif(not ejabberd.TABLES.exists(), reason="ejabberd is not installed")
 @pytest.mark.parametrize("sqlite", [False, True])
-def test_ejabberd_archives_where_it_is_told_to(tmp_path, sqlite):
+def test_ejabberd_archives_where_it_is_told_to(tmp_path, sqlite, monkeypatch):
+    tables = tmp_path / "tables.sql"  # those of the package, where it is installed
+    tables.write_text("CREATE TABLE archive (username text);")
+    monkeypatch.setattr(ejabberd, "TABLES", tables)
     text = ejabberds(tmp_path, ALL, sqlite)
     assert "mod_stream_mgmt:" in text
     assert "mod_mam:\n    default: always" in text

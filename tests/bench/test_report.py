@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from bench.report import PAGE, keep_summary, load_summary, page
 from bench.results import document
 from bench.scenarios.churn import PARTS, day_figures
@@ -54,6 +56,14 @@ def test_what_ours_may_have_only_so_much_of_needs_no_peer(tmp_path):
 
 def test_without_all_that_it_needs_the_page_estimates_nothing(tmp_path):
     assert "How many users" not in page(load_summary(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["chat", "rate", "presence", "login", "reconnect", "large-roster", "idle", "churn", "startup"],
+)
+def test_what_the_bars_are_about_is_on_the_page(name):
+    assert f"`make bench ARGS={name}`" in (ROOT / "docs/performance.md").read_text()
 
 
 def test_kept_runs_stay_out_of_the_repository():
