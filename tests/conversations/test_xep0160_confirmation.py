@@ -331,3 +331,24 @@ def test_xep0160_2_a_message_that_cannot_be_read_keeps_back_no_other(world: Worl
     assert answer(juliet) == ["1", "3"]
     assert kept(world) == 0
     assert "cannot be read" in caplog.text
+
+
+class Busy(MemoryOfflineStore):
+    """Takes no removal: too much waits for the disk."""
+
+    def remove(self, account: JID, id: int) -> None:
+        raise StorageError("10000 writes wait for the database")
+
+
+def test_what_cannot_be_removed_now_is_shown_again_and_breaks_nothing(world: World, caplog):
+    world.stores = replace(world.stores, offline=Busy(world.memory))
+    world.restart()
+    romeo = world.online("romeo@example.org/orchard")
+    fill(romeo, 1)
+    juliet = available(world)
+    assert answer(juliet) == ["1"]
+    assert "a message that arrived stays on disk" in caplog.text
+    juliet.send("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>")
+    assert juliet.told() == ["iq result 1"]
+    world.restart()
+    assert available(world).bodies() == ["1"]

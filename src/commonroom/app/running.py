@@ -1,7 +1,6 @@
 """Runs a service in the foreground until a signal ends it."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -22,12 +21,6 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 # the threads of the database beside a loop that never rests: at 1,500 messages a second a commit waited
 # 1.5 s, and waits 15 to 25 ms so.
 SWITCH_SECONDS = 0.0005
-
-# The garbage collector looks at what is new after so many allocations that were not freed (Python's 700), and
-# at all there is after a hundred times as many. Connections and sessions leave it nothing, which
-# tests/core/test_memory.py sees to, and what start-up made is there for good: 1,000 clients that come back at
-# once cost 0.67 s of CPU, not 0.75.
-ALLOCATIONS = 20_000
 
 
 async def _nothing() -> None:
@@ -53,9 +46,6 @@ async def _run(
     await before()
     service = Service(settings)
     await service.start()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(ALLOCATIONS)
     try:
         if not stopping.is_set():
             ready(service)

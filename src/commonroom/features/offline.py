@@ -183,7 +183,11 @@ class Offline(Feature):
             self._erase(held)
 
     def _erase(self, held: Held) -> None:
-        self._store.remove(held.user.jid, held.id)
+        try:
+            self._store.remove(held.user.jid, held.id)
+        except StorageError as error:  # too much waits for the disk; to be shown twice is better than a break
+            log.warning("a message that arrived stays on disk", extra={"reason": str(error)})
+            return
         held.user.mail_count -= 1
         held.user.mail_size -= held.size
 
