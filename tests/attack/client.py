@@ -109,17 +109,17 @@ class Client:
 
     # Stanzas
 
-    def next(self, seconds: float = SECONDS) -> Element:
+    def next(self, seconds: float = SECONDS, answers: bool = True) -> Element:
         """The next element of the stream; raises Ended, or TimeoutError.
 
-        Whether anybody is there, the server asks now and then; that is answered, as by every client.
+        Whether anybody is there, the server asks now and then: that is answered, as by every client, or given.
         """
         deadline = time.monotonic() + seconds
         while True:
             while not self._stanzas:
                 self._stanzas.extend(self.reader.feed(self.read(deadline - time.monotonic())))
             element = self._stanzas.popleft()
-            if not _asks_who_is_there(element):
+            if not (answers and _asks_who_is_there(element)):
                 return element
             with suppress(OSError):
                 self.send(f"<iq type='result' id='{element.get('id')}' to='{DOMAIN}'/>")
