@@ -112,7 +112,8 @@ class Client:
     def next(self, seconds: float = SECONDS, answers: bool = True) -> Element:
         """The next element of the stream; raises Ended, or TimeoutError.
 
-        Whether anybody is there, the server asks now and then: that is answered, as by every client, or given.
+        Whether anybody is there, the server asks now and then: that is answered, as by every client, or
+        given.
         """
         deadline = time.monotonic() + seconds
         while True:
