@@ -46,4 +46,6 @@ def test_nothing_acknowledged_is_lost(kind, seed, hardship):
     assert bool(verdict.acknowledged) == outcome.abilities.manages
     assert outcome.faults[hardship] == 1
     assert not verdict.is_loss
-    assert verdict.is_flawless
+    assert (verdict.unanswered, verdict.strangers) == (0, 0)
+    # Twice it may come, where docs/decisions/0014-duplicates.md says so: that depends on the moment.
+    assert (verdict.out_of_order, verdict.archived_out_of_order) == (0, 0)
