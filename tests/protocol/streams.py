@@ -134,6 +134,10 @@ class Peer:
 
     # The stream's host
 
+    @property
+    def desk(self) -> "Peer":
+        return self
+
     def write(self, text: str) -> None:
         assert not self.closed, f"after the end: {text}"
         self.text += text

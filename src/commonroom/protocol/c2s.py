@@ -277,14 +277,14 @@ class ServerStream:
         if self._claimed not in (None, account):
             raise StreamError(StreamCondition.INVALID_FROM, "the stream's 'from' is somebody else")
         self._account = account
-        self._host.login_succeeded(account, mechanism)
+        self._host.desk.login_succeeded(account, mechanism)
         self._restart()
 
     # The same without a new stream: XEP-0388
 
     def _admit(self, account: JID, mechanism: str) -> None:
         self._account = account
-        self._host.login_succeeded(account, mechanism)
+        self._host.desk.login_succeeded(account, mechanism)
         self._parser.set_limits(self._settings.limits)
 
     def _enter(self, session: Bound | None, is_former: bool) -> None:

@@ -47,8 +47,38 @@ Resumed = Callable[[Bound | StanzaError | StreamError, int | None], None]
 why not and, if that is known, how many it had."""
 
 
-class Host(LoginHost, Protocol):
+class LoginDesk(LoginHost, Protocol):
+    """What a login is told and asks beside that; the most of it in the profile of XEP-0388."""
+
+    def login_succeeded(self, account: JID, mechanism: str) -> None:
+        """The client is who it says it is."""
+
+    def find_tokens(
+        self,
+        account: JID | None,
+        client: str,
+        answer: Callable[[tuple[Candidate, ...] | SaslCondition], None],
+    ) -> None:
+        """Answer with the tokens of an account's client (XEP-0484 §5.1); takes as long if there are none."""
+
+    def settle_login(
+        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
+    ) -> None:
+        """Keep that a client logged in, and what that means for its tokens (XEP-0484 §3.3, §3.5, §3.6).
+
+        Answer, once it is on disk, with the new token if it is to have one, or why it must not log in.
+        """
+
+
+class Host(Protocol):
     """What the stream asks of those around it. An `answer` is called once, at once or later."""
+
+    @property
+    def desk(self) -> LoginDesk:
+        """Where the client logs in; until it has a session."""
+
+    def write(self, text: str) -> None:
+        """Send this to the client."""
 
     def start_tls(self) -> None:
         """Everything written goes out in clear, then TLS begins; the next bytes are what came through it."""
@@ -65,9 +95,6 @@ class Host(LoginHost, Protocol):
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         """The channel-binding types of this connection, and how to get their data; empty without TLS."""
 
-    def login_succeeded(self, account: JID, mechanism: str) -> None:
-        """The client is who it says it is."""
-
     def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
         """Bind a resource, one of our making if it is None; answer with its session, or why there is none."""
 
@@ -83,22 +110,6 @@ class Host(LoginHost, Protocol):
         """Bind a resource with what its session needs (XEP-0386 §3.2); answer with that, and what to say.
 
         What the session sends meanwhile follows as soon as `answer` returns.
-        """
-
-    def find_tokens(
-        self,
-        account: JID | None,
-        client: str,
-        answer: Callable[[tuple[Candidate, ...] | SaslCondition], None],
-    ) -> None:
-        """Answer with the tokens of an account's client (XEP-0484 §5.1); takes as long if there are none."""
-
-    def settle_login(
-        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
-    ) -> None:
-        """Keep that a client logged in, and what that means for its tokens (XEP-0484 §3.3, §3.5, §3.6).
-
-        Answer, once it is on disk, with the new token if it is to have one, or why it must not log in.
         """
 
 

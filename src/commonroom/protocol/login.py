@@ -27,6 +27,7 @@ class Login:
         "_asking",
         "_claimed",
         "_context",
+        "_desk",
         "_enter",
         "_fast",
         "_host",
@@ -59,13 +60,14 @@ class Login:
             protection=protection,
         )
         self._host = host
+        self._desk = desk = host.desk
         self._asking = asking
         self._accept = accept
         self._claimed = claimed
         self._admit = admit
         self._enter = enter
         self._registration_closed = settings.registration_closed
-        self._negotiation = SaslNegotiation(host, context, settings.tries, asking, accept)
+        self._negotiation = SaslNegotiation(desk, context, settings.tries, asking, accept)
 
     def features(self) -> str:
         """What the stream announces."""
@@ -90,18 +92,19 @@ class Login:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "one exchange at a time")
         if current.namespace == NS_SASL:
             self._negotiation = Sasl2Negotiation(
-                self._host,
+                self._desk,
                 self._context,
                 current.tries_left,
                 self._asking,
                 self._admit,
                 self._claimed,
                 self._fast,
+                self._host,
                 self._enter,
             )
         else:
             self._negotiation = SaslNegotiation(
-                self._host, self._context, current.tries_left, self._asking, self._accept
+                self._desk, self._context, current.tries_left, self._asking, self._accept
             )
 
     def _refuse_registration(self, element: Element) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from commonroom.protocol import bind2, fast
-from commonroom.protocol.c2s_host import Bound, Host
+from commonroom.protocol.c2s_host import Bound, Host, LoginDesk
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.fast import FastUse, Issued, Visit, read_fast
 from commonroom.protocol.inline import Entry, Wishes
@@ -60,27 +60,29 @@ class Sasl2Negotiation(SaslNegotiation):
     between elements is not seen at all.
     """
 
-    __slots__ = ("_claimed", "_enter", "_fast", "_request")
+    __slots__ = ("_claimed", "_enter", "_fast", "_request", "_sessions")
     _request: Authenticate
-    _host: Host
+    _host: LoginDesk
 
     namespace = NS_SASL2
     of_conditions = f" xmlns='{NS_SASL}'"
 
     def __init__(
         self,
-        host: Host,
+        host: LoginDesk,
         context: SaslContext,
         tries: int,
         asking: Asking,
         accept: Callable[[JID, str], None],
         claimed: JID | None,
         fast: Collection[str],
+        sessions: Host,
         enter: Callable[[Bound | None, bool], None],
     ) -> None:
         super().__init__(host, context, tries, asking, accept)
         self._claimed = claimed
         self._fast = fast
+        self._sessions = sessions
         self._enter = enter
 
     def receive(self, element: Element) -> None:
@@ -185,7 +187,7 @@ class Sasl2Negotiation(SaslNegotiation):
                 request.bind, account, request.agent.id, context.fake_secret, context.random
             )
         wishes = Wishes(account, request.resume, wish)
-        Entry(self._host, self._asking, wishes, partial(self._tell, success, issued)).begin()
+        Entry(self._sessions, self._asking, wishes, partial(self._tell, success, issued)).begin()
 
     def _tell(
         self, success: Success, issued: Issued | None, session: Bound | None, results: Iterable[Element]
