@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from commonroom.accounts.devices import Devices
-from commonroom.accounts.interfaces import Accounts
+from commonroom.accounts.interfaces import Accounts, Credentials
 from commonroom.accounts.throttle import Throttle
 from commonroom.net.listener import origin_of
 from commonroom.protocol.fast import Issued, Visit
@@ -60,6 +60,7 @@ class Desk:
         "_deadline",
         "_device",
         "_domain",
+        "_expected",
         "_origin",
         "_service",
         "_stream",
@@ -84,6 +85,9 @@ class Desk:
         self._domain = domain
         self.write = write
         self.revision = 0
+        # Of the account that the client says it is. It is not read again, which is as good: no session begins
+        # with a revision that is not the account's.
+        self._expected: tuple[JID, Credentials] | None = None
         self._device: Device | None = None  # whose tokens were looked at last
 
     def find_keys(
@@ -99,6 +103,14 @@ class Desk:
         """Check a PLAIN password; for a name that cannot be an account's, as one that does not exist."""
         question = partial(self._is_password, account or JID.of(None, self._domain), password)
         self._service.start(self._look_up(account, question, answer))
+
+    def find_hashes(self, account: JID, answer: Callable[[frozenset[str] | SaslCondition], None]) -> None:
+        """Look at an account before its client logs in, who will ask for the keys next."""
+        self._service.start(self._find_hashes(account, answer))
+
+    def add_keys(self, account: JID, keys: ScramKeys, answer: Callable[[SaslCondition | None], None]) -> None:
+        """Keep keys of the password that was looked at last."""
+        self._service.start(self._add_keys(account, keys, answer))
 
     def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
         """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
@@ -180,8 +192,28 @@ class Desk:
     async def _keys(self, account: JID | None, hash_name: str) -> ScramKeys | None:
         if account is None:
             return None
-        keys, self.revision = await self._service.accounts.keys(account, hash_name)
-        return keys
+        expected, self._expected = self._expected, None
+        if expected is not None and expected[0] == account:
+            credentials = expected[1]
+        else:
+            credentials = await self._service.accounts.credentials(account)
+        self.revision = credentials.revision
+        return credentials.of(hash_name)
+
+    async def _find_hashes(
+        self, account: JID, answer: Callable[[frozenset[str] | SaslCondition], None]
+    ) -> None:
+        found = await self._found(partial(self._service.accounts.credentials, account))
+        if isinstance(found, SaslCondition):
+            answer(found)
+        else:
+            self._expected = account, found
+            answer(frozenset([keys.hash_name for keys in found.keys]))
+
+    async def _add_keys(
+        self, account: JID, keys: ScramKeys, answer: Callable[[SaslCondition | None], None]
+    ) -> None:
+        answer(await self._found(partial(self._service.accounts.add_keys, account, keys, self.revision)))
 
     async def _is_password(self, account: JID, password: str) -> bool:
         right, self.revision = await self._service.accounts.check_password(account, password)

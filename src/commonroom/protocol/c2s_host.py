@@ -13,8 +13,10 @@ from commonroom.protocol.login_offer import LoginOffer, login_offer
 from commonroom.protocol.sasl import SaslCondition
 from commonroom.protocol.sasl.mechanism import Candidate
 from commonroom.protocol.sasl.negotiation import LoginHost
+from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.stanza import Stanza
 from commonroom.protocol.stream_management import Resume
+from commonroom.protocol.upgrade_names import upgrades, usable
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_BIND, NS_CLIENT, NS_SESSION
 from commonroom.xml.parser import Limits
@@ -50,6 +52,9 @@ why not and, if that is known, how many it had."""
 class LoginDesk(LoginHost, Protocol):
     """What a login is told and asks beside that; the most of it in the profile of XEP-0388."""
 
+    def find_hashes(self, account: JID, answer: Callable[[frozenset[str] | SaslCondition], None]) -> None:
+        """Answer with the hashes for which the account has SCRAM keys; empty, if it is none, or has none."""
+
     def login_succeeded(self, account: JID, mechanism: str) -> None:
         """The client is who it says it is."""
 
@@ -67,6 +72,12 @@ class LoginDesk(LoginHost, Protocol):
         """Keep that a client logged in, and what that means for its tokens (XEP-0484 §3.3, §3.5, §3.6).
 
         Answer, once it is on disk, with the new token if it is to have one, or why it must not log in.
+        """
+
+    def add_keys(self, account: JID, keys: ScramKeys, answer: Callable[[SaslCondition | None], None]) -> None:
+        """Keep these keys of the password with which the client has logged in (XEP-0480 §3).
+
+        Answer once they are on disk, or with the reason why not.
         """
 
 
@@ -132,7 +143,9 @@ class StreamSettings:
     idle_seconds: int | None = None  # after which a client is asked whether it lives
     announcement: str = field(init=False)  # of `features`
     announcement_bound: str = field(init=False)  # of those that are left when a resource is bound
-    _offers: dict[tuple[str, ...], LoginOffer] = field(init=False, repr=False, compare=False)
+    _offers: dict[tuple[tuple[str, ...], frozenset[str]], LoginOffer] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         limits = serialize(stream_limits.feature(self.limits.stanza_bytes, self.idle_seconds), NS_CLIENT)
@@ -142,12 +155,20 @@ class StreamSettings:
         object.__setattr__(self, "announcement_bound", "".join(left) + limits)
         object.__setattr__(self, "_offers", {})
 
-    def login_offer(self, channel_bindings: tuple[str, ...]) -> LoginOffer:
-        """What to offer on an encrypted connection with these types of channel bindings; there are few."""
-        offer = self._offers.get(channel_bindings)
+    def login_offer(self, channel_bindings: tuple[str, ...], hashes: frozenset[str]) -> LoginOffer:
+        """What to offer on an encrypted connection with these types of channel bindings; there are few.
+
+        To an account that has SCRAM keys for some hashes only: what it can do, and to get others. Empty
+        `hashes` stand for all: so nothing shows whether an account exists that has everything.
+        """
+        key = channel_bindings, hashes
+        offer = self._offers.get(key)
         if offer is None:
-            offer = login_offer(self.mechanisms, channel_bindings, self.inline, self.with_tokens)
+            left = usable(self.mechanisms, hashes) if hashes else ()
+            tasks = upgrades(self.mechanisms, hashes) if left else ()
+            names = left or self.mechanisms
+            offer = login_offer(names, channel_bindings, self.inline, self.with_tokens, tasks)
             limits = serialize(stream_limits.feature(self.limits_before_login.stanza_bytes), NS_CLIENT)
             offer = offer._replace(announcement=offer.announcement + limits)
-            self._offers[channel_bindings] = offer
+            self._offers[key] = offer
         return offer

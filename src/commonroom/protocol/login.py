@@ -17,13 +17,13 @@ class Login:
     """Ends by calling `accept` with the account and the mechanism, which may still raise StreamError.
 
     Or, in the profile of XEP-0388, `admit` with the same, and then `enter` with the session, if there is one
-    already, and whether it is a former one. `claimed` is who the stream header says that it is.
+    already, and whether it is a former one. `claimed` is who the stream header says that it is, `hashes` for
+    which that account has keys. `announcement` is what the stream says of it.
     """
 
     __slots__ = (
         "_accept",
         "_admit",
-        "_announcement",
         "_asking",
         "_claimed",
         "_context",
@@ -33,6 +33,8 @@ class Login:
         "_host",
         "_negotiation",
         "_registration_closed",
+        "_upgrades",
+        "announcement",
     )
 
     def __init__(
@@ -45,9 +47,12 @@ class Login:
         claimed: JID | None,
         admit: Callable[[JID, str], None],
         enter: Callable[[Bound | None, bool], None],
+        hashes: frozenset[str],
     ) -> None:
         bindings = host.channel_bindings()
-        mechanisms, self._fast, protection, self._announcement = settings.login_offer(tuple(bindings))
+        mechanisms, self._fast, self._upgrades, protection, self.announcement = settings.login_offer(
+            tuple(bindings), hashes
+        )
         self._context = context = SaslContext(
             domain=domain,
             encrypted=True,
@@ -68,10 +73,6 @@ class Login:
         self._enter = enter
         self._registration_closed = settings.registration_closed
         self._negotiation = SaslNegotiation(desk, context, settings.tries, asking, accept)
-
-    def features(self) -> str:
-        """What the stream announces."""
-        return self._announcement
 
     def take(self, element: Element) -> bool:
         """Take what the client sent; False if it does not belong here. May raise StreamError."""
@@ -99,6 +100,7 @@ class Login:
                 self._admit,
                 self._claimed,
                 self._fast,
+                self._upgrades,
                 self._host,
                 self._enter,
             )
