@@ -83,13 +83,17 @@ def _memory_after_rest(server: Server) -> int:
 
 
 def _come_and_go(generator: Generator, begin: int, turns: int) -> None:
-    """In each turn other accounts; half of the turns end without a word."""
+    """In each turn other accounts, each of which leaves without a word every other time.
+
+    What it may not have got then waits for it, and would pile up on the disk if it never took its leave.
+    """
     for turn in range(begin, begin + turns):
         first = turn * CLIENTS % ACCOUNTS
+        time_around = turn * CLIENTS // ACCOUNTS
         generator.login(CLIENTS, AT_A_TIME, first)
         generator.chat(CLIENTS // 2, 1, first)
         generator.stop()
-        (generator.logout if turn % 2 else generator.drop)(CLIENTS, first)
+        (generator.logout if time_around % 2 else generator.drop)(CLIENTS, first)
 
 
 CHURN = Scenario(
