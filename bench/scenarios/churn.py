@@ -79,7 +79,7 @@ def day_figures(memory: list[int], sessions: int) -> dict[str, float]:
 
 def _memory_after_rest(server: Server) -> int:
     settle(REST)
-    return server.processes.memory()
+    return server.processes.own_memory()
 
 
 def _come_and_go(generator: Generator, begin: int, turns: int) -> None:
@@ -100,8 +100,9 @@ CHURN = Scenario(
     name="churn",
     title="A day of coming and going",
     what=f"{ACCOUNTS:,} accounts log in, {CLIENTS} at a time, talk in pairs, and leave, half of the time "
-    f"without a word. {WARM_UP:,} sessions before that are not counted. Memory is Pss, {REST:g} s after "
-    "the last has left. The last half tells more about growth than the whole: by then caches are full.",
+    f"without a word. {WARM_UP:,} sessions before that are not counted. Memory is what is no file's "
+    f"(Pss_Anon), {REST:g} s after the last has left. The last half tells more about growth than the whole: "
+    "by then caches are full.",
     figures=(
         Figure("bytes", "bytes grown per session", 1),
         Figure("late_bytes", "bytes grown per session in the last half", 1, most=10),
