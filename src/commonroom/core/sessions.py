@@ -67,6 +67,7 @@ class Sessions:
         self._policy = policy
         self._resumption = resumption
         self._signs = signs
+        self._unsure = signs.expect  # a new one for each session would take 64 bytes
         self._hand_on = hand_on
         self._leaving: dict[JID, Session] = {}  # closed, while what their clients sent is still handled
 
@@ -105,7 +106,7 @@ class Sessions:
             raise resource_constraint("this account has too many sessions; close one of them")
         self._users.keep(user)
         self._hasten(jid)
-        session = Session(jid, user, stream, self._submit, self._spawn, self._signs.expect, self._elements)
+        session = Session(jid, user, stream, self._submit, self._spawn, self._unsure, self._elements)
         user.add(session)
         self._in_order(session, tell(self._moments[Moment.BOUND], session))
         return session
