@@ -25,7 +25,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 SWITCH_SECONDS = 0.0005
 
 # So many objects more than there were, and the garbage collector looks at the young ones. With Python's 700
-# that takes a twentieth of the time when all clients come back at once (docs/decisions/0018-hot-path.md).
+# that takes a twentieth of the time when all clients come back at once (docs/decisions/0018-the-hot-path.md).
 COLLECT_AFTER = 20_000
 
 
@@ -53,7 +53,7 @@ async def _run(
     service = Service(settings)
     await service.start()
     try:
-        with _collecting_seldom():
+        with collecting_seldom():
             if not stopping.is_set():
                 ready(service)
             await stopping.wait()
@@ -62,7 +62,7 @@ async def _run(
 
 
 @contextmanager
-def _collecting_seldom() -> Iterator[None]:
+def collecting_seldom() -> Iterator[None]:
     """Nothing that ended waits for the garbage collector (tests/core/test_memory.py): it looks for what a bug
     or a library may leave, and never at what start-up made."""
     before = gc.get_threshold()
