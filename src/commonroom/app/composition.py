@@ -85,7 +85,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         around,
         _session_policy(settings),
         parts.resumption,
-        parts.signs.expect,
+        parts.signs,
         hand_on,
     )
     parts.resumption.connect(sessions.close, tables.session)
