@@ -145,6 +145,7 @@ class Resumption:
             return
         self._detach(session, stream)
         session.confirm(through)
+        session.secure()
         if session.is_waiting or self._writes.behind:
             session.after(self._settle(session, stream, answer))
         else:
@@ -168,6 +169,7 @@ class Resumption:
         session.attach(Away(partial(self._close, session))).give_up()
 
     async def _settle(self, session: Session, stream: ClientStream, answer: Resumed) -> None:
+        session.secure()
         with suppress(StorageError):  # those whose stanzas failed were told
             await self._writes.flushed()
         self._hand_over(session, stream, answer)

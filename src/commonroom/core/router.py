@@ -78,7 +78,8 @@ class Router:
         if message.to is None:
             message.to = session.user.jid  # RFC 6120 §10.3.1
         message.began = self._writes.appended
-        message.lasts = session.management is not None
+        if session.management is not None:
+            message.owed = session.management.owed
         outcome = run(self._sent[session.user.wants], message, session.user)
         if outcome is None:
             return self._hand_on(message, session.user)

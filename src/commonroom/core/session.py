@@ -12,7 +12,7 @@ from commonroom.core.outbox import Outbox
 from commonroom.core.user import User
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Message, Presence, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, Owed, Presence, Stanza
 from commonroom.protocol.stream_management import REQUEST
 from commonroom.xml.element import Element
 
@@ -81,10 +81,11 @@ class Management:
     """XEP-0198: what was agreed with a client that turned it on.
 
     `name` is that of the stream, if it may be resumed within `longest` seconds. Up to `stanzas` and `size`
-    characters wait for the client's acknowledgement. `began` is how many stanzas it had sent before.
+    characters wait for the client's acknowledgement. `began` is how many stanzas it had sent before, `owed`
+    what it sent since and nobody may have yet.
     """
 
-    __slots__ = ("asked", "began", "longest", "name", "size", "stanzas")
+    __slots__ = ("asked", "began", "longest", "name", "owed", "size", "stanzas")
 
     def __init__(self, name: str | None, longest: int, stanzas: int, size: int, began: int) -> None:
         self.name = name
@@ -93,6 +94,7 @@ class Management:
         self.size = size
         self.began = began
         self.asked = False  # and there was no answer yet
+        self.owed = Owed()
 
 
 class Session:
@@ -205,24 +207,30 @@ class Session:
         """Deliver to this client; to a closed session nothing is sent."""
         if self.closed or (filtered and self.filter is not None and self.filter.holds(stanza)):
             return
-        self._stream.write(stanza.xml())
         if self.management is not None:
-            self._expect_acknowledgement(stanza, self.management)
-        elif type(stanza) is Message or (isinstance(stanza, Message) and stanza.held is not None):
+            self._send_counted(stanza, self.management)
+            return
+        self._stream.write(stanza.xml())
+        if type(stanza) is Message or (isinstance(stanza, Message) and stanza.held is not None):
             self._expect_sign_of_life(stanza)
 
     # What the client may not have got: with XEP-0198 everything up to its acknowledgement; otherwise the
     # messages up to the second read since: the stream lived on after they were written to it.
 
-    def _expect_acknowledgement(self, stanza: Stanza, management: Management) -> None:
+    def _send_counted(self, stanza: Stanza, management: Management) -> None:
         outbox = self.outbox
         assert outbox is not None
+        xml = stanza.xml()
         outbox.add(stanza)
-        if len(outbox) > management.stanzas or (outbox.size > management.size and len(outbox) > 1):
+        count = len(outbox.stanzas)
+        if count > management.stanzas or (outbox.size > management.size and count > 1):
+            self._stream.write(xml)
             self.end(StreamError(StreamCondition.POLICY_VIOLATION, "too much was not acknowledged"))
-        elif not management.asked and (type(stanza) is Message or len(outbox) >= ASK_AFTER):
+        elif not management.asked and (type(stanza) is Message or count >= ASK_AFTER):
             management.asked = True
-            self._stream.write(REQUEST)
+            self._stream.write(xml + REQUEST)
+        else:
+            self._stream.write(xml)
 
     def _expect_sign_of_life(self, message: Message) -> None:
         outbox = self.outbox
@@ -292,6 +300,16 @@ class Session:
         """How many stanzas came since acknowledgements count."""
         return self.received - (0 if self.management is None else self.management.began)
 
+    @property
+    def owes(self) -> bool:
+        """Whether it sent anything that nobody may have yet, and that is not on disk."""
+        return self.management is not None and self.management.owed.is_open()
+
+    def secure(self) -> None:
+        """What it is about to be told of as handled outlives a crash, as soon as the writes are flushed."""
+        if self.management is not None:
+            self.management.owed.secure()
+
     def attach(self, stream: ClientStream) -> ClientStream:
         """Go on over another stream; gives the old one."""
         old, self._stream = self._stream, stream
@@ -305,9 +323,10 @@ class Session:
 
     def ask_for_acknowledgement(self) -> None:
         """Of what the client may not have got, if there is anything (XEP-0198 §4)."""
-        if self.management is not None:
-            self.management.asked = bool(self.outbox)
-            if self.outbox:
+        management, outbox = self.management, self.outbox
+        if management is not None:
+            management.asked = outbox is not None and bool(outbox.stanzas)
+            if management.asked:
                 self._stream.write(REQUEST)
 
     def remaining(self) -> tuple[Stanza, ...]:

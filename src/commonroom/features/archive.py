@@ -39,13 +39,21 @@ class Archive(Feature):
     """Keeps what users send and get, in the archive of each (XEP-0313 §6.1.1).
 
     `next_id` gives ids that rise. `default` counts for users who never said what they want archived.
+    `check_room` refuses what could not wait for its recipient.
     """
 
     xep = Xep("0313", "1.1.3")
 
-    def __init__(self, store: ArchiveStore, next_id: Callable[[], int], default: ArchiveDefault) -> None:
+    def __init__(
+        self,
+        store: ArchiveStore,
+        next_id: Callable[[], int],
+        default: ArchiveDefault,
+        check_room: Callable[[Message, User], None],
+    ) -> None:
         self._store = store
         self._next_id = next_id
+        self._check_room = check_room
         self._unsaid = ArchivePreferences(default)
 
     @on_message(Sent.ARCHIVE, wants=ARCHIVE)
@@ -53,6 +61,8 @@ class Archive(Feature):
         """In the sender's archive, who finds the id there and on carbons (XEP-0313 §3.5); once."""
         assert message.to is not None
         if message.sent_id is None and self.keeps_sent(message, user):
+            if message.to.bare == user.jid:
+                self._check_room(message, user)
             message.sent_id = self._keep(message, user, message.to, outgoing=True)
 
     @on_message(Received.ARCHIVE, wants=ARCHIVE)
@@ -62,6 +72,7 @@ class Archive(Feature):
         if sender.bare == user.jid and message.sent_id is not None:
             message.file_under(user.jid, message.sent_id)
         elif self._is_wanted(user, sender) and is_content(message) and not _is_refused(message, user):
+            self._check_room(message, user)
             message.file_under(user.jid, self._keep(message, user, sender, outgoing=False))
 
     def keeps_sent(self, message: Message, user: User) -> bool:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from commonroom.core.feature import Feature, Xep, on_bind, on_element, on_session
 from commonroom.core.moments import Moment
+from commonroom.core.questions import Timer
 from commonroom.core.session import Management, Session
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, unexpected_request
 from commonroom.protocol.stream_management import (
@@ -24,6 +26,10 @@ from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.serializer import serialize
 
+# Seconds in which what was delivered may be acknowledged, so that it need not be written (XEP-0198 §4: an
+# answer may wait for a time, and for nothing else).
+MOMENT = 0.1
+
 
 class Terms(NamedTuple):
     """What clients get: `longest` is the seconds within which they may resume; see `[stream_management]`."""
@@ -36,8 +42,9 @@ class Terms(NamedTuple):
 class StreamManagement(Feature):
     """Counts what a client sent as handled when all that it caused here is on disk.
 
+    What was delivered and may not have arrived yet is written first, after a moment in which most of it does.
     `begins` hears of sessions that turn it on, `keep` and `forget` of those that can be resumed, and of their
-    end.
+    end. `later` calls a function after so many seconds.
     """
 
     xep = Xep("0198", "1.6.3")
@@ -50,6 +57,7 @@ class StreamManagement(Feature):
         begins: Callable[[Session], None],
         keep: Callable[[str, Session], None],
         forget: Callable[[Session], None],
+        later: Callable[[float, Callable[[], None]], Timer],
     ) -> None:
         self._terms = terms
         self._writes = writes
@@ -57,6 +65,7 @@ class StreamManagement(Feature):
         self._begins = begins
         self._keep = keep
         self._forget = forget
+        self._later = later
         self._owes: dict[Session, bool] = {}  # who waits for an answer; True: and asked again meanwhile
 
     def stream_features(self) -> tuple[Element, ...]:
@@ -126,9 +135,20 @@ class StreamManagement(Feature):
         _check_is(session.management is not None, "stream management is off")
         if session in self._owes:
             self._owes[session] = True
+        elif session.owes:
+            self._owes[session] = False
+            self._later(MOMENT, partial(self._answer_now, session))
         elif session.is_waiting or self._writes.behind:
             self._answer_later(session)
         else:
+            session.write(answer(session.handled))
+
+    def _answer_now(self, session: Session) -> None:
+        """What did not arrive in a moment must be written."""
+        if session.owes or session.is_waiting or self._writes.behind:
+            self._answer_later(session)
+        else:
+            del self._owes[session]
             session.write(answer(session.handled))
 
     def _answer_later(self, session: Session) -> None:
@@ -136,6 +156,7 @@ class StreamManagement(Feature):
         session.after(self._answer(session, session.handled))
 
     async def _answer(self, session: Session, handled: int) -> None:
+        session.secure()
         with suppress(StorageError):  # those whose stanzas failed were told
             await self._writes.flushed()
         asked_again = self._owes.pop(session)
@@ -147,7 +168,8 @@ class StreamManagement(Feature):
 
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:
-        """It cannot be resumed."""
+        """It cannot be resumed; how much was handled, and is on disk, may still be asked."""
+        session.secure()
         self._forget(session)
 
 
