@@ -73,8 +73,8 @@ NO_ELEMENTS: Mapping[tuple[str, str], ElementHandler] = MappingProxyType({})
 
 NOBODY = frozenset[JID]()  # a set of its own would take 216 bytes of each session
 
-# Runs a coroutine to its end under an owner who outlives the session.
-Spawn = Callable[[Coroutine[object, object, None]], object]
+# Runs a coroutine to its end under an owner who outlives the session; gives what many can await.
+Spawn = Callable[[Coroutine[object, object, None]], Awaitable[object]]
 
 
 class Management:
@@ -117,6 +117,7 @@ class Session:
         "_stream",
         "_submit",
         "_unsure",
+        "_work",
         "closed",
         "directed",
         "farewell",
@@ -158,6 +159,7 @@ class Session:
         self._spawn = spawn
         self._elements = elements
         self._queue: deque[Stanza | Awaitable[None]] | None = None
+        self._work: Awaitable[object] | None = None  # that goes through it
         self._deliveries = 0  # messages that wait for the disk
         self._delivery: AfterCommit | None = None  # the last of them
         self.received = 0  # stanzas
@@ -273,6 +275,13 @@ class Session:
         """Whether something that the client sent is still being handled."""
         return self._queue is not None or self._delivery is not None
 
+    async def come_to_rest(self) -> None:
+        """Wait until all that the client has sent by now is handled."""
+        if self._work is not None and self._queue is not None:
+            await self._work
+        elif self._delivery is not None:
+            await self._delivery.done()
+
     def after(self, work: Awaitable[None]) -> None:
         """Do this after all that the client sent before."""
         if self._queue is None and self._delivery is None:
@@ -375,25 +384,32 @@ class Session:
 
     def _park(self, waiting: Awaitable[None]) -> None:
         self._queue = deque()
-        self._spawn(self._go_on(waiting))
+        work = self._spawn(self._go_on(waiting))
+        self._work = None if self._queue is None else work
 
     async def _go_on(self, waiting: Awaitable[None]) -> None:
         queue = self._queue
         assert queue is not None
-        await self._finish(waiting)
-        while queue:
-            was_full = len(queue) >= HIGH_WATER
-            entry = queue.popleft()
-            if self._stream.closed and _only_asks(entry) and not self._may_come_back():
-                continue  # nobody would hear the answer, which may be large
-            work = await self._begin(entry) if isinstance(entry, Stanza) else entry
-            if was_full and len(queue) < HIGH_WATER:
-                self._stream.resume()
-            if type(work) is AfterCommit:
-                self._expect(work)
-            elif work is not None:
-                await self._finish(work)
-        self._queue = None
+        try:
+            await self._finish(waiting)
+            while queue:
+                await self._take_from(queue)
+        finally:  # at a stop some of it never begins
+            _drop(queue)
+        self._queue = self._work = None
+
+    async def _take_from(self, queue: "deque[Stanza | Awaitable[None]]") -> None:
+        was_full = len(queue) >= HIGH_WATER
+        entry = queue.popleft()
+        if self._stream.closed and _only_asks(entry) and not self._may_come_back():
+            return  # nobody would hear the answer, which may be large
+        work = await self._begin(entry) if isinstance(entry, Stanza) else entry
+        if was_full and len(queue) < HIGH_WATER:
+            self._stream.resume()
+        if type(work) is AfterCommit:
+            self._expect(work)
+        elif work is not None:
+            await self._finish(work)
 
     def _may_come_back(self) -> bool:
         return not self.closed and self.management is not None and self.management.name is not None
@@ -409,6 +425,13 @@ class Session:
             await work
         except Exception:
             log.exception("work for a session failed", extra={"jid": self.jid})
+
+
+def _drop(queue: "deque[Stanza | Awaitable[None]]") -> None:
+    for entry in queue:
+        if isinstance(entry, Coroutine):
+            entry.close()
+    queue.clear()
 
 
 def _only_asks(entry: Stanza | Awaitable[None]) -> bool:
