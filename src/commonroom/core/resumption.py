@@ -93,9 +93,6 @@ class Resumption:
             return
         end = partial(self._close, session)
         session.attach(Away(end))
-        session.hold_nothing()  # what is not important was not sent, and so would be lost
-        if session.closed:  # that was too much
-            return
         self._timers[session] = self._later(management.longest, end)
         waiting = tell(self._moments[Moment.AWAY], session)
         if waiting is not None:

@@ -77,6 +77,16 @@ NOBODY = frozenset[JID]()  # a set of its own would take 216 bytes of each sessi
 Spawn = Callable[[Coroutine[object, object, None]], Awaitable[object]]
 
 
+class Line(deque[Stanza | Awaitable[None]]):
+    """What a client sent that must wait; `work` is what goes through it."""
+
+    __slots__ = ("work",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: Awaitable[object] | None = None
+
+
 class Management:
     """XEP-0198: what was agreed with a client that turned it on.
 
@@ -117,7 +127,6 @@ class Session:
         "_stream",
         "_submit",
         "_unsure",
-        "_work",
         "closed",
         "directed",
         "farewell",
@@ -158,8 +167,7 @@ class Session:
         self._submit = submit
         self._spawn = spawn
         self._elements = elements
-        self._queue: deque[Stanza | Awaitable[None]] | None = None
-        self._work: Awaitable[object] | None = None  # that goes through it
+        self._queue: Line | None = None
         self._deliveries = 0  # messages that wait for the disk
         self._delivery: AfterCommit | None = None  # the last of them
         self.received = 0  # stanzas
@@ -277,8 +285,8 @@ class Session:
 
     async def come_to_rest(self) -> None:
         """Wait until all that the client has sent by now is handled."""
-        if self._work is not None and self._queue is not None:
-            await self._work
+        if self._queue is not None and self._queue.work is not None:
+            await self._queue.work
         elif self._delivery is not None:
             await self._delivery.done()
 
@@ -328,6 +336,7 @@ class Session:
         """Send what the client has not acknowledged, in the same order (XEP-0198 §5)."""
         for stanza in self.remaining():
             self._stream.write(stanza.xml())
+        self.hold_nothing()  # a resumed stream begins active (XEP-0352 §5.2)
         self.ask_for_acknowledgement()
 
     def ask_for_acknowledgement(self) -> None:
@@ -375,7 +384,7 @@ class Session:
         if len(line) >= HIGH_WATER:
             self._stream.pause()
 
-    def _line(self) -> "deque[Stanza | Awaitable[None]]":
+    def _line(self) -> Line:
         if self._queue is None:
             assert self._delivery is not None
             self._park(self._delivery.done())
@@ -383,9 +392,8 @@ class Session:
         return self._queue
 
     def _park(self, waiting: Awaitable[None]) -> None:
-        self._queue = deque()
-        work = self._spawn(self._go_on(waiting))
-        self._work = None if self._queue is None else work
+        line = self._queue = Line()
+        line.work = self._spawn(self._go_on(waiting))
 
     async def _go_on(self, waiting: Awaitable[None]) -> None:
         queue = self._queue
@@ -396,9 +404,9 @@ class Session:
                 await self._take_from(queue)
         finally:  # at a stop some of it never begins
             _drop(queue)
-        self._queue = self._work = None
+        self._queue = None
 
-    async def _take_from(self, queue: "deque[Stanza | Awaitable[None]]") -> None:
+    async def _take_from(self, queue: Line) -> None:
         was_full = len(queue) >= HIGH_WATER
         entry = queue.popleft()
         if self._stream.closed and _only_asks(entry) and not self._may_come_back():
@@ -427,7 +435,7 @@ class Session:
             log.exception("work for a session failed", extra={"jid": self.jid})
 
 
-def _drop(queue: "deque[Stanza | Awaitable[None]]") -> None:
+def _drop(queue: Line) -> None:
     for entry in queue:
         if isinstance(entry, Coroutine):
             entry.close()

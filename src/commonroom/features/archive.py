@@ -55,6 +55,8 @@ class Archive(Feature):
         self._next_id = next_id
         self._check_room = check_room
         self._unsaid = ArchivePreferences(default)
+        # What was archived last, with its body and origin: mostly for its sender, and next for its recipient.
+        self._last: tuple[str, str | None, str | None] = ("", None, None)
 
     @on_message(Sent.ARCHIVE, wants=ARCHIVE)
     def keep_sent(self, message: Message, user: User) -> None:
@@ -71,7 +73,7 @@ class Archive(Feature):
         sender = message.sender or user.jid
         if sender.bare == user.jid and message.sent_id is not None:
             message.file_under(user.jid, message.sent_id)
-        elif self._is_wanted(user, sender) and is_content(message) and not _is_refused(message, user):
+        elif self._is_wanted(user, sender) and self._is_content(message) and not _is_refused(message, user):
             self._check_room(message, user)
             message.file_under(user.jid, self._keep(message, user, sender, outgoing=False))
 
@@ -79,11 +81,16 @@ class Archive(Feature):
         """Whether it belongs in the archive of its sender."""
         return message.to is not None and self._is_wanted(user, message.to) and is_content(message)
 
+    def _is_content(self, message: Message) -> bool:
+        return message.xml() is self._last[0] or is_content(message)
+
     def _keep(self, message: Message, user: User, peer: JID, outgoing: bool) -> str:
         """The stanza is kept as it was sent or came: with the addresses, without an id of ours."""
-        id = self._next_id()
-        kept = ArchivedMessage(id, peer, outgoing, message.xml(), message.body(), origin_of(message))
-        self._store.append(user.jid, kept)
+        id, xml = self._next_id(), message.xml()
+        last = self._last
+        if last[0] is not xml:
+            last = self._last = (xml, message.body(), origin_of(message))
+        self._store.append(user.jid, ArchivedMessage(id, peer, outgoing, *last))
         return str(id)
 
     def _is_wanted(self, user: User, peer: JID) -> bool:

@@ -82,6 +82,7 @@ class Offline(Feature):
         self._mail_comes = mail_comes
         self._is_away = is_away
         self._catching_up: dict[JID, Session] = {}
+        self._left: dict[Session, int] = {}  # up to which id a session reads in the archive what is there
         self._more: set[JID] = set()  # for whom something began to wait since it was last looked
 
     @on_message(Received.HOLD)
@@ -203,7 +204,7 @@ class Offline(Feature):
 
     async def _next_page(self, session: Session) -> None:
         try:
-            page, is_last = await self._load(session.user)
+            page, is_last = await self._load(session)
             if not _is_reachable(session):
                 self._done(session)
                 self._offer(session.user)
@@ -213,15 +214,27 @@ class Offline(Feature):
             self._done(session)  # what comes now need not wait behind what cannot be read
             raise
 
-    async def _load(self, user: User) -> tuple[list[OfflineMessage], bool]:
+    async def _load(self, session: Session) -> tuple[list[OfflineMessage], bool]:
         """Up to a page of what waits; and whether that is all, also of what came while it was read."""
+        user = session.user
         while True:
             self._more.discard(user.jid)
-            found = await self._rows(user, PAGE + 1)
+            found = await self._rows_for(session)
             page = _page(found)
             is_last = len(page) == len(found)
             if not is_last or user.jid not in self._more:
                 return page, is_last
+
+    async def _rows_for(self, session: Session) -> list[OfflineMessage]:
+        """More than a page, if there is more; without what its client reads in the archive."""
+        found: list[OfflineMessage] = []
+        left, after = self._left.get(session, 0), 0
+        while True:
+            rows = await self._rows(session.user, PAGE + 1, after)
+            found += [s for s in rows if s.id > left or not _is_archived(s, session.user.jid)]
+            if len(rows) <= PAGE or len(found) > PAGE:
+                return found
+            after = rows[-1].id
 
     async def _rows(self, user: User, limit: int, after: int = 0) -> list[OfflineMessage]:
         """The first of those that wait and that no session was given; `limit` at least, if there are so many.
@@ -242,7 +255,7 @@ class Offline(Feature):
             if message is not None:
                 session.send(message)
         if is_last:
-            session.user.mail_waits = False
+            session.user.mail_waits = session in self._left
             self._done(session)
         if page:
             self._signs.ask(session, None if is_last else partial(self._go_on, session))
@@ -269,19 +282,35 @@ class Offline(Feature):
     async def leave_to_the_archive(self, session: Session) -> None:
         """What the archive has, a client that binds so takes from there (XEP-0386 §3.2).
 
-        Deviation: what the archive does not have stays, because nobody would ever get it.
+        Deviation: what waits is not cleared. It leaves the disk when somebody read it there, or a client
+        got it; or where it would take more than half of the room, because not every client reads so far
+        back. What the archive does not have is sent.
         """
         user, after = session.user, 0
         if not user.mail_waits:
             return
         with suppress(StorageError):  # was told to whoever wrote it
             await self._writes.flushed()
+        found: list[Held] = []
         while page := await self._store.load(user.jid, PAGE, after):
             after = page[-1].id
+            in_flight = self._holding.flying(user.jid)
             for stored in page:
-                in_flight = self._holding.flying(user.jid)
                 if stored.id not in in_flight and _is_archived(stored, user.jid):
-                    self._holding.erase(self._held(stored, user))
+                    found.append(self._held(stored, user))
+        if found and not session.closed:
+            self._left[session] = found[-1].id
+            self._make_room(found)
+
+    def _make_room(self, found: Sequence[Held]) -> None:
+        """The archive has them, the oldest first."""
+        most, largest = self._holding.quota
+        count, size = len(found), sum(held.size for held in found)
+        for held in found:
+            if count <= most // 2 and size <= largest // 2:
+                return
+            self._holding.erase(held)
+            count, size = count - 1, size - held.size
 
     def _done(self, session: Session) -> None:
         """The session fetches nothing more for now: what comes may go to it directly."""
@@ -302,6 +331,7 @@ class Offline(Feature):
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:
         """What it did not get is for another."""
+        self._left.pop(session, None)
         self._done(session)
         self._offer(session.user)
 

@@ -16,8 +16,8 @@ from commonroom.storage.statements import Parameters, Statement
 LARGEST_QUEUE = 10_000
 LARGEST_QUEUE_BYTES = 64 << 20
 PATIENCE = 5.0
-# So many times `commit_delay` after a commit, more is on its way behind what comes.
-SOON = 4
+# Seconds; what comes so soon behind a commit has more on its way behind it.
+SOON = 0.005
 
 # What failed for good is a bug, so that this is more than anybody will ever ask for.
 _REMEMBERED_FAILURES = 1000
@@ -159,7 +159,7 @@ class Writer:
                 self._idle = True
                 self._wake.wait()
                 self._idle = False
-        if monotonic() - idle_since < SOON * self._commit_delay:
+        if monotonic() - idle_since < SOON:
             self._closing.wait(self._commit_delay)
         with self._wake:
             taken = self._gathered, self._gathered_bytes
