@@ -92,10 +92,11 @@ class Management:
 
     `name` is that of the stream, if it may be resumed within `longest` seconds. Up to `stanzas` and `size`
     characters wait for the client's acknowledgement. `began` is how many stanzas it had sent before, `owed`
-    what it sent since and nobody may have yet.
+    what it sent since and nobody may have yet. While `is_busy`, it was asked a moment ago, and what is sent
+    now is asked for together, a moment later.
     """
 
-    __slots__ = ("asked", "began", "longest", "name", "owed", "size", "stanzas")
+    __slots__ = ("asked", "began", "is_busy", "longest", "name", "owed", "size", "stanzas")
 
     def __init__(self, name: str | None, longest: int, stanzas: int, size: int, began: int) -> None:
         self.name = name
@@ -105,6 +106,7 @@ class Management:
         self.began = began
         self.asked = False  # and there was no answer yet
         self.owed = Owed()
+        self.is_busy = False
 
 
 class Session:
@@ -112,7 +114,7 @@ class Session:
 
     `presence` is the last one broadcast, `farewell` the unavailable one that ended it; `directed` are the
     entities that were sent available presence directly and have yet to hear of its end (RFC 6121 §4.6.3).
-    `unsure` hears when the outbox gets a message that will need a sign of life.
+    `unsure` hears when the outbox gets a message that will need a sign of life, or was asked for one.
     `filter` is asked before anything is sent, while the client said that nobody looks (XEP-0352).
     """
 
@@ -236,11 +238,12 @@ class Session:
         if count > management.stanzas or (outbox.size > management.size and count > 1):
             self._stream.write(xml)
             self.end(StreamError(StreamCondition.POLICY_VIOLATION, "too much was not acknowledged"))
-        elif not management.asked and (type(stanza) is Message or count >= ASK_AFTER):
-            management.asked = True
-            self._stream.write(xml + REQUEST)
-        else:
+        elif management.asked or management.is_busy or not (type(stanza) is Message or count >= ASK_AFTER):
             self._stream.write(xml)
+        else:
+            management.asked = management.is_busy = True
+            self._stream.write(xml + REQUEST)
+            self._unsure(self)
 
     def _expect_sign_of_life(self, message: Message) -> None:
         outbox = self.outbox
@@ -318,14 +321,14 @@ class Session:
         return self.received - (0 if self.management is None else self.management.began)
 
     @property
-    def owes(self) -> bool:
-        """Whether it sent anything that nobody may have yet, and that is not on disk."""
-        return self.management is not None and self.management.owed.is_open()
+    def owed(self) -> int | None:
+        """The id of the last message that it sent, that nobody may have yet, and that is not on disk."""
+        return None if self.management is None else self.management.owed.last()
 
-    def secure(self) -> None:
-        """What it is about to be told of as handled outlives a crash, as soon as the writes are flushed."""
+    def secure(self, through: int | None = None) -> None:
+        """What it is about to be told of as handled, up to this one, outlives a crash once all is flushed."""
         if self.management is not None:
-            self.management.owed.secure()
+            self.management.owed.secure(through)
 
     def attach(self, stream: ClientStream) -> ClientStream:
         """Go on over another stream; gives the old one."""
@@ -346,6 +349,17 @@ class Session:
             management.asked = outbox is not None and bool(outbox.stanzas)
             if management.asked:
                 self._stream.write(REQUEST)
+
+    def ask_again(self) -> bool:
+        """A moment after it was asked: for what it was sent since. False, if there is nothing to ask for."""
+        management = self.management
+        if management is None or self.closed:
+            return False
+        is_busy = not management.asked and bool(self.outbox)
+        management.is_busy = is_busy
+        if is_busy:
+            self.ask_for_acknowledgement()
+        return is_busy
 
     def remaining(self) -> tuple[Stanza, ...]:
         """What the client may not have got."""

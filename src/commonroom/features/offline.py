@@ -344,7 +344,7 @@ def _is_reachable(session: Session) -> bool:
 def _owe(owed: Owed, held: Held) -> None:
     """Not too much: what has arrived is forgotten, and if that is little, the rest is written."""
     owed.debts.append(held)
-    if len(owed.debts) >= LARGEST_DEBT and owed.is_open() and len(owed.debts) > LARGEST_DEBT // 2:
+    if len(owed.debts) >= LARGEST_DEBT and owed.last() and len(owed.debts) > LARGEST_DEBT // 2:
         owed.secure()
 
 

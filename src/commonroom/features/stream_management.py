@@ -125,7 +125,10 @@ class StreamManagement(Feature):
             raise counted_too_many(handled, outbox.sent)
         if through > outbox.confirmed:
             session.confirm(through)
-            session.ask_for_acknowledgement()  # of those that were sent since it was asked
+            if management.is_busy:
+                management.asked = False
+            else:
+                session.ask_for_acknowledgement()  # of those that were sent since it was asked
         else:
             management.asked = False
 
@@ -135,36 +138,44 @@ class StreamManagement(Feature):
         _check_is(session.management is not None, "stream management is off")
         if session in self._owes:
             self._owes[session] = True
-        elif session.owes:
+        else:
+            self._begin_to_answer(session)
+
+    def _begin_to_answer(self, session: Session) -> None:
+        """With the count of now. What has not arrived yet has a moment to; what comes later has its own."""
+        handled = session.handled
+        if session.is_waiting:
             self._owes[session] = False
-            self._later(MOMENT, partial(self._answer_now, session))
-        elif session.is_waiting or self._writes.behind:
-            self._answer_later(session)
+            session.after(self._answer(session, handled, None))
+        elif (owed := session.owed) is not None:
+            self._owes[session] = False
+            self._later(MOMENT, partial(self._after_a_moment, session, handled, owed))
+        elif self._writes.behind:
+            self._owes[session] = False
+            session.after(self._answer(session, handled, 0))
         else:
-            session.write(answer(session.handled))
+            session.write(answer(handled))
 
-    def _answer_now(self, session: Session) -> None:
-        """What did not arrive in a moment must be written."""
-        if session.owes or session.is_waiting or self._writes.behind:
-            self._answer_later(session)
+    def _after_a_moment(self, session: Session, handled: int, owed: int) -> None:
+        session.secure(owed)
+        if self._writes.behind:
+            session.after(self._answer(session, handled, owed))
         else:
-            del self._owes[session]
-            session.write(answer(session.handled))
+            self._say(session, handled)
 
-    def _answer_later(self, session: Session) -> None:
-        self._owes[session] = False
-        session.after(self._answer(session, session.handled))
-
-    async def _answer(self, session: Session, handled: int) -> None:
-        session.secure()
+    async def _answer(self, session: Session, handled: int, owed: int | None) -> None:
+        session.secure(owed)
         with suppress(StorageError):  # those whose stanzas failed were told
             await self._writes.flushed()
+        self._say(session, handled)
+
+    def _say(self, session: Session, handled: int) -> None:
         asked_again = self._owes.pop(session)
         if session.closed:
             return
         session.write(answer(handled))
         if asked_again:
-            self._answer_later(session)
+            self._begin_to_answer(session)
 
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:

@@ -179,8 +179,11 @@ class Held(Protocol):
 
 
 class Debt(Protocol):
-    """A message that its sender will count on; `is_settled` when nothing must be done for it any more."""
+    """A message that its sender will count on; `is_settled` when nothing must be done for it any more.
+    Each has a greater `id` than those before.
+    """
 
+    id: int
     is_settled: bool
 
     def secure(self) -> None:
@@ -198,16 +201,18 @@ class Owed:
     def __init__(self) -> None:
         self.debts: list[Debt] = []
 
-    def is_open(self) -> bool:
-        """Whether there is anything."""
-        self.debts = [debt for debt in self.debts if not debt.is_settled]
-        return bool(self.debts)
+    def last(self) -> int | None:
+        """The id of the last one that is not settled; None if all are."""
+        debts = self.debts = [debt for debt in self.debts if not debt.is_settled]
+        return debts[-1].id if debts else None
 
-    def secure(self) -> None:
-        """Before the client is told that all of it was handled; then what was written must be flushed."""
-        debts, self.debts = self.debts, []
-        for debt in debts:
-            debt.secure()
+    def secure(self, through: int | None = None) -> None:
+        """Before the client is told that those up to an id, or all, were handled; what that writes must be
+        flushed then."""
+        for debt in self.debts:
+            if through is None or debt.id <= through:
+                debt.secure()
+        self.debts = [debt for debt in self.debts if not debt.is_settled]
 
 
 class Message(Stanza):
