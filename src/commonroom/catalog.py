@@ -9,6 +9,7 @@ from commonroom.config import Settings
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
+from commonroom.core.holding import OfflineQuota, Outlet
 from commonroom.core.iq import Route
 from commonroom.core.questions import Questions
 from commonroom.core.resumption import Resumption
@@ -27,7 +28,6 @@ from commonroom.features.contact import Contact
 from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
 from commonroom.features.duplicates import Duplicates, Keepers
-from commonroom.features.holding import OfflineQuota, Outlet
 from commonroom.features.last_activity import LastActivity
 from commonroom.features.offline import Offline, is_worth_keeping
 from commonroom.features.ping import Ping

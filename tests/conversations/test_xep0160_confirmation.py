@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from commonroom.core.holding import EVERY
 from commonroom.core.signs import PATIENCE
-from commonroom.features.holding import EVERY
 from commonroom.features.offline import PAGE
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError

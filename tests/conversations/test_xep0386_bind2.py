@@ -308,7 +308,7 @@ def test_xep0386_3_2_who_never_reads_the_archive_keeps_room_for_what_comes():
     here = world(offline=Offline(messages=4))
     romeo = here.online(f"{ROMEO}/orchard")
     for number in range(4):
-        romeo.send(chat(JULIET, number))
+        romeo.send(chat(JULIET, str(number)))
     by_password(here, JULIET, bind()).client.leave()
     assert len(here.memory.kept[JID.parse(JULIET)].offline) == 2
     old = here.login(f"{JULIET}/old")

@@ -245,7 +245,7 @@ def test_work_that_never_begins_at_a_stop_is_closed(world: World, romeo: Client,
     romeo.send(WAIT)
     session = world.core.users.find(JID.parse("romeo@example.org")).sessions["orchard"]  # type: ignore[union-attr]
     waiting = work()
-    session.after(waiting)  # type: ignore[attr-defined]
+    session.after(waiting)  # type: ignore[union-attr]
     (task,) = world.tasks
     world.tasks.clear()
     task._coroutine.close()

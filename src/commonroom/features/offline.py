@@ -6,12 +6,12 @@ from contextlib import suppress
 from functools import partial
 
 from commonroom.core.feature import Feature, Xep, on_bound, on_message, on_session
+from commonroom.core.holding import ID_SIZE, Held, Holding, OfflineQuota, Outlet, full, size_of
 from commonroom.core.message import Outcome, Received
 from commonroom.core.moments import Moment
 from commonroom.core.session import Session
 from commonroom.core.signs import SignsOfLife
 from commonroom.core.user import User
-from commonroom.features.holding import ID_SIZE, Held, Holding, OfflineQuota, Outlet, full, size_of
 from commonroom.protocol.delay import NS_DELAY, delay
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Held as Keeper
