@@ -9,6 +9,7 @@ from commonroom.config import Settings
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
+from commonroom.core.holding import OfflineQuota, Outlet
 from commonroom.core.iq import Route
 from commonroom.core.questions import Questions
 from commonroom.core.resumption import Resumption
@@ -28,7 +29,7 @@ from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
 from commonroom.features.duplicates import Duplicates, Keepers
 from commonroom.features.last_activity import LastActivity
-from commonroom.features.offline import Offline, OfflineQuota, is_worth_keeping
+from commonroom.features.offline import Offline, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
@@ -73,7 +74,7 @@ def features(parts: Parts) -> list[Feature]:
     settings, stores = parts.settings, parts.stores
     registration = settings.registration
     offline = _offline(parts)
-    archive = _archive(parts)
+    archive = _archive(parts, offline)
     duplicates = _duplicates(parts, offline, archive)
     return [
         parts.subscriptions,
@@ -103,8 +104,17 @@ def features(parts: Parts) -> list[Feature]:
 def _offline(parts: Parts) -> Offline:
     stores, settings = parts.stores, parts.settings.offline
     quota = OfflineQuota(settings.messages, settings.bytes)
-    now = parts.around.now
-    return Offline(stores.offline, stores.writes, parts.signs, quota, parts.mail_comes, parts.next_id, now)
+    outlet = Outlet(parts.route, parts.around.start, parts.around.later)
+    return Offline(
+        stores.offline,
+        stores.writes,
+        parts.signs,
+        quota,
+        parts.mail_comes,
+        parts.next_id,
+        parts.resumption.waits_for,
+        outlet,
+    )
 
 
 def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
@@ -117,6 +127,7 @@ def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
         duplicates.watch,
         resumption.keep,
         resumption.closed,
+        parts.around.later,
     )
 
 
@@ -135,9 +146,9 @@ def _duplicates(parts: Parts, offline: Offline, archive: Archive) -> Duplicates:
     return Duplicates(stores.archive, stores.writes, offline, keepers, domains, around.now, around.later)
 
 
-def _archive(parts: Parts) -> Archive:
+def _archive(parts: Parts, offline: Offline) -> Archive:
     default = ArchiveDefault(parts.settings.archive.default.value)
-    return Archive(parts.stores.archive, parts.next_id, default)
+    return Archive(parts.stores.archive, parts.next_id, default, offline.check_room)
 
 
 def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature]:
