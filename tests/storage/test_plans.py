@@ -28,6 +28,7 @@ NUMBERS = {
     "owner_number",
     "conversation",
     "before",
+    "public",
 }
 
 HARMLESS = (
