@@ -56,6 +56,10 @@ def test_a_room_comes_back_as_it_was_put(run: Run) -> None:
         stores.rooms.put(changed)
         await stores.writes.flushed()
         assert await stores.rooms.load(HALL) == StoredRoom(changed, (juliet, romeo))
+        stores.rooms.remove_affiliation(HALL, ROMEO)
+        stores.rooms.remove_affiliation(TOMB, JULIET)
+        await stores.writes.flushed()
+        assert await stores.rooms.load(HALL) == StoredRoom(changed, (juliet,))
 
     run(scenario)
 

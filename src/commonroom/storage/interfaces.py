@@ -363,6 +363,9 @@ class RoomStore(Protocol):
     def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
         """Add somebody to a room's lists, or replace what they say."""
 
+    def remove_affiliation(self, room: JID, jid: JID) -> None:
+        """Keep nothing of somebody."""
+
     def remove(self, room: JID) -> None:
         """Remove a room with its lists and its archive."""
 

@@ -78,6 +78,11 @@ class MemoryRoomStore:
         if room in self.lists:
             self.lists[room][affiliation.jid] = affiliation
 
+    def remove_affiliation(self, room: JID, jid: JID) -> None:
+        """Keep nothing of somebody."""
+        self._note()
+        self.lists.get(room, {}).pop(jid, None)
+
     def remove(self, room: JID) -> None:
         """Remove a room."""
         self._note()

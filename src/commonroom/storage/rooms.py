@@ -54,6 +54,12 @@ class SqlRoomStore:
         self._unused = compiled(_unused())
         self._put = database.upsert(table, ["address"], _new(table))
         self._put_affiliation = database.upsert(lists, ["room_id", "jid"], _new_affiliation())
+        self._remove_affiliation = compiled(
+            delete(lists).where(
+                lists.c.room_id == select(table.c.id).where(_ONE).scalar_subquery(),
+                lists.c.jid == bindparam("jid"),
+            )
+        )
         self._remove = compiled(delete(table).where(_ONE))
         self._bury = database.upsert(graves, ["address"], _new(graves))
         self._dig_up = compiled(delete(graves).where(graves.c.address == bindparam("address")))
@@ -111,6 +117,10 @@ class SqlRoomStore:
         """Add or replace somebody in a room's lists."""
         row: Parameters = {name: getattr(affiliation, name) for name in _LISTED}
         self._writer.append(self._put_affiliation, {"address": room, **row})
+
+    def remove_affiliation(self, room: JID, jid: JID) -> None:
+        """Keep nothing of somebody."""
+        self._writer.append(self._remove_affiliation, {"address": room, "jid": jid})
 
     def remove(self, room: JID) -> None:
         """Remove a room; the database removes its lists."""

@@ -236,7 +236,7 @@ room = Table(
     Column("subject_stamp", BigInteger),
     Index(None, "domain", "address"),
     Index(None, "skeleton"),
-    Index(None, "used"),
+    Index(None, "domain", "used"),
     sqlite_autoincrement=True,  # a number is never used again
 )
 

@@ -50,7 +50,7 @@ def _rooms() -> None:
     )
     op.create_index("ix_room_domain_address", "room", ["domain", "address"])
     op.create_index("ix_room_skeleton", "room", ["skeleton"])
-    op.create_index("ix_room_used", "room", ["used"])
+    op.create_index("ix_room_domain_used", "room", ["domain", "used"])
 
 
 def _affiliations() -> None:
