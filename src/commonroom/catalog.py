@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from commonroom import __version__
 from commonroom.accounts.devices import Devices
 from commonroom.config import Settings
+from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
@@ -19,7 +20,7 @@ from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.features.archive import Archive
 from commonroom.features.archive_preferences import ArchivingPreferences
-from commonroom.features.archive_queries import ArchiveQueries, PageLengths
+from commonroom.features.archive_queries import ArchiveQueries
 from commonroom.features.carbons import Carbons
 from commonroom.features.client_access import ClientAccess
 from commonroom.features.client_state import ClientState
@@ -149,6 +150,8 @@ def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature
         StanzaIds(frozenset(parts.settings.domains)),
         Retraction(stores.archive, stores.writes, parts.around.now),
         archive,
-        ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths, offline.read),
+        ArchiveQueries(
+            ArchivePages(stores.archive, stores.writes, lengths), parts.around.start, offline.read
+        ),
         ArchivingPreferences(stores.preferences, stores.writes, default, settings.rules),
     ]
