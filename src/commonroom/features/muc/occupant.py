@@ -1,5 +1,6 @@
 """XEP-0045 §4.1: an occupant: a user in a room under a nickname, with one or more clients."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from commonroom.features.muc.affiliations import Affiliation, Role
@@ -8,19 +9,38 @@ from commonroom.protocol.stanza import Presence
 
 
 class Appearance:
-    """What is seen of an occupant, by who sees it; each is serialized once, and only when somebody sees it.
+    """What is seen of an occupant, by who sees it; each is made and serialized once, if anybody sees it."""
 
-    plain       by those who may not know the real address
-    revealed    by those who may
-    own         by the occupant's own clients (XEP-0045 §7.2.2: status 110)
-    """
+    __slots__ = ("_make_own", "_make_plain", "_make_revealed", "_own", "_plain", "_revealed")
 
-    __slots__ = ("own", "plain", "revealed")
+    def __init__(
+        self, plain: Callable[[], Presence], revealed: Callable[[], Presence], own: Callable[[], Presence]
+    ) -> None:
+        self._make_plain, self._make_revealed, self._make_own = plain, revealed, own
+        self._plain: Presence | None = None
+        self._revealed: Presence | None = None
+        self._own: Presence | None = None
 
-    def __init__(self, plain: Presence, revealed: Presence, own: Presence) -> None:
-        self.plain = plain
-        self.revealed = revealed
-        self.own = own
+    @property
+    def plain(self) -> Presence:
+        """By those who may not know the real address."""
+        if self._plain is None:
+            self._plain = self._make_plain()
+        return self._plain
+
+    @property
+    def revealed(self) -> Presence:
+        """By those who may (XEP-0045 §7.2.3, §7.2.4)."""
+        if self._revealed is None:
+            self._revealed = self._make_revealed()
+        return self._revealed
+
+    @property
+    def own(self) -> Presence:
+        """By the occupant's own clients (XEP-0045 §7.2.2): with status code 110."""
+        if self._own is None:
+            self._own = self._make_own()
+        return self._own
 
 
 class Occupant:
@@ -30,7 +50,7 @@ class Occupant:
     user        the bare real address
     sessions    the full real addresses, with the last presence of each (XEP-0045 §7.2.8), the oldest first
     id          the occupant id (XEP-0421)
-    said        when the last message with a body came (XEP-0500)
+    asked       when it last asked for voice (XEP-0045 §7.13)
     appearance  as others see it now, until something changes
     """
 
@@ -38,11 +58,11 @@ class Occupant:
         "address",
         "affiliation",
         "appearance",
+        "asked",
         "id",
         "joined",
         "nick",
         "role",
-        "said",
         "sessions",
         "user",
     )
@@ -58,7 +78,7 @@ class Occupant:
         self.role = role
         self.id = id
         self.joined = joined
-        self.said: datetime | None = None
+        self.asked: datetime | None = None
         self.sessions: dict[JID, Presence] = {}
         self.appearance: Appearance | None = None
 

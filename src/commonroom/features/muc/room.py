@@ -4,7 +4,7 @@ import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from commonroom.features.muc.affiliations import (
     ADMINS,
@@ -18,6 +18,9 @@ from commonroom.features.muc.config import RoomConfig, Whois
 from commonroom.features.muc.occupant import Occupant
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 # Of those who lost their affiliations so many are remembered, so that clients need not get the whole lists
 # again (XEP-0463 §5.2.1). The oldest is forgotten first.
@@ -77,7 +80,13 @@ class Room:
     is_locked   nobody else may enter: it was made and is not yet configured (XEP-0045 §10.1.1)
     next_id     gives ids for messages, as the archive has them
     version     of the lists; `complete_from`: whose version is older must get the whole lists
+    fixed       settings, by their names in RoomConfig, that no owner may change: a policy says what they are
     hats        by URI; `worn` by bare address
+
+    For a while only, and each bounded: `relayed` questions by our ids; `private` messages by recipient, the
+    sender's occupant JID and id; `invited`: who invited whom, by the invitee and the inviter's name there;
+    `requests` for registration with the nickname; `spoke`: when users spoke last (XEP-0500 §8); `voices`: the
+    roles that moderators gave or took, which somebody has again who comes back (XEP-0045 §5.1).
     """
 
     __slots__ = (
@@ -88,9 +97,11 @@ class Room:
         "by_user",
         "complete_from",
         "config",
+        "fixed",
         "former",
         "hats",
         "history",
+        "invited",
         "is_locked",
         "is_new",
         "next_id",
@@ -101,8 +112,10 @@ class Room:
         "relays",
         "requests",
         "reserved",
+        "spoke",
         "subject",
         "version",
+        "voices",
         "worn",
     )
 
@@ -125,12 +138,16 @@ class Room:
         self.is_new = False
         self.version = 0
         self.complete_from = 0
+        self.fixed: frozenset[str] = frozenset()
         self.hats: dict[str, Hat] = {}
         self.worn: dict[JID, tuple[str, ...]] = {}
         self.relayed: OrderedDict[str, Relayed] = OrderedDict()
         self.relays = 0
         self.private: OrderedDict[tuple[JID, JID, str | None], None] = OrderedDict()
-        self.requests: dict[JID, str | None] = {}
+        self.invited: OrderedDict[tuple[JID, str], JID] = OrderedDict()
+        self.requests: dict[JID, str] = {}
+        self.spoke: dict[JID, datetime] = {}
+        self.voices: OrderedDict[JID, Role] = OrderedDict()
         self._folded: dict[str, str] = {}
 
     # Lists
@@ -216,6 +233,14 @@ class Room:
     def is_shown(self, occupant: Occupant) -> bool:
         """Whether the others see an occupant's presence (XEP-0045 §7.2.2)."""
         return occupant.role in self.config.presence_broadcast
+
+
+def keep(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    """Put something into a bounded memory; the oldest is forgotten first."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)
 
 
 def nick_key(nick: str) -> str:
