@@ -29,6 +29,8 @@ from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
 from commonroom.features.duplicates import Duplicates, Keepers
 from commonroom.features.last_activity import LastActivity
+from commonroom.features.muc.service import RoomService
+from commonroom.features.muc.sessions import RoomSessions
 from commonroom.features.offline import Offline, OfflineQuota, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
@@ -67,6 +69,7 @@ class Parts:
     route: Route
     devices: Devices
     clients: Clients
+    rooms: tuple[RoomService, ...]
 
 
 def features(parts: Parts) -> list[Feature]:
@@ -89,7 +92,8 @@ def features(parts: Parts) -> list[Feature]:
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
         _push(parts),
-        Disco(CAPS_NODE),
+        Disco(CAPS_NODE, _services(parts)),
+        RoomSessions(parts.rooms),
         Contact(asdict(settings.contact)),
         Ping(),
         Version("Common Room", __version__),
@@ -99,6 +103,15 @@ def features(parts: Parts) -> list[Feature]:
         ClosedRegistration(registration.instructions, registration.password_page or ""),
         SessionEstablishment(),
     ]
+
+
+def _services(parts: Parts) -> dict[str, list[JID]]:
+    """What each domain names beside itself: the rooms that are below it."""
+    services = [service.domain for service in parts.rooms]
+    return {
+        name: [service for service in services if service.domain.endswith(f".{name}")]
+        for name in parts.settings.domains
+    }
 
 
 def _offline(parts: Parts) -> Offline:

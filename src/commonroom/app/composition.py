@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.app.rooms import room_services
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
@@ -28,6 +29,7 @@ from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
+from commonroom.features.muc.service import RoomService
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
@@ -51,6 +53,7 @@ class Core:
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
+    rooms: tuple[RoomService, ...]
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
@@ -89,10 +92,22 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         hand_on,
     )
     parts.resumption.connect(sessions.close, tables.session)
+    for service in parts.rooms if settings.rooms.declared else ():
+        always = tuple(JID.of(name, service.domain.domain) for name in settings.rooms.declared)
+        around.start(service.begin(always))
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return Core(
-        router, users, sessions, bind2, parts.devices, parts.resumption, parts.questions, tables, announced
+        router,
+        users,
+        sessions,
+        bind2,
+        parts.devices,
+        parts.resumption,
+        parts.questions,
+        tables,
+        announced,
+        parts.rooms,
     )
 
 
@@ -106,6 +121,7 @@ def _parts(
     presences: Presences,
 ) -> Parts:
     questions = Questions(around.later)
+    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
         settings,
@@ -122,6 +138,7 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        rooms,
     )
 
 

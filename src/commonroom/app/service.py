@@ -75,7 +75,7 @@ class Service:
         threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
-        opening.push_async_callback(self._disconnect, clients)
+        opening.push_async_callback(self._disconnect, core, clients)
         watch = self._tasks.start(
             self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
         )
@@ -166,8 +166,10 @@ class Service:
             opening.callback(listener.stop)
             self.addresses.append((kind, listener.address))
 
-    async def _disconnect(self, clients: ClientService) -> None:
-        """Every client hears why, and has `linger` seconds to read it."""
+    async def _disconnect(self, core: Core, clients: ClientService) -> None:
+        """Every client hears why, and has `linger` seconds to read it; first of all from its rooms."""
+        for rooms in core.rooms:
+            rooms.shut_down()
         shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
         for connection in tuple(clients.connected):
             connection.fail(shutdown)

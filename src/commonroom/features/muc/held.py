@@ -1,0 +1,43 @@
+"""A room in memory, with what the service has to know of it."""
+
+from collections import deque
+from datetime import datetime
+
+from commonroom.features.muc.effects import Effects
+from commonroom.features.muc.limits import Limited
+from commonroom.features.muc.room import Room
+
+
+class Held(Limited):
+    """A room and how it is kept.
+
+    used        when somebody was last there, to the day
+    is_stored   it is on disk
+    pending     deliveries that wait for the disk
+    queue       what is to be sent, while `is_sending`
+    touched     when something last came for it, in seconds
+    """
+
+    __slots__ = (
+        "created",
+        "is_sending",
+        "is_stored",
+        "pending",
+        "queue",
+        "room",
+        "touched",
+        "used",
+    )
+
+    def __init__(
+        self, room: Room, created: datetime, used: datetime, is_stored: bool, touched: float
+    ) -> None:
+        super().__init__()
+        self.room = room
+        self.created = created
+        self.used = used
+        self.is_stored = is_stored
+        self.pending = 0
+        self.queue: deque[Effects] = deque()
+        self.is_sending = False
+        self.touched = touched
