@@ -12,7 +12,7 @@ NS_DATA = "jabber:x:data"
 class Field(NamedTuple):
     """A field to be filled in (XEP-0004 §3.2).
 
-    options     the label and the value of each choice (XEP-0004 §3.2.2)
+    options     the label and the value of each choice
     more        other children, such as the rules of XEP-0122
     """
 

@@ -199,6 +199,7 @@ def put_affiliations(
     informs: bool = True,
 ) -> None:
     """Do what was checked, and see what follows for those inside and those who are not."""
+    first = room.version
     for item in items:
         before, since = _listed(room, item.jid), room.version
         if not _put(room, effects, item):
@@ -216,7 +217,7 @@ def put_affiliations(
             told.messages += _announce(room, item, notice)
             if informs:
                 told.messages += _inform(room, item, before, actor)
-    if effects.writes:
+    if room.version != first and RoomPut() not in effects.writes:
         effects.writes.append(RoomPut())  # the version of the lists
 
 
