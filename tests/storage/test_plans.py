@@ -29,6 +29,7 @@ NUMBERS = {
     "conversation",
     "before",
     "public",
+    "since",
 }
 
 HARMLESS = (

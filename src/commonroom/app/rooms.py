@@ -1,11 +1,13 @@
 """Puts the services of rooms together: one for each domain that is served."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
+from commonroom.admin.rooms import RoomAdmin
 from commonroom.config import Settings
 from commonroom.core.archive_pages import ArchivePages, PageLengths
+from commonroom.core.nowhere import Nowhere
 from commonroom.core.questions import Questions
 from commonroom.core.router import Router
 from commonroom.core.surroundings import Surroundings
@@ -20,7 +22,9 @@ from commonroom.features.muc.policy import Groups, NamePolicy
 from commonroom.features.muc.room_archive import RoomArchive
 from commonroom.features.muc.search import Search
 from commonroom.features.muc.service import Patience, RoomService
+from commonroom.features.muc.tidying import Tidying
 from commonroom.protocol.jid import JID
+from commonroom.storage.ids import Ids
 from commonroom.storage.interfaces import Stores
 
 NAME = "Rooms"
@@ -38,7 +42,7 @@ def room_services(
     """Make them, and let the router know; none, where there are to be no rooms."""
     if not settings.rooms.enabled:
         return ()
-    policy = NamePolicy(settings.rooms, Groups(members(settings)), frozenset(settings.domains))
+    policy = name_policy(settings)
     services = []
     for domain in settings.domains:
         address = room_domain(settings, domain)
@@ -61,6 +65,22 @@ def members(settings: Settings) -> dict[str, tuple[str, ...]]:
         lines = (line.partition("#")[0].strip() for line in listed)
         found[name] = (*group.members, *(line for line in lines if line))
     return found
+
+
+def tidying(
+    settings: Settings, stores: Stores, around: Surroundings, services: Sequence[RoomService]
+) -> list[Tidying]:
+    """Who looks after the rooms that nobody uses."""
+    rooms, policy = settings.rooms, name_policy(settings)
+    return [
+        Tidying(each, stores.rooms, policy, rooms.unused_notice, rooms.tombstone, around.now)
+        for each in services
+    ]
+
+
+def name_policy(settings: Settings) -> NamePolicy:
+    """The name space as it is configured; raises OSError for a group's file."""
+    return NamePolicy(settings.rooms, Groups(members(settings)), frozenset(settings.domains))
 
 
 def _service(
@@ -91,7 +111,7 @@ def _service(
         partial(RoomGate, rooms.limits),
         Patience(rooms.idle_ping_after, rooms.idle_ping_timeout, rooms.tombstone),
         around,
-        router.route,
+        router.tell,
         questions,
         next_id,
         partial(_is_online, find, frozenset(settings.domains)),
@@ -114,7 +134,7 @@ def _desk(
         NAME,
         directory,
         Search(directory, service.occupants),
-        RoomArchive(ArchivePages(stores.archive, stores.writes, lengths), router.route, around.start),
+        RoomArchive(ArchivePages(stores.archive, stores.writes, lengths), router.tell, around.start),
         router.route,
         service.tell,
         around.now,
@@ -128,3 +148,13 @@ def _is_online(find: Callable[[JID], User | None], domains: frozenset[str], sess
         return None
     user = find(session.bare)
     return user is not None and session.resource in user.sessions
+
+
+async def rooms_at_rest(settings: Settings, stores: Stores, around: Surroundings) -> RoomAdmin:
+    """The rooms of a service that is not running: nobody is there to be told anything."""
+    router = Router(Nowhere(), stores.writes, around.start)
+    ids = Ids(around.microseconds, await stores.archive.last_id())
+    services = room_services(
+        settings, stores, around, router, Questions(around.later), ids.next, lambda account: None
+    )
+    return RoomAdmin({service.domain.domain: service for service in services}, stores)

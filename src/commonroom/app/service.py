@@ -17,8 +17,9 @@ from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.composition import Core, build_core, stream_settings
+from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
-from commonroom.app.upkeep import look_after_archives
+from commonroom.app.upkeep import look_after_archives, look_after_rooms
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
@@ -82,6 +83,8 @@ class Service:
         opening.callback(watch.cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
+        rooms = tidying(settings, stores, self._surroundings(), core.rooms)
+        opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         await self._listen(opening, clients)
 
     async def stop(self) -> None:

@@ -354,8 +354,10 @@ class RoomStore(Protocol):
     async def of(self, person: JID, affiliation: str, limit: int) -> tuple[JID, ...]:
         """List the rooms in which somebody has this affiliation."""
 
-    async def unused(self, domain: str, before: datetime, limit: int) -> tuple[RoomHead, ...]:
-        """List those where nobody was since, the longest first."""
+    async def unused(
+        self, domain: str, before: datetime, limit: int, after: datetime | None = None
+    ) -> tuple[RoomHead, ...]:
+        """List those where somebody was last between these moments, not included, the longest ago first."""
 
     def put(self, room: RoomHead) -> None:
         """Make a room, also where one was destroyed, or replace what is kept of it; its lists stay."""

@@ -56,9 +56,12 @@ class MemoryRoomStore:
         found = (room for room, entries in sorted(self.lists.items()) if person in entries)
         return tuple(r for r in found if self.lists[r][person].affiliation == affiliation)[:limit]
 
-    async def unused(self, domain: str, before: datetime, limit: int) -> tuple[RoomHead, ...]:
-        """List those where nobody was since."""
-        found = [head for head in self._wanted(domain, False, "") if head.used < before]
+    async def unused(
+        self, domain: str, before: datetime, limit: int, after: datetime | None = None
+    ) -> tuple[RoomHead, ...]:
+        """List those where somebody was last between these moments."""
+        old = (head for head in self._wanted(domain, False, "") if head.used < before)
+        found = [head for head in old if after is None or head.used > after]
         return tuple(sorted(found, key=attrgetter("used", "address"))[:limit])
 
     def put(self, room: RoomHead) -> None:

@@ -101,9 +101,14 @@ class SqlRoomStore:
         """List the rooms in which somebody has this affiliation."""
         return await self._addresses(self._of, {"jid": person, "affiliation": affiliation, "limit": limit})
 
-    async def unused(self, domain: str, before: datetime, limit: int) -> tuple[RoomHead, ...]:
-        """List those where nobody was since."""
-        return await self._heads(self._unused, {"domain": domain, "before": to_stamp(before), "limit": limit})
+    async def unused(
+        self, domain: str, before: datetime, limit: int, after: datetime | None = None
+    ) -> tuple[RoomHead, ...]:
+        """List those where somebody was last between these moments."""
+        since = -1 if after is None else to_stamp(after)
+        return await self._heads(
+            self._unused, {"domain": domain, "before": to_stamp(before), "since": since, "limit": limit}
+        )
 
     def put(self, room: RoomHead) -> None:
         """Make or replace a room, with an archive."""
@@ -220,7 +225,11 @@ def _of() -> Select[*tuple[Any, ...]]:
 def _unused() -> Select[*tuple[Any, ...]]:
     return (
         select(*_COLUMNS)
-        .where(table.c.used < bindparam("before"), table.c.domain == bindparam("domain"))
+        .where(
+            table.c.used < bindparam("before"),
+            table.c.used > bindparam("since"),
+            table.c.domain == bindparam("domain"),
+        )
         .order_by(table.c.used)
         .limit(bindparam("limit"))
     )

@@ -97,7 +97,7 @@ class RoomDesk:
         for entry in page.entries:
             query.append(Element(NS_ITEMS, "item", {"jid": str(entry.address), "name": shown_name(entry)}))
         if wanted is not None or not page.is_complete:
-            query.append(page_description(*edges(page.entries), None, page.count))
+            query.append(page_description(*edges(page.entries), None, page.total))
         return query
 
     async def _pong(self, iq: Iq) -> None:

@@ -29,11 +29,11 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Rooms by address; `is_complete` if nothing follows, `count` if that is known."""
+    """Rooms by address; `is_complete` if nothing follows, `total` if that is known."""
 
     entries: list[Entry]
     is_complete: bool
-    count: int | None = None
+    total: int | None = None
 
 
 class Directory:

@@ -16,9 +16,11 @@ class Held(Limited):
     pending     deliveries that wait for the disk
     queue       what is to be sent, while `is_sending`
     touched     when something last came for it, in seconds
+    announced   when its owners were told that nobody uses it
     """
 
     __slots__ = (
+        "announced",
         "created",
         "is_sending",
         "is_stored",
@@ -41,3 +43,4 @@ class Held(Limited):
         self.queue: deque[Effects] = deque()
         self.is_sending = False
         self.touched = touched
+        self.announced: datetime | None = None

@@ -88,6 +88,7 @@ class Keeping:
                 self._retract(held.room.address, change, original)
         if held.room.occupants and now - held.used >= _DAY:
             held.used = now
+            held.announced = None
             is_changed = True
         if is_changed:
             self._keep_head(held)
@@ -103,7 +104,7 @@ class Keeping:
             self._archive.replace(room, change.id, _tombstone(element, change.xml))
 
     def _keep_head(self, held: Held) -> None:
-        self._store.put(to_head(held.room, held.created, held.used))
+        self._store.put(to_head(held.room, held.created, held.used, held.announced))
 
     def _keep_affiliation(self, held: Held, jid: JID) -> None:
         room = held.room

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from commonroom.features.muc import hats
 from commonroom.features.muc.affiliations import Affiliation, Entry
@@ -13,18 +14,24 @@ from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message, read_message
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import RoomAffiliation, RoomHead, StoredRoom, StoredSubject
-from commonroom.storage.stamps import from_stamp
+from commonroom.storage.stamps import from_stamp, to_stamp
 from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.parser import parse_fragment
 
 NONE = Affiliation.NONE.value
 
 
-def to_head(room: Room, created: datetime, used: datetime) -> RoomHead:
-    """What is kept of the room itself."""
+def to_head(room: Room, created: datetime, used: datetime, announced: datetime | None = None) -> RoomHead:
+    """What is kept of the room itself; `announced` is when its owners heard that nobody uses it."""
     config = room.config
     name = room.address.local or ""
-    said = {"config": config.to_dict(), "hats": hats.to_dict(room), "complete": room.complete_from}
+    said: dict[str, Any] = {
+        "config": config.to_dict(),
+        "hats": hats.to_dict(room),
+        "complete": room.complete_from,
+    }
+    if announced is not None:
+        said["announced"] = to_stamp(announced)
     subject = room.subject
     return RoomHead(
         room.address,
@@ -66,6 +73,12 @@ def all_affiliations(room: Room) -> Iterator[RoomAffiliation]:
 def config_of(head: RoomHead) -> RoomConfig:
     """The configuration of a room that need not be in memory."""
     return RoomConfig.from_dict(json.loads(head.config).get("config", {}))
+
+
+def announced_of(head: RoomHead) -> datetime | None:
+    """When the owners of a room heard that nobody uses it."""
+    stamp = json.loads(head.config).get("announced")
+    return None if stamp is None else from_stamp(stamp)
 
 
 def to_room(stored: StoredRoom, next_id: Callable[[], int]) -> Room:

@@ -1,7 +1,7 @@
 """XEP-0045 §10.1: how rooms are made: by people, as far as the policy lets them, or by the configuration."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from commonroom.features.muc.administering import assign
@@ -92,6 +92,16 @@ class Making:
             self._looks[looks].discard(address)
             if not self._looks[looks]:
                 del self._looks[looks]
+
+    def appoint(self, owner: JID, address: JID) -> tuple[Room, Effects]:
+        """Make a room that lasts, because an operator wants it; it need not be configured."""
+        begun = self._policy.beginning(address.local or "")
+        config = replace(begun.config, persistent=True)
+        key = self._random(KEY_LENGTH)
+        room, effects = found(address, config, owner, key, self._next_id, is_locked=False)
+        room.is_new = False
+        self._enlist(room, effects, begun)
+        return room, effects
 
     def _enlist(self, room: Room, effects: Effects, begun: Beginning) -> None:
         """Put people on the lists whom the policy wants there; nobody twice, the highest first."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from commonroom.features.muc import history
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.held import Held
-from commonroom.features.muc.loading import spoken, to_room
+from commonroom.features.muc.loading import announced_of, spoken, to_room
 from commonroom.features.muc.making import Making
 from commonroom.protocol.errors import StanzaError, gone
 from commonroom.protocol.jid import JID
@@ -49,8 +49,7 @@ class Opening:
 
         Raises gone for one that was destroyed (RFC 6120 §8.3.3.5).
         """
-        await self.written()
-        stored = await self._stores.rooms.load(address)
+        stored = await self.kept(address)
         if isinstance(stored, StoredRoom):
             return await self._remember(stored), None
         if self._making.is_declared(address):
@@ -61,9 +60,20 @@ class Opening:
             raise _gone(stored)
         return None
 
+    async def kept(self, address: JID) -> StoredRoom | RoomGrave | None:
+        """What is on disk."""
+        await self.written()
+        return await self._stores.rooms.load(address)
+
     async def make(self, who: JID, address: JID) -> tuple[Held, Effects]:
         """The room of somebody who enters it first; raises StanzaError."""
         room, effects = await self._making.by(who, address)
+        now = self._now()
+        return Held(room, now, now, False, now.timestamp()), effects
+
+    def appoint(self, owner: JID, address: JID) -> tuple[Held, Effects]:
+        """The room that an operator makes."""
+        room, effects = self._making.appoint(owner, address)
         now = self._now()
         return Held(room, now, now, False, now.timestamp()), effects
 
@@ -80,7 +90,9 @@ class Opening:
             page = await self._stores.archive.page(room.address, EVERYTHING, length, backwards=True)
             history.recall(room, spoken(page.messages))
         head = stored.head
-        return Held(room, head.created, head.used, True, self._now().timestamp())
+        held = Held(room, head.created, head.used, True, self._now().timestamp())
+        held.announced = announced_of(head)
+        return held
 
     async def written(self) -> None:
         """A room that left memory a moment ago may have changes on their way."""

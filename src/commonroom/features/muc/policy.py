@@ -47,7 +47,6 @@ class Beginning:
     owners: tuple[JID, ...] = ()
     admins: tuple[JID, ...] = ()
     members: tuple[JID, ...] = ()
-    unused_after: float | None = None
 
 
 class NamePolicy:
@@ -118,7 +117,7 @@ class NamePolicy:
         )
         found = self._class(name)
         if found is None:
-            return Beginning("", config, unused_after=rooms.unused_after)
+            return Beginning("", config)
         kind, each = found
         addresses = self._groups.addresses
         return Beginning(
@@ -127,7 +126,6 @@ class NamePolicy:
             tuple(addresses(each.owners)),
             tuple(addresses(each.moderators)),
             tuple(addresses(each.members)),
-            rooms.unused_after if each.unused_after is None else each.unused_after,
         )
 
     def declared(self, name: str) -> Beginning:
@@ -155,10 +153,18 @@ class NamePolicy:
         """Whether the room is one that always exists."""
         return name in self._declared
 
-    def keep(self, name: str) -> float | None:
-        """How long messages of such rooms are kept, if its class says that."""
+    def unused_after(self, name: str) -> float | None:
+        """After how many seconds such a room counts as unused; None: it stays."""
+        if name in self._declared:
+            return None
         found = self._class(name)
-        return None if found is None else found[1].keep
+        own = None if found is None else found[1].unused_after
+        return self._rooms.unused_after if own is None else own
+
+    def shortest_unused(self) -> float | None:
+        """The least of these; None if all rooms stay."""
+        classes = (each.unused_after for _, each, _ in self._classes)
+        return min((each for each in (self._rooms.unused_after, *classes) if each is not None), default=None)
 
     def _class(self, name: str) -> tuple[str, RoomClass] | None:
         return next(((kind, each) for kind, each, names in self._classes if names.fit(name)), None)

@@ -5,14 +5,13 @@ from functools import partial
 from typing import Any
 
 from commonroom.core.archive_pages import ArchivePages
-from commonroom.core.iq import Route
 from commonroom.core.turns import Turns
 from commonroom.features.muc.describing import has_address
 from commonroom.features.muc.room import Room
 from commonroom.protocol.archive_query import ArchiveQuery, ArchiveResult, metadata, query_form, read_query
 from commonroom.protocol.errors import forbidden
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq
+from commonroom.protocol.stanza import Iq, Stanza
 from commonroom.storage.records import ArchivedMessage
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_MUC_USER
@@ -28,12 +27,11 @@ class RoomArchive:
     def __init__(
         self,
         pages: ArchivePages,
-        route: Route,
+        tell: Callable[[Stanza], None],
         start: Callable[[Coroutine[Any, Any, Any]], Awaitable[None]],
     ) -> None:
         self._pages = pages
-        self._route = route
-        self._start = start
+        self._tell = tell
         self._turns: Turns[Element] = Turns(AT_ONCE, start)
 
     async def form(self, iq: Iq, room: Room) -> Element:
@@ -61,9 +59,7 @@ class RoomArchive:
         is_revealed = has_address(room, sender)
         for message in messages:
             xml = _revealed(message, room) if is_revealed else message.xml
-            waiting: Any = self._route(ArchiveResult(sender, room.address, asked.queryid, message.id, xml))
-            if waiting is not None:
-                self._start(waiting)
+            self._tell(ArchiveResult(sender, room.address, asked.queryid, message.id, xml))
         return end
 
 

@@ -5,15 +5,14 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from commonroom.core.commit import AfterCommit
-from commonroom.core.iq import Route
 from commonroom.core.questions import Questions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.turns import Turns
 from commonroom.features.muc import handling, leaving
-from commonroom.features.muc.effects import Effects
+from commonroom.features.muc.effects import Effects, RoomPut
 from commonroom.features.muc.entering import stranger
 from commonroom.features.muc.held import Held
 from commonroom.features.muc.keeping import Keeping
@@ -30,6 +29,7 @@ from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presenc
 from commonroom.protocol.stanza_ids import read_archive_id
 from commonroom.storage.errors import StorageError
 from commonroom.storage.records import ArchivedMessage
+from commonroom.storage.room_records import StoredRoom
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class RoomService:
         gate: Callable[[Callable[[JID], int]], RoomGate],
         patience: Patience,
         around: Surroundings,
-        route: Route,
+        tell: Callable[[Stanza], None],
         questions: Questions,
         next_id: Callable[[], int],
         is_online: Callable[[JID], bool | None],
@@ -90,7 +90,7 @@ class RoomService:
         self._patience = patience
         self._around = around
         self._now = around.now
-        self._route = route
+        self._tell = tell
         self._questions = questions
         self._watch = Watch(self._is_in, self._lost, self._ask, is_online, patience.idle)
         self._gate = gate(self._watch.rooms)
@@ -145,7 +145,7 @@ class RoomService:
             raise item_not_found("there is no such room")
         assert stanza.sender is not None
         if stanza.child(NS_MUC, "x") is None:
-            self._hand(stranger(stanza))
+            self._tell(stranger(stanza))
             return None
         return self._take_in(*await self._opening.make(stanza.sender, address))
 
@@ -234,17 +234,13 @@ class RoomService:
         if held.is_sending:
             return
         held.is_sending = True
+        tell = self._tell
         try:
             while queue:
                 for stanza in queue.popleft().stanzas():
-                    self._hand(stanza)
+                    tell(stanza)
         finally:
             held.is_sending = False
-
-    def _hand(self, stanza: Stanza) -> None:
-        waiting: Any = self._route(stanza)
-        if waiting is not None:
-            self._around.start(waiting)
 
     # Rooms in memory
 
@@ -257,6 +253,14 @@ class RoomService:
         """A room, read from the disk if need be; None if there is none. Raises gone."""
         held = await self._get(address)
         return None if held is None else held.room
+
+    async def create(self, owner: JID, address: JID) -> Room | None:
+        """Make a room for an operator, also where one was destroyed; None if there is one."""
+        if address in self._held or isinstance(await self._opening.kept(address), StoredRoom):
+            return None
+        held = self._take_in(*self._opening.appoint(owner, address))
+        await self._writes.flushed()
+        return held.room
 
     def tell(self, room: Room, effects: Effects) -> Awaitable[None] | None:
         """Bring to the disk, and to people, what was done in a room that is in memory."""
@@ -323,10 +327,7 @@ class RoomService:
         self._carry_out(held, effects, self._writes.appended)
 
     def _ask(self, question: Iq, answered: Answered) -> None:
-        patience = self._patience.answer
-        waiting: Any = self._questions.ask_elsewhere(question, self._route, answered, patience)
-        if waiting is not None:
-            self._around.start(waiting)
+        self._questions.ask_elsewhere(question, self._tell, answered, self._patience.answer)
 
     def _begin_rounds(self) -> None:
         if not self._has_round and (self._idle or self._watch):
@@ -344,6 +345,24 @@ class RoomService:
         self._begin_rounds()
 
     # The service as a whole
+
+    def announce(self, message: Message) -> None:
+        """Send a word of the service, or of one of its rooms, to somebody."""
+        message.sender = message.sender or self.domain
+        self._tell(message)
+
+    async def note_unused(self, address: JID) -> Room | None:
+        """Keep in mind that a room's owners are told now that nobody uses it."""
+        held = await self._get(address)
+        if held is None or held.room.occupants:
+            return None
+        held.announced = self._now()
+        effects = Effects()
+        effects.writes.append(RoomPut())
+        waiting = self._carry_out(held, effects, self._writes.appended)
+        if waiting is not None:
+            await waiting
+        return held.room
 
     async def begin(self, declared: tuple[JID, ...]) -> None:
         """Make the rooms of the configuration that are not there."""
