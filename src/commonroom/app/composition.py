@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
-from commonroom.app.rooms import room_services
+from commonroom.app.rooms import make_declared, room_services
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
@@ -65,9 +65,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    is_archived = settings.archive.default is not ArchiveDefault.NEVER
-    wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
-    users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
+    users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
     declared = features(parts)
@@ -80,21 +78,12 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
+    policy, expect = _session_policy(settings), parts.signs.expect
     sessions = Sessions(
-        users,
-        handlers,
-        tables,
-        router.submit,
-        around,
-        _session_policy(settings),
-        parts.resumption,
-        parts.signs.expect,
-        hand_on,
+        users, handlers, tables, router.submit, around, policy, parts.resumption, expect, hand_on
     )
     parts.resumption.connect(sessions.close, tables.session)
-    for service in parts.rooms if settings.rooms.declared else ():
-        always = tuple(JID.of(name, service.domain.domain) for name in settings.rooms.declared)
-        around.start(service.begin(always))
+    make_declared(settings, parts.rooms, around)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return Core(
@@ -109,6 +98,12 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         announced,
         parts.rooms,
     )
+
+
+def _wants(settings: Settings) -> frozenset[str]:
+    """What users want who have said nothing."""
+    is_archived = settings.archive.default is not ArchiveDefault.NEVER
+    return frozenset((ARCHIVE,)) if is_archived else frozenset()
 
 
 def _parts(

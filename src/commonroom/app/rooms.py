@@ -52,6 +52,13 @@ def room_services(
     return tuple(services)
 
 
+def make_declared(settings: Settings, services: Sequence[RoomService], around: Surroundings) -> None:
+    """Make the rooms of the configuration that are not there yet, while the service starts."""
+    for service in services if settings.rooms.declared else ():
+        always = tuple(JID.of(name, service.domain.domain) for name in settings.rooms.declared)
+        around.start(service.begin(always))
+
+
 def room_domain(settings: Settings, domain: str) -> JID:
     """Where the rooms of a domain are."""
     return JID.of(None, f"{settings.rooms.prefix}.{domain}")

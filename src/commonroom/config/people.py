@@ -34,3 +34,21 @@ class Person(Kind[str]):
 
     def write(self, value: str) -> str:
         return toml_string(value)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomName(Kind[str]):
+    """The name of a room: what stands before the @ in its address."""
+
+    @property
+    def expected(self) -> str:
+        return "the name of a room, as common-room, without what stands behind the @ in its address"
+
+    def read(self, value: object) -> str:
+        text = quoted(value, self.expected)
+        if not _LOCAL.fullmatch(text) or len(text) > 64:
+            raise refused(f"{shown(value)} is no name of a room; write {self.expected}")
+        return text
+
+    def write(self, value: str) -> str:
+        return toml_string(value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commonroom.config.kinds import Choice, FilePath, Flag, ListOf, Text, Whole, duration, size
 from commonroom.config.option import Key, option, table, tables
-from commonroom.config.people import Person
+from commonroom.config.people import Person, RoomName
 
 _KEEP = duration("1h", "36500d")
 _PEOPLE = ListOf(Person())
@@ -235,7 +235,7 @@ class Rooms:
     limits: RoomLimits = table(RoomLimits)
     groups: Mapping[str, RoomGroup] = tables(RoomGroup, Text(100), example="maths")
     classes: Mapping[str, RoomClass] = tables(RoomClass, Text(100), example="supervisions")
-    declared: Mapping[str, DeclaredRoom] = tables(DeclaredRoom, Text(64), example="common-room")
+    declared: Mapping[str, DeclaredRoom] = tables(DeclaredRoom, RoomName(), example="common-room")
 
     def faults(self) -> Iterator[tuple[Key, str]]:
         """Groups that are named exist, and names have room."""

@@ -1,4 +1,4 @@
-"""UTS #39 §4: names that look alike have the same skeleton."""
+"""UTS #39: names that look alike have the same skeleton."""
 
 import json
 import unicodedata
