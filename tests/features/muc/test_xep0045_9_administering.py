@@ -193,6 +193,14 @@ def test_xep0045_10_3_of_somebody_who_is_not_inside_those_hear_who_may():
     ]
 
 
+def test_those_who_hear_of_a_ban_hear_of_its_end():
+    coven = Coven(HIDDEN).everybody()
+    for affiliation in ("outcast", "none"):
+        told = coven.admin(CRONE, item(BARE, affiliation))
+        assert f"wiccarocks/laptop < room: {affiliation}/none jid=hecate" in told
+        assert to(told, HAG) == []
+
+
 def test_xep0045_10_4_an_owner_may_go_if_there_is_another(coven: Coven):
     coven.admin(CRONE, item(BARE, "owner"))
     told = coven.admin(CRONE, item("crone1@shakespeare.lit", "admin"))

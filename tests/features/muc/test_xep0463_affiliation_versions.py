@@ -7,7 +7,7 @@ import pytest
 from commonroom.features.muc.affiliation_versions import MOST_ITEMS, read_version, version_text
 from commonroom.features.muc.affiliations import Affiliation
 from commonroom.features.muc.room import Room
-from tests.features.muc.coven import CRONE, HAG, HECATE, HIDDEN, OPEN, WICCA, Coven
+from tests.features.muc.coven import CRONE, HAG, HIDDEN, OPEN, WICCA, Coven
 
 MAV = "urn:xmpp:muc:affiliations:1"
 
@@ -57,7 +57,7 @@ def test_xep0463_5_2_1_what_changed_since():
     before = version(coven.room)
     coven.admin(CRONE, "<item jid='hecate@shakespeare.lit' affiliation='member'/>")
     coven.admin(CRONE, "<item jid='wiccarocks@shakespeare.lit' affiliation='none'/>")
-    told = enter(coven, HAG, before)[0]
+    told = enter(coven, CRONE, before)[0]
     assert f"since='{before}' until='{version(coven.room)}'" in told
     assert re.findall(r"jid='(\w+)@[^']+' affiliation='(\w+)'", told) == [
         ("hecate", "member"),
@@ -70,6 +70,20 @@ def test_xep0463_5_2_3_outcasts_are_for_admins():
     coven.admin(CRONE, "<item jid='hecate@shakespeare.lit' affiliation='outcast'/>")
     assert "hecate" in enter(coven, WICCA, None)[0]
     assert "hecate" not in enter(coven, HAG, None)[0]
+
+
+def test_xep0463_6_a_difference_does_not_tell_who_was_banned():
+    coven = Coven()
+    before = version(coven.room)
+    coven.admin(CRONE, "<item jid='x@y' affiliation='member'/>")
+    assert "since=" in enter(coven, HAG, before)[0]
+    coven.hears(HAG, "<presence type='unavailable' to='room/x'/>")
+    for affiliation in ("outcast", "none"):
+        coven.admin(CRONE, f"<item jid='hecate@shakespeare.lit' affiliation='{affiliation}'/>")
+        told = enter(coven, HAG, before)[0]
+        assert "since=" not in told
+        assert "hecate" not in told
+        coven.hears(HAG, "<presence type='unavailable' to='room/x'/>")
 
 
 def test_long_lists_are_split():
@@ -103,4 +117,3 @@ def test_who_was_asked_for_less_than_we_remember_gets_everything():
     coven.room.version = coven.room.complete_from = 5
     assert read_version(coven.room, text) is None
     assert read_version(coven.room, version_text(coven.room, 6)) is None
-    assert HECATE

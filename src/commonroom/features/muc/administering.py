@@ -214,7 +214,7 @@ def put_affiliations(
         for occupant in affected:
             _judge(room, told, occupant, notice)
         if not affected:
-            told.messages += _announce(room, item, notice)
+            told.messages += _announce(room, item, before, notice)
             if informs:
                 told.messages += _inform(room, item, before, actor)
     if room.version != first and RoomPut() not in effects.writes:
@@ -281,12 +281,13 @@ def _judge(room: Room, told: Consequences, occupant: Occupant, notice: Notice) -
         told.update(occupant, role, notice)
 
 
-def _announce(room: Room, item: AffiliationItem, notice: Notice) -> list[Broadcast]:
+def _announce(room: Room, item: AffiliationItem, before: Affiliation, notice: Notice) -> list[Broadcast]:
     """Tell those inside who may know of somebody who is not (XEP-0045 §10.3, XEP-0463 §5.2.2)."""
+    listed = before if item.affiliation is Affiliation.NONE else item.affiliation
     knowing = [
         session
         for session, occupant in room.by_address.items()
-        if room.sees_addresses(occupant) and may_list(room, occupant.user, item.affiliation)
+        if room.sees_addresses(occupant) and may_list(room, occupant.user, listed)
     ]
     if not knowing:
         return []

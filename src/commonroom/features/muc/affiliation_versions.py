@@ -58,21 +58,29 @@ def answer_wish(room: Room, to: JID, presence: Presence) -> list[Message]:
     since = read_version(room, wish.get("since"))
     if since == room.version:
         return []
-    items = list(_items(room, to, since))
-    if since is not None and not items:  # there can be no empty difference
+    if since is not None and not _may_have_difference(room, to, since):
         since = None
-        items = list(_items(room, to, None))
-    return list(_messages(room, to, since, items))
+    return list(_messages(room, to, since, list(_items(room, to, since))))
+
+
+def _may_have_difference(room: Room, to: JID, since: int) -> bool:
+    """Whether what changed tells nothing that the lists do not: who was banned, or once was (XEP-0463 §6).
+
+    There can be no empty difference either (§5.2.1).
+    """
+    changed = [entry.affiliation for entry in room.affiliations.values() if entry.version > since]
+    has_former = any(version > since for version in room.former.values())
+    if may_list(room, to, Affiliation.OUTCAST):
+        return bool(changed) or has_former
+    return bool(changed) and not has_former and all(may_list(room, to, one) for one in set(changed))
 
 
 def _items(room: Room, to: JID, since: int | None) -> Iterator[Element]:
-    """Those whom this client may know; an outcast, to most, is somebody without affiliation."""
+    """Those whom this client may know."""
     sees = {affiliation: may_list(room, to, affiliation) for affiliation in Affiliation}
     for jid, entry in room.affiliations.items():
-        if since is None and sees[entry.affiliation]:
+        if sees[entry.affiliation] and (since is None or entry.version > since):
             yield _item(jid, entry.affiliation)
-        elif since is not None and entry.version > since:
-            yield _item(jid, entry.affiliation if sees[entry.affiliation] else Affiliation.NONE)
     if since is not None:
         yield from (_item(jid, Affiliation.NONE) for jid, version in room.former.items() if version > since)
 

@@ -85,6 +85,7 @@ def enter(room: Room, presence: Presence, now: datetime) -> Effects:
     occupant = room.occupants.get(place.nick)
     effects = Effects()
     shown = shown_presence(room, presence)
+    _check_sessions(room, sender)
     if occupant is None:
         _check_space(room, sender)
         occupant = _new_occupant(room, sender, place.nick, now)
@@ -125,6 +126,12 @@ def _check_space(room: Room, sender: JID) -> None:
         raise StanzaError("service-unavailable", ErrorType.WAIT, "this room is full")
 
 
+def _check_sessions(room: Room, user: JID) -> None:
+    """Raise resource-constraint for a user with too many clients here, under whatever nicknames."""
+    if sum(len(own.sessions) for own in room.by_user.get(user.bare, ())) >= MOST_SESSIONS:
+        raise resource_constraint("too many of your clients are in this room")
+
+
 def _new_occupant(room: Room, sender: JID, nick: str, now: datetime) -> Occupant:
     user = sender.bare
     affiliation = room.affiliation(user)
@@ -137,8 +144,6 @@ def _new_occupant(room: Room, sender: JID, nick: str, now: datetime) -> Occupant
 
 def _add_session(room: Room, occupant: Occupant, sender: JID, shown: Presence) -> list[Broadcast]:
     """One more client of somebody who is inside; gives what the others and the other clients see of it."""
-    if len(occupant.sessions) >= MOST_SESSIONS:
-        raise resource_constraint("too many of your clients are in this room")
     before = seen(room, occupant).revealed.payload()
     others = tuple(occupant.sessions)
     occupant.sessions[sender] = shown

@@ -167,7 +167,7 @@ class Room:
         """What the lists say of somebody: of the user before the domain (XEP-0045 §9.2)."""
         entry = self.affiliations.get(jid.bare)
         if entry is None and jid.local is not None:
-            entry = self.affiliations.get(JID.of(None, jid.domain))
+            entry = self.affiliations.get(JID.parse(jid.domain))
         return entry
 
     def affiliation(self, jid: JID) -> Affiliation:
