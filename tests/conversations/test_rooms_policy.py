@@ -44,7 +44,31 @@ def test_names_of_a_class_are_for_its_people_and_begin_as_it_says() -> None:
     assert JID.parse(room) in w.memory.rooms.heads
 
 
-def test_uts39_4_a_name_that_looks_like_another_rooms_is_refused() -> None:
+def test_everybody_of_a_domain_belongs_to_a_room_but_does_not_run_it() -> None:
+    tea = RoomClass(
+        names=("tea",), creators=(ALICE,), moderators=("*@example.org",), members=("*@example.org",)
+    )
+    w = world(classes={"tea": tea})
+    make(w.online(f"{ALICE}/a"), "A", f"tea@{SERVICE}")
+    lists = w.memory.rooms.lists[JID.parse(f"tea@{SERVICE}")]
+    assert {str(jid): entry.affiliation for jid, entry in lists.items()} == {
+        ALICE: "owner",
+        "example.org": "member",
+    }
+
+
+def test_a_room_shows_no_more_history_than_the_service_allows() -> None:
+    w = limited(history=1)
+    alice = w.online(f"{ALICE}/a")
+    make(alice, "A", historylength="20")
+    for text in ("1", "2"):
+        say(alice, text)
+    bob = w.online(f"{BOB}/b")
+    bodies = [e.child_text("jabber:client", "body") for e in enter(bob, "B") if e.name == "message"]
+    assert bodies == ["2", None]
+
+
+def test_uts39_a_name_that_looks_like_another_rooms_is_refused() -> None:
     w = world()
     alice = w.online(f"{ALICE}/a")
     make(alice, "A", f"room1@{SERVICE}", persistentroom="0")

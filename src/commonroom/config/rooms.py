@@ -60,10 +60,16 @@ class RoomClass:
         example=["@maths"],
     )
     owners: tuple[str, ...] = option(
-        _PEOPLE, [], "Who owns them, beside those who make them.", example=["head@example.org"]
+        _PEOPLE,
+        [],
+        "Who owns them, beside those who make them: accounts; a domain cannot.",
+        example=["head@example.org"],
     )
     moderators: tuple[str, ...] = option(
-        _PEOPLE, [], "Who moderates them: they become administrators of the room.", example=["@maths"]
+        _PEOPLE,
+        [],
+        "Who moderates them, as administrators of the room: accounts; a domain cannot.",
+        example=["@maths"],
     )
     members: tuple[str, ...] = option(_PEOPLE, [], "Who is a member from the start.", example=["@maths"])
     persistent: bool | None = option(
@@ -136,9 +142,6 @@ class RoomLimits:
         Whole(1, 100_000), 100, "How many people may come into one room each second in the long run."
     )
     join_burst: int = option(Whole(1, 100_000), 2000, "How many at once, before that counts.")
-    affiliations: int = option(
-        Whole(1, 1_000_000), 10_000, "How many people may be on the lists of one room together."
-    )
     history: int = option(
         Whole(0, 1000), 50, "How many messages somebody who comes in is shown at most, if they want them."
     )

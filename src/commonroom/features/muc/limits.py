@@ -1,6 +1,7 @@
 """How much one person in a room, and all of them together, may send: who wants more is told to wait."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from commonroom.config.rooms import RoomLimits
@@ -109,6 +110,11 @@ class RoomGate:
             raise resource_constraint("this room is full")
         if not limited.joins.take(now, limits.joins_per_second, limits.join_burst):
             raise resource_constraint("too many people enter this room at once; wait a little")
+
+    def cut(self, room: Room) -> None:
+        """Bring a configuration within what is possible here."""
+        if room.config.history_length > self._limits.history:
+            room.config = replace(room.config, history_length=self._limits.history)
 
     def left(self, limited: Limited, session: JID) -> None:
         """Forget a client; one that comes back at once has as much left as the room gives it."""

@@ -104,14 +104,18 @@ class Making:
         return room, effects
 
     def _enlist(self, room: Room, effects: Effects, begun: Beginning) -> None:
-        """Put people on the lists whom the policy wants there; nobody twice, the highest first."""
+        """Put people on the lists whom the policy wants there; nobody twice, the highest first.
+
+        Everybody of a domain can be members, but not run the room.
+        """
         for affiliation, people in (
             (Affiliation.OWNER, begun.owners),
             (Affiliation.ADMIN, begun.admins),
             (Affiliation.MEMBER, begun.members),
         ):
             for jid in people:
-                if jid not in room.affiliations:
+                is_one = jid.local is not None or affiliation is Affiliation.MEMBER
+                if is_one and jid not in room.affiliations:
                     effects.writes += assign(room, jid, affiliation).writes
 
     # Rooms of the configuration

@@ -204,6 +204,7 @@ class RoomService:
         self, held: Held, effects: Effects, began: int, original: ArchivedMessage | None = None
     ) -> AfterCommit | None:
         """Write, wait, tell: nobody hears of what could still be forgotten, nor out of order."""
+        self._gate.cut(held.room)
         self._keeping.keep(held, effects, self._now(), original)
         self._place(held, effects.has_ended)
         for session in effects.doubtful:
