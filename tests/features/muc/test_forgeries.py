@@ -58,14 +58,15 @@ def test_texts_pass():
 
 def test_xep0045_17_4_an_error_without_who_and_where():
     error = parse_fragment(
-        "<error type='cancel' by='hag66@shakespeare.lit'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>"
-        "xmpp:hag66@elsewhere</gone>"
+        "<error type='cancel' by='hag66@shakespeare.lit'>"
+        "<gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:hag66@elsewhere</gone>"
         "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>hag66</text>"
         "<x xmlns='y'/></error>",
         "jabber:client",
     )
     assert repr(anonymous_error(error)) == (
-        "<error xmlns='jabber:client' type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+        "<error xmlns='jabber:client' type='cancel'>"
+        "<gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
     )
     assert anonymous_error(Element("jabber:client", "error")) == Element("jabber:client", "error")
 

@@ -9,7 +9,7 @@ from commonroom.features.muc.config_form import SETTINGS, config_form
 from commonroom.features.muc.effects import AffiliationPut, RoomDestroyed, RoomPut
 from commonroom.protocol.dataforms import form_fields
 from commonroom.protocol.jid import JID
-from tests.features.muc.coven import CRONE, HAG, HECATE, HIDDEN, WICCA, Coven, form, to
+from tests.features.muc.coven import CRONE, HAG, HECATE, HIDDEN, MUC, WICCA, Coven, form, to
 
 DATA = "jabber:x:data"
 
@@ -288,3 +288,9 @@ def test_xep0045_10_9_each_occupant_is_removed_with_the_reason_and_where_to_go()
 
 def test_xep0045_10_9_a_venue_is_an_address():
     assert Coven().owner(CRONE, "<destroy jid='@'/>")[0].endswith("jid-malformed")
+
+
+def test_xep0045_10_2_the_owner_gets_the_form():
+    coven = Coven(name="A Dark Cave").everybody()
+    [answer] = coven.send(CRONE, f"<iq type='get' id='c'><query xmlns='{MUC}#owner'/></iq>")
+    assert "<title>Configuration of A Dark Cave</title>" in answer.xml()

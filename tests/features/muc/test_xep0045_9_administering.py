@@ -261,3 +261,14 @@ def test_xep0463_those_who_lost_an_affiliation_are_remembered_up_to_a_number(cov
     assert len(coven.room.former) == MOST_FORMER
     assert AffiliationPut(JID.parse("u0@x")) in effects.writes
     assert coven.room.complete_from == 3
+
+
+def test_the_lists_have_an_end(coven: Coven, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(administering, "MOST_ENTRIES", 3)
+    assert coven.admin(CRONE, item("x@y", "member")) == ["crone1/desktop < room: wait resource-constraint"]
+    assert coven.admin(CRONE, item("hag66@shakespeare.lit", "none"))[0].endswith("result")
+
+
+def test_a_reserved_nickname_is_one(coven: Coven):
+    long = f"nick='{'x' * 2000}'"
+    assert coven.admin(CRONE, item("x@y", "member", long))[0].endswith("not-acceptable")

@@ -102,7 +102,7 @@ def test_xep0317_3_5_who_wears_a_hat_is_seen_with_it(coven: Coven):
 
 
 @pytest.mark.parametrize("name", ["unassign", "destroy"])
-def test_xep0317_3_3_3_6_a_hat_is_taken(coven: Coven, name: str):
+def test_xep0317_3_6_a_hat_is_taken(coven: Coven, name: str):
     command(coven, CRONE, "create", {"hats#title": "Host", "hats#uri": "urn:x:host"})
     command(coven, CRONE, "assign", WORN | {"hats#uri": "urn:x:host"})
     command(coven, CRONE, "assign", WORN)
@@ -114,7 +114,7 @@ def test_xep0317_3_3_3_6_a_hat_is_taken(coven: Coven, name: str):
     assert not coven.room.worn
 
 
-def test_xep0317_3_4_3_7_lists(coven: Coven):
+def test_xep0317_3_4_lists(coven: Coven):
     command(coven, CRONE, "assign", WORN)
     assert "<value>urn:x:teacher</value>" in command(coven, CRONE, "list")
     assert "<value>hag66@shakespeare.lit</value>" in command(coven, CRONE, "list-assigned")
@@ -144,3 +144,9 @@ def test_hats_as_json_and_back(coven: Coven):
     assert (other.hats, other.worn) == (coven.room.hats, coven.room.worn)
     hats.restore(other, {"worn": {"@": ["x"]}})
     assert not other.worn
+
+
+def test_xep0317_3_5_the_forms_offer_the_hats(coven: Coven):
+    for name in ("assign", "unassign", "destroy"):
+        asked = command(coven, CRONE, name)
+        assert "<option label='Teacher'><value>urn:x:teacher</value></option>" in asked

@@ -52,7 +52,7 @@ def test_xep0425_3_1_all_are_told_by_the_room(coven: Coven):
     ) in said
 
 
-def test_xep0425_4_5_history_and_archive_lose_it(coven: Coven):
+def test_xep0425_4_history_and_archive_lose_it(coven: Coven):
     moderate(coven, CRONE)
     [gone] = coven.effects.writes
     assert isinstance(gone, MessageRetracted)

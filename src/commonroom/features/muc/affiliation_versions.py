@@ -1,4 +1,4 @@
-"""XEP-0463: MUC Affiliations Versioning: who knows the lists of yesterday gets what changed since."""
+"""XEP-0463: MUC Affiliations Versioning: what changed in the lists since, version 0.2.0."""
 
 import hmac
 from collections.abc import Iterator

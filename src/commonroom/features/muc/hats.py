@@ -1,4 +1,4 @@
-"""XEP-0317: Hats: titles that occupants wear in their presence."""
+"""XEP-0317: Hats: titles that occupants wear in their presence, version 0.3.1."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""XEP-0425: Moderated Message Retraction: moderators take back what others said."""
+"""XEP-0425: Moderated Message Retraction: what others said is taken back, version 0.3.0."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""XEP-0421: Occupant identifiers: the same for a user at every visit, and nobody else's."""
+"""XEP-0421: Occupant identifiers: the same for a user at every visit, version 1.0.1."""
 
 import hmac
 

@@ -1,4 +1,4 @@
-"""XEP-0410: MUC Self-Ping: the room itself says whether a client is still inside."""
+"""XEP-0410: MUC Self-Ping: the room itself says whether a client is still inside, version 1.1.0."""
 
 from commonroom.features.muc.occupant import Occupant
 from commonroom.protocol.stanza import Iq, IqType

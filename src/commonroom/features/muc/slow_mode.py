@@ -1,4 +1,4 @@
-"""XEP-0500: MUC Slow Mode: a pause between two messages of the same user."""
+"""XEP-0500: MUC Slow Mode: a pause between two messages of the same user, version 0.1.1."""
 
 from datetime import datetime, timedelta
 
