@@ -2,6 +2,7 @@
 
 from commonroom.core.session import Session
 from commonroom.protocol.jid import JID
+from commonroom.protocol.muc import NS_MUC
 from commonroom.storage.errors import StorageError
 from tests.conversations.rooms import HALL, codes, configure, enter, here, make, said, say
 from tests.conversations.world import World, condition
@@ -130,6 +131,8 @@ def test_an_error_to_who_comes_leaves_nothing_behind() -> None:
     make(alice, "Alice")
     (refused,) = enter(bob, "Alice")
     assert condition(refused) == "conflict"
+    assert refused.child(NS_MUC, "x") is not None
+    assert [e.get("by") for e in refused.elements()] == [None, HALL]
     user = w.core.users.find(JID.parse(BOB))
     assert user is not None
     session = user.sessions["b"]

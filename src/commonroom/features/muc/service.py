@@ -22,7 +22,7 @@ from commonroom.features.muc.moderated_retraction import forget_spoken
 from commonroom.features.muc.opening import Opening, RoomStores
 from commonroom.features.muc.room import Room
 from commonroom.features.muc.watch import Answered, Watch
-from commonroom.protocol.errors import item_not_found
+from commonroom.protocol.errors import StanzaError, item_not_found
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MODERATE, NS_MUC, NS_RETRACT
 from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, PresenceType, Stanza
@@ -30,6 +30,7 @@ from commonroom.protocol.stanza_ids import read_archive_id
 from commonroom.storage.errors import StorageError
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import StoredRoom
+from commonroom.xml.element import Element
 
 log = logging.getLogger(__name__)
 
@@ -113,14 +114,33 @@ class RoomService:
         if stanza.sender is None:
             stanza.sender = sender
         held = self._held.get(to.bare)
-        if held is not None:
+        if held is None:
+            return None if _needs_no_room(stanza) else self._come(stanza, to.bare)
+        try:
             return self._handle(held, stanza)
-        if _needs_no_room(stanza):
+        except StanzaError as error:
+            self._refuse(stanza, to.bare, error)
             return None
-        return self._turns.take(to.bare, partial(self._arrive, stanza, to.bare))
+
+    async def _come(self, stanza: Stanza, address: JID) -> None:
+        """One after the other for each room: who comes later finds what the one before has made."""
+        try:
+            await self._turns.take(address, partial(self._arrive, stanza, address))
+        except StanzaError as error:
+            self._refuse(stanza, address, error)
+
+    def _refuse(self, stanza: Stanza, room: JID, error: StanzaError) -> None:
+        """Who may not enter is told as XEP-0045 §7.2.5 shows it: clients know the answer by its <x/>."""
+        if not isinstance(stanza, Presence) or stanza.child(NS_MUC, "x") is None:
+            raise error
+        answer = stanza.refused(error)
+        if answer is not None:
+            for element in answer.elements():
+                element.attributes["by"] = str(room)
+            answer.children.insert(0, Element(NS_MUC, "x"))
+            self._tell(answer)
 
     async def _arrive(self, stanza: Stanza, address: JID) -> None:
-        """One after the other for each room: who comes later finds what the one before has made."""
         held = await self._get(address) or await self._make(stanza, address)
         if held is None:
             return
