@@ -67,6 +67,37 @@ def test_xep0198_5_who_may_come_back_stays_inside_and_misses_nothing() -> None:
     assert here(alice.received()) == ["-Bob"]
 
 
+def test_xep0198_4_a_message_to_a_room_counts_when_it_is_on_disk() -> None:
+    w, alice = world()
+    bob = managed(w, f"{BOB}/b")
+    bob.send(f"<presence to='{HALL}/Bob'><x xmlns='{NS_MUC}'/></presence>")
+    before = int(bob.handled() or 0)
+    w.memory.writes.hold()
+    bob.send(f"<message type='groupchat' to='{HALL}' id='m'><body>hello</body></message>")
+    assert bob.handled() is None
+    w.memory.writes.release()
+    w.turn()
+    assert said(alice) == ["Bob: hello"]
+    bob.read()
+    assert int(bob.handled() or 0) == before + 1
+
+
+def test_xep0198_5_what_never_reached_who_is_gone_puts_nobody_else_out() -> None:
+    w, alice = world()
+    bob = managed(w, f"{BOB}/b")
+    bob.send(f"<presence to='{HALL}/Bob'><x xmlns='{NS_MUC}'/></presence>")
+    bob.acknowledge()
+    alice.received()
+    bob.cut()
+    say(alice, "are you there?")
+    alice.received()
+    w.advance(w.settings.stream_management.resume_within + 1)
+    w.turn()
+    assert here(alice.received()) == ["-Bob"]
+    say(alice, "well, then")
+    assert said(alice) == ["Alice: well, then"]
+
+
 def test_xep0045_18_1_2_a_silent_client_elsewhere_is_asked_and_stays_if_it_answers() -> None:
     w, alice = world()
     elsewhere = Elsewhere(w)
