@@ -78,9 +78,9 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
-    policy, expect = _session_policy(settings), parts.signs.expect
+    policy, signs = _session_policy(settings), parts.signs
     sessions = Sessions(
-        users, handlers, tables, router.submit, around, policy, parts.resumption, expect, hand_on
+        users, handlers, tables, router.submit, around, policy, parts.resumption, signs, hand_on
     )
     parts.resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
