@@ -88,6 +88,28 @@ def test_rooms_are_listed_by_address_and_domain(run: Run) -> None:
     run(scenario)
 
 
+def test_xep0486_3_2_a_room_keeps_its_avatar(run: Run) -> None:
+    async def scenario(stores: Stores) -> None:
+        stores.rooms.put_vcard(HALL, "<vCard/>")
+        stores.rooms.put(head())
+        await stores.writes.flushed()
+        assert await stores.rooms.vcard(HALL) is None
+        stores.rooms.put_vcard(HALL, "<vCard>é</vCard>")
+        stores.rooms.put(head(days=1))
+        await stores.writes.flushed()
+        assert await stores.rooms.vcard(HALL) == "<vCard>é</vCard>"
+        stores.rooms.put_vcard(HALL, None)
+        await stores.writes.flushed()
+        assert await stores.rooms.vcard(HALL) is None
+        stores.rooms.put_vcard(HALL, "<vCard/>")
+        stores.rooms.remove(HALL)
+        stores.rooms.put(head())
+        await stores.writes.flushed()
+        assert await stores.rooms.vcard(HALL) is None
+
+    run(scenario)
+
+
 def test_uts39_names_that_look_alike_are_found(run: Run) -> None:
     async def scenario(stores: Stores) -> None:
         for address in (HALL, TOMB, ELSEWHERE):

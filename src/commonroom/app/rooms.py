@@ -13,6 +13,7 @@ from commonroom.core.router import Router
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.features.contact import contact_form
+from commonroom.features.muc.avatar import RoomAvatars
 from commonroom.features.muc.desk import RoomDesk
 from commonroom.features.muc.directory import Directory
 from commonroom.features.muc.limits import RoomGate
@@ -142,6 +143,8 @@ def _desk(
         directory,
         Search(directory, service.occupants),
         RoomArchive(ArchivePages(stores.archive, stores.writes, lengths), router.tell, around.start),
+        RoomAvatars(stores.rooms, service.show, settings.rooms.limits.avatar_bytes),
+        service.facts,
         router.route,
         service.tell,
         around.now,

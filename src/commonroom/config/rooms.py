@@ -146,6 +146,9 @@ class RoomLimits:
         Whole(0, 1000), 50, "How many messages somebody who comes in is shown at most, if they want them."
     )
     subject_bytes: int = option(size("100 B", "64 KiB"), "4 KiB", "The size of a subject.", example="1 KiB")
+    avatar_bytes: int = option(
+        size("1 KiB", "1 MiB"), "128 KiB", "The size of a room's avatar, as it is sent.", example="64 KiB"
+    )
     message_bytes: int = option(
         size("1 KiB", "16 MiB"), "64 KiB", "The size of a message to a room.", example="16 KiB"
     )

@@ -370,6 +370,12 @@ class RoomStore(Protocol):
     def put(self, room: RoomHead) -> None:
         """Make a room, also where one was destroyed, or replace what is kept of it; its lists stay."""
 
+    async def vcard(self, room: JID) -> str | None:
+        """Read what a room shows of itself (XEP-0486), as XML; None if that is nothing."""
+
+    def put_vcard(self, room: JID, xml: str | None) -> None:
+        """Keep it, as long as the room is kept."""
+
     def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
         """Add somebody to a room's lists, or replace what they say."""
 

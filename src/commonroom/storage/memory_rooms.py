@@ -28,6 +28,7 @@ class MemoryRoomStore:
         self.lists: dict[JID, dict[JID, RoomAffiliation]] = {}
         self.graves: dict[JID, RoomGrave] = {}
         self._requests: dict[JID, RoomRequest] = {}
+        self._vcards: dict[JID, str | None] = {}
 
     async def load(self, room: JID) -> StoredRoom | RoomGrave | None:
         """Read a room, or that it was destroyed."""
@@ -75,6 +76,16 @@ class MemoryRoomStore:
         self.graves.pop(room.address, None)
         self._archive.kept.setdefault(room.address, [])
 
+    async def vcard(self, room: JID) -> str | None:
+        """What a room shows of itself."""
+        return self._vcards.get(room)
+
+    def put_vcard(self, room: JID, xml: str | None) -> None:
+        """Keep it."""
+        self._note()
+        if room in self.heads:
+            self._vcards[room] = xml
+
     def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
         """Add or replace somebody in a room's lists."""
         self._note()
@@ -91,6 +102,7 @@ class MemoryRoomStore:
         self._note()
         self.heads.pop(room, None)
         self.lists.pop(room, None)
+        self._vcards.pop(room, None)
         self._archive.kept.pop(room, None)
 
     def bury(self, grave: RoomGrave) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, true
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, true, update
 
 from commonroom.protocol.jid import JID
 from commonroom.storage.archive_owners import ArchiveOwners
@@ -25,7 +25,7 @@ from commonroom.storage.tables import room_affiliation as lists
 from commonroom.storage.tables import room_grave as graves
 from commonroom.storage.tables import room_request as requests
 
-_COLUMNS = tuple(c for c in table.columns if c.name not in ("id", "domain"))
+_COLUMNS = tuple(c for c in table.columns if c.name not in ("id", "domain", "vcard"))
 _ONE = table.c.address == bindparam("address")
 _LISTED = ("jid", "affiliation", "nick", "reason", "version")
 
@@ -53,6 +53,10 @@ class SqlRoomStore:
         self._of = compiled(_of())
         self._unused = compiled(_unused())
         self._put = database.upsert(table, ["address"], _new(table))
+        self._vcard = compiled(select(table.c.vcard).where(_ONE))
+        self._put_vcard = compiled(
+            update(table).where(_ONE).values(vcard=bindparam("xml", type_=table.c.vcard.type))
+        )
         self._put_affiliation = database.upsert(lists, ["room_id", "jid"], _new_affiliation())
         self._remove_affiliation = compiled(
             delete(lists).where(
@@ -117,6 +121,15 @@ class SqlRoomStore:
             (self._archives.add, ({"owner": room.address},)),
             (self._dig_up, ({"address": room.address},)),
         )
+
+    async def vcard(self, room: JID) -> str | None:
+        """What a room shows of itself."""
+        rows = await self._reader.read(lambda c: c.rows(self._vcard, {"address": room}))
+        return rows[0][0] if rows else None
+
+    def put_vcard(self, room: JID, xml: str | None) -> None:
+        """Keep it."""
+        self._writer.append(self._put_vcard, {"address": room, "xml": xml})
 
     def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
         """Add or replace somebody in a room's lists."""
@@ -245,7 +258,7 @@ def _requests() -> Select[*tuple[Any, ...]]:
 
 def _new(made: Any) -> Select[*tuple[Any, ...]]:
     """A row of parameters."""
-    columns = (c for c in made.columns if c.name != "id")
+    columns = (c for c in made.columns if c.name not in ("id", "vcard"))
     return select(*(bindparam(c.name, type_=c.type).label(c.name) for c in columns)).where(true())
 
 

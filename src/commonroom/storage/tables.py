@@ -234,6 +234,7 @@ room = Table(
     Column("version", BigInteger, nullable=False),
     Column("subject", Text),
     Column("subject_stamp", BigInteger),
+    Column("vcard", Text),
     Index(None, "domain", "address"),
     Index(None, "skeleton"),
     Index(None, "domain", "used"),

@@ -1,10 +1,11 @@
 """XEP-0045 §6.2, §6.3: what the service of rooms answers itself."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from commonroom.core.iq import Route
 from commonroom.features.muc import describing
+from commonroom.features.muc.avatar import NS_VCARD, RoomAvatars
 from commonroom.features.muc.directory import Directory, edges, shown_name
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.room import Room
@@ -21,7 +22,17 @@ from commonroom.xml.names import NS_DISCO_INFO, NS_MAM, NS_PING
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 
-FEATURES = (NS_DISCO_INFO, NS_ITEMS, NS_MUC, NS_RSM, NS_SEARCH, NS_PING, NS_OCCUPANT_ID, FEATURE_SELF_PING)
+FEATURES = (
+    NS_DISCO_INFO,
+    NS_ITEMS,
+    NS_MUC,
+    NS_RSM,
+    NS_SEARCH,
+    NS_PING,
+    NS_OCCUPANT_ID,
+    FEATURE_SELF_PING,
+    NS_VCARD,
+)
 ARCHIVE_FEATURES = (NS_MAM, f"{NS_MAM}#extended", NS_RSM, NS_FULL_TEXT)
 
 Key = tuple[IqType, str, str]
@@ -36,6 +47,8 @@ class RoomDesk:
         directory: Directory,
         search: Search,
         archive: RoomArchive,
+        avatars: RoomAvatars,
+        facts: Callable[[Room], Mapping[str, Iterable[str]]],
         route: Route,
         carry_out: Callable[[Room, Effects], Awaitable[None] | None],
         now: Callable[[], datetime],
@@ -43,7 +56,7 @@ class RoomDesk:
     ) -> None:
         self._name = name
         self._directory = directory
-        self._search = search
+        self._facts = facts
         self._route = route
         self._carry_out = carry_out
         self._now = now
@@ -54,7 +67,9 @@ class RoomDesk:
             (IqType.GET, NS_SEARCH, "search"): search.answer,
             (IqType.GET, NS_PING, "ping"): self._pong,
         }
-        self._of_room: dict[Key, Callable[[Iq, Room], Awaitable[Element]]] = {
+        self._of_room: dict[Key, Callable[[Iq, Room], Awaitable[Element | None]]] = {
+            (IqType.GET, NS_VCARD, "vCard"): avatars.get,
+            (IqType.SET, NS_VCARD, "vCard"): avatars.put,
             (IqType.GET, NS_MAM, "query"): archive.form,
             (IqType.SET, NS_MAM, "query"): archive.query,
             (IqType.GET, NS_MAM, "metadata"): archive.describe,
@@ -113,8 +128,9 @@ class RoomDesk:
     def answer(self, iq: Iq, room: Room) -> Awaitable[None] | None:
         """Answer a request to a room."""
         if _asks_what(iq):
-            features = ARCHIVE_FEATURES if room.config.logging and room.config.persistent else ()
-            return self._carry_out(room, describing.info(room, iq, self._now(), features=features))
+            features = (NS_VCARD, *(ARCHIVE_FEATURES if room.config.logging else ()))
+            known = features if room.config.persistent else ()
+            return self._carry_out(room, describing.info(room, iq, self._now(), known, self._facts(room)))
         request = iq.request()
         return self._reply(iq, self._of_room[iq.type, request.namespace, request.name](iq, room))
 

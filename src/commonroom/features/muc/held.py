@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import datetime
 
+from commonroom.features.muc.activity import Activity
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.limits import Limited
 from commonroom.features.muc.room import Room
@@ -16,11 +17,15 @@ class Held(Limited):
     pending     deliveries that wait for the disk
     queue       what is to be sent, while `is_sending`
     touched     when something last came for it, in seconds
+    activity    how much is said (XEP-0502)
+    avatar      the hashes of its avatar, if it has one (XEP-0486)
     announced   when its owners were told that nobody uses it
     """
 
     __slots__ = (
+        "activity",
         "announced",
+        "avatar",
         "created",
         "is_sending",
         "is_stored",
@@ -44,3 +49,5 @@ class Held(Limited):
         self.is_sending = False
         self.touched = touched
         self.announced: datetime | None = None
+        self.activity = Activity(touched)
+        self.avatar: tuple[str, ...] = ()

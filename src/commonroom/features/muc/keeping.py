@@ -104,7 +104,7 @@ class Keeping:
             self._archive.replace(room, change.id, _tombstone(element, change.xml))
 
     def _keep_head(self, held: Held) -> None:
-        self._store.put(to_head(held.room, held.created, held.used, held.announced))
+        self._store.put(to_head(held))
 
     def _keep_affiliation(self, held: Held, jid: JID) -> None:
         room = held.room

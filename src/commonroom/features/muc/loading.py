@@ -9,6 +9,7 @@ from commonroom.features.muc import hats
 from commonroom.features.muc.affiliations import Affiliation, Entry
 from commonroom.features.muc.config import RoomConfig
 from commonroom.features.muc.confusables import skeleton
+from commonroom.features.muc.held import Held
 from commonroom.features.muc.room import Room, Subject
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message, read_message
@@ -21,8 +22,9 @@ from commonroom.xml.parser import parse_fragment
 NONE = Affiliation.NONE.value
 
 
-def to_head(room: Room, created: datetime, used: datetime, announced: datetime | None = None) -> RoomHead:
-    """What is kept of the room itself; `announced` is when its owners heard that nobody uses it."""
+def to_head(held: Held) -> RoomHead:
+    """What is kept of the room itself."""
+    room = held.room
     config = room.config
     name = room.address.local or ""
     said: dict[str, Any] = {
@@ -30,8 +32,10 @@ def to_head(room: Room, created: datetime, used: datetime, announced: datetime |
         "hats": hats.to_dict(room),
         "complete": room.complete_from,
     }
-    if announced is not None:
-        said["announced"] = to_stamp(announced)
+    if held.announced is not None:
+        said["announced"] = to_stamp(held.announced)
+    if held.avatar:
+        said["avatar"] = held.avatar
     subject = room.subject
     return RoomHead(
         room.address,
@@ -40,8 +44,8 @@ def to_head(room: Room, created: datetime, used: datetime, announced: datetime |
         searched(name, config),
         skeleton(name),
         room.occupant_key,
-        created,
-        used,
+        held.created,
+        held.used,
         room.version,
         None if subject is None else StoredSubject(subject.message.xml(), subject.stamp),
     )
@@ -79,6 +83,11 @@ def announced_of(head: RoomHead) -> datetime | None:
     """When the owners of a room heard that nobody uses it."""
     stamp = json.loads(head.config).get("announced")
     return None if stamp is None else from_stamp(stamp)
+
+
+def avatar_of(head: RoomHead) -> tuple[str, ...]:
+    """The hashes of a room's avatar."""
+    return tuple(json.loads(head.config).get("avatar", ()))
 
 
 def to_room(stored: StoredRoom, next_id: Callable[[], int]) -> Room:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from commonroom.features.muc import history
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.held import Held
-from commonroom.features.muc.loading import announced_of, spoken, to_room
+from commonroom.features.muc.loading import announced_of, avatar_of, spoken, to_room
 from commonroom.features.muc.making import Making
 from commonroom.protocol.errors import StanzaError, gone
 from commonroom.protocol.jid import JID
@@ -92,6 +92,7 @@ class Opening:
         head = stored.head
         held = Held(room, head.created, head.used, True, self._now().timestamp())
         held.announced = announced_of(head)
+        held.avatar = avatar_of(head)
         return held
 
     async def written(self) -> None:

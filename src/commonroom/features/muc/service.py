@@ -12,6 +12,7 @@ from commonroom.core.questions import Questions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.turns import Turns
 from commonroom.features.muc import handling, leaving
+from commonroom.features.muc.activity import is_counted
 from commonroom.features.muc.effects import Effects, RoomPut
 from commonroom.features.muc.entering import stranger
 from commonroom.features.muc.held import Held
@@ -214,6 +215,8 @@ class RoomService:
         if isinstance(stanza, Message) and stanza.began is not None:
             began = stanza.began
         effects = handling.receive(room, stanza, now)
+        if is_counted(stanza):
+            held.activity.count(seconds)
         self._watch.note(stanza.sender, room.address, seconds)
         if stanza.sender not in room.by_address:
             self._gate.left(held, stanza.sender)
@@ -292,6 +295,26 @@ class RoomService:
         """How many are in a room."""
         held = self._held.get(address)
         return 0 if held is None else len(held.room.occupants)
+
+    def facts(self, room: Room) -> dict[str, tuple[str, ...]]:
+        """What the service adds to what a room says of itself (XEP-0486 §3.3, XEP-0502 §3.1)."""
+        held, found = self._held.get(room.address), {}
+        if held is not None and held.avatar:
+            found["muc#roominfo_avatarhash"] = held.avatar
+        if held is not None and held.is_stored and room.config.public:
+            rate = held.activity.rate(self._now().timestamp())
+            if rate is not None:
+                found["{urn:xmpp:muc-activity}message-activity"] = (f"{rate:.2f}",)
+        return found
+
+    async def show(self, room: Room, hashes: tuple[str, ...], effects: Effects) -> None:
+        """The room has another avatar."""
+        held = self._held.get(room.address)
+        if held is not None:
+            held.avatar = hashes
+            waiting = self._carry_out(held, effects, self._writes.appended)
+            if waiting is not None:
+                await waiting
 
     def temporary(self) -> Iterator[Room]:
         """The rooms that are in memory only."""

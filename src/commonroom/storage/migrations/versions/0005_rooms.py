@@ -44,6 +44,7 @@ def _rooms() -> None:
         Column("version", BigInteger, nullable=False),
         Column("subject", Text),
         Column("subject_stamp", BigInteger),
+        Column("vcard", Text),
         PrimaryKeyConstraint("id", name="pk_room"),
         UniqueConstraint("address", name="uq_room_address"),
         sqlite_autoincrement=True,
