@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from commonroom.config.rooms import DeclaredRoom, RoomClass, RoomGroup, RoomLimits, Rooms
+from commonroom.config.rooms import DeclaredRoom, Fixed, RoomClass, RoomGroup, RoomLimits, Rooms
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MUC
 from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, here, make, said, say
@@ -32,7 +32,12 @@ def test_the_service_may_have_another_name() -> None:
 
 def test_names_of_a_class_are_for_its_people_and_begin_as_it_says() -> None:
     maths = RoomClass(
-        names=("maths-*",), creators=("@maths",), members=("@maths",), members_only=True, persistent=True
+        names=("maths-*",),
+        creators=("@maths",),
+        members=("@maths",),
+        members_only=True,
+        persistent=True,
+        fixed=(Fixed.MEMBERS_ONLY,),
     )
     w = world(groups={"maths": RoomGroup(members=(BOB,))}, classes={"supervisions": maths})
     alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
@@ -42,6 +47,10 @@ def test_names_of_a_class_are_for_its_people_and_begin_as_it_says() -> None:
     assert configure(bob, room).get("type") == "result"
     assert condition(enter(alice, "A", room)[0]) == "registration-required"
     assert JID.parse(room) in w.memory.rooms.heads
+    w.restart()
+    bob = w.online(f"{BOB}/b")
+    enter(bob, "B", room)
+    assert condition(configure(bob, room, membersonly="0")) == "not-acceptable"
 
 
 def test_everybody_of_a_domain_belongs_to_a_room_but_does_not_run_it() -> None:

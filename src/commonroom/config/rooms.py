@@ -22,6 +22,16 @@ class WhoCreates(StrEnum):
     NOBODY = "nobody"
 
 
+class Fixed(StrEnum):
+    """What a class may decide for good."""
+
+    PERSISTENT = "persistent"
+    MEMBERS_ONLY = "members_only"
+    MODERATED = "moderated"
+    PUBLIC = "public"
+    ARCHIVED = "archived"
+
+
 @dataclass(frozen=True, slots=True)
 class RoomGroup:
     """A group of people, which other options name with an @ before it: `@maths`."""
@@ -90,6 +100,12 @@ class RoomClass:
     )
     archived: bool | None = option(
         Flag(), None, "Whether the messages are kept.", unset="as in [rooms]", example=True
+    )
+    fixed: tuple[Fixed, ...] = option(
+        ListOf(Choice(Fixed)),
+        [],
+        "Which of these the owners of the rooms cannot change.",
+        example=["public", "members_only"],
     )
     keep: float | None = option(
         _KEEP, None, "How long messages are kept.", unset="as [archive] says", example="90d"

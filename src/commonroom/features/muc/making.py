@@ -120,6 +120,10 @@ class Making:
 
     # Rooms of the configuration
 
+    def fixed(self, address: JID) -> frozenset[str]:
+        """What its owners cannot change of a room."""
+        return self._policy.fixed(address.local or "")
+
     def is_declared(self, address: JID) -> bool:
         """Whether the room always exists."""
         return address in self._declared

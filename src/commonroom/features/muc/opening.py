@@ -54,6 +54,7 @@ class Opening:
             return await self._remember(stored), None
         if self._making.is_declared(address):
             room, effects = self._making.declared(address)
+            room.fixed = self._making.fixed(address)
             now = self._now()
             return Held(room, now, now, False, now.timestamp()), effects
         if isinstance(stored, RoomGrave) and self._now() < stored.stamp + self._grave:
@@ -68,12 +69,14 @@ class Opening:
     async def make(self, who: JID, address: JID) -> tuple[Held, Effects]:
         """The room of somebody who enters it first; raises StanzaError."""
         room, effects = await self._making.by(who, address)
+        room.fixed = self._making.fixed(address)
         now = self._now()
         return Held(room, now, now, False, now.timestamp()), effects
 
     def appoint(self, owner: JID, address: JID) -> tuple[Held, Effects]:
         """The room that an operator makes."""
         room, effects = self._making.appoint(owner, address)
+        room.fixed = self._making.fixed(address)
         now = self._now()
         return Held(room, now, now, False, now.timestamp()), effects
 
@@ -85,6 +88,7 @@ class Opening:
 
     async def _remember(self, stored: StoredRoom) -> Held:
         room = to_room(stored, self._next_id)
+        room.fixed = self._making.fixed(room.address)
         length = room.config.history_length
         if length:
             page = await self._stores.archive.page(room.address, EVERYTHING, length, backwards=True)

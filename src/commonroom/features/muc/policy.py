@@ -5,13 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from commonroom.config.rooms import RoomClass, Rooms, WhoCreates
+from commonroom.config.rooms import Fixed, RoomClass, Rooms, WhoCreates
 from commonroom.features.muc.config import RoomConfig
 from commonroom.features.muc.confusables import skeleton
 from commonroom.protocol.errors import StanzaError, not_acceptable, not_allowed
 from commonroom.protocol.jid import JID
 
 _EVERYBODY = "*@"
+_FIXED = {
+    Fixed.PERSISTENT: "persistent",
+    Fixed.MEMBERS_ONLY: "members_only",
+    Fixed.MODERATED: "moderated",
+    Fixed.PUBLIC: "public",
+    Fixed.ARCHIVED: "logging",
+}
 
 
 class Groups:
@@ -152,6 +159,11 @@ class NamePolicy:
     def is_declared(self, name: str) -> bool:
         """Whether the room is one that always exists."""
         return name in self._declared
+
+    def fixed(self, name: str) -> frozenset[str]:
+        """What of such a room's configuration its owners cannot change."""
+        found = self._class(name)
+        return frozenset(_FIXED[each] for each in found[1].fixed) if found is not None else frozenset()
 
     def unused_after(self, name: str) -> float | None:
         """After how many seconds such a room counts as unused; None: it stays."""
