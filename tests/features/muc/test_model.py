@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from commonroom.features.muc.affiliations import Affiliation, Role
 from commonroom.features.muc.config import Whois
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Presence, PresenceType, Stanza
+from commonroom.protocol.stanza import Message, MessageType, Presence, PresenceType, Stanza
 from commonroom.xml.names import NS_CLIENT, NS_MUC_USER
 from tests.features.muc.coven import MUC, OPEN, ROOM, Coven, form
 
@@ -95,6 +95,8 @@ class Rooms(RuleBasedStateMachine):
         if recipient not in knowing:
             text = f"{stanza.sender} {stanza.payload()}"
             assert not [user for user in USERS if user != recipient and user in text], (recipient, text)
+        if isinstance(stanza, Message) and stanza.type is MessageType.GROUPCHAT:
+            assert stanza.to in self.room.by_address
         if isinstance(stanza, Presence) and str(stanza.to) in self.pictures:
             self.draw(stanza, self.pictures[str(stanza.to)])
 
@@ -225,6 +227,16 @@ class Rooms(RuleBasedStateMachine):
     @rule(client=clients, shown=SHOWN)
     def hide_roles(self, client: str, shown: set[Role]) -> None:
         self.configure(client, {"muc#roomconfig_presencebroadcast": sorted(shown)})
+
+    @rule(client=st.sampled_from(CLIENTS[:2]), shown=SHOWN, closed=st.booleans(), admins=st.sets(users))
+    def change_everything(self, client: str, shown: set[Role], closed: bool, admins: set[str]) -> None:
+        fields: dict[str, str | list[str]] = {
+            "muc#roomconfig_presencebroadcast": sorted(shown),
+            "muc#roomconfig_membersonly": str(int(closed)),
+            "muc#roomconfig_moderatedroom": str(int(not closed)),
+            "muc#roomconfig_roomadmins": sorted(admins),
+        }
+        self.configure(client, fields)
 
     def configure(self, client: str, fields: dict[str, str | list[str]]) -> None:
         filled = form("roomconfig", dict(fields))

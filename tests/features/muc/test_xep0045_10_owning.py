@@ -205,6 +205,14 @@ def test_xep0045_10_2_a_room_that_becomes_members_only_removes_the_others():
         "crone1/desktop < room: result",
     ]
     assert to(told, HAG) == ["hecate: gone none/none jid=hecate/broom 322", "room: 104"]
+    assert len(to(told, HECATE)) == 1
+
+
+def test_xep0045_10_2_who_becomes_an_admin_by_the_same_form_stays():
+    coven = Coven().everybody()
+    coven.enter(HECATE, "hecate")
+    coven.configure(CRONE, membersonly="1", roomadmins=["hecate@shakespeare.lit"])
+    assert "hecate" in coven.room.occupants
 
 
 def test_xep0045_5_1_2_in_a_room_that_is_no_longer_moderated_all_have_voice():
@@ -212,6 +220,17 @@ def test_xep0045_5_1_2_in_a_room_that_is_no_longer_moderated_all_have_voice():
     coven.enter(HECATE, "hecate")
     told = coven.configure(CRONE, moderatedroom="0")
     assert "hecate: none/participant jid=hecate/broom" in to(told, HAG)
+
+
+def test_who_gets_a_voice_and_is_seen_for_the_first_time_is_seen_as_a_participant():
+    coven = Coven(
+        moderated=True, presence_broadcast=frozenset((Role.MODERATOR, Role.PARTICIPANT))
+    ).everybody()
+    coven.enter(HECATE, "hecate")
+    told = coven.configure(CRONE, moderatedroom="0")
+    assert [text for text in to(told, HAG) if "hecate" in text] == [
+        "hecate: none/participant jid=hecate/broom"
+    ]
 
 
 def test_roles_that_become_hidden_or_shown():

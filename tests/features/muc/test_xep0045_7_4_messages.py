@@ -3,7 +3,7 @@
 import pytest
 
 from commonroom.features.muc.config import AllowPM
-from commonroom.features.muc.discussing import LONGEST_SUBJECT
+from commonroom.features.muc.discussing import LONGEST_SUBJECT, MOST_OF_SUBJECT
 from commonroom.features.muc.effects import Broadcast, RoomPut
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message
@@ -112,6 +112,13 @@ def test_xep0045_8_1_a_subject_has_an_end():
     coven = Coven().everybody()
     xml = f"<message type='groupchat'><subject>{'x' * (LONGEST_SUBJECT + 1)}</subject></message>"
     assert coven.hears(CRONE, xml) == ["crone1/desktop < room: modify not-acceptable"]
+
+
+def test_what_stands_beside_a_subject_has_an_end():
+    coven = Coven().everybody()
+    xml = f"<message type='groupchat'><subject>x</subject><y xmlns='z'>{'x' * MOST_OF_SUBJECT}</y></message>"
+    assert coven.hears(CRONE, xml) == ["crone1/desktop < room: modify not-acceptable"]
+    assert coven.room.subject is None
 
 
 @pytest.mark.parametrize("more", ["<body>x</body>", "<thread>x</thread>"])

@@ -263,6 +263,14 @@ def test_xep0463_those_who_lost_an_affiliation_are_remembered_up_to_a_number(cov
     assert coven.room.complete_from == 3
 
 
+def test_a_request_and_its_reasons_have_an_end(coven: Coven):
+    reason = f"<reason>{'x' * (administering.LONGEST_REASON + 1)}</reason>"
+    assert coven.admin(CRONE, item("x@y", "outcast", inside=reason))[0].endswith("not-acceptable")
+    many = [item(f"u{n}@y", "member") for n in range(administering.MOST_ITEMS + 1)]
+    assert coven.admin(CRONE, *many)[0].endswith("not-acceptable")
+    assert coven.owner(CRONE, f"<destroy>{reason}</destroy>")[0].endswith("not-acceptable")
+
+
 def test_the_lists_have_an_end(coven: Coven, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(administering, "MOST_ENTRIES", 3)
     assert coven.admin(CRONE, item("x@y", "member")) == ["crone1/desktop < room: wait resource-constraint"]

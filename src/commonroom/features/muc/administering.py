@@ -46,6 +46,11 @@ from commonroom.xml.names import NS_MUC_USER
 # Addresses on the lists of one room.
 MOST_ENTRIES = 10_000
 
+# Items of one request: each may be told to everybody inside.
+MOST_ITEMS = 200
+# Characters of a reason, which is stored.
+LONGEST_REASON = 1024
+
 AFFILIATIONS = {affiliation.value: affiliation for affiliation in Affiliation}
 
 
@@ -164,7 +169,10 @@ def _listed(room: Room, jid: JID) -> Affiliation:
 
 def check_lists(room: Room, items: Sequence[AffiliationItem]) -> None:
     """Raise what nobody may do to the lists."""
+    if len(items) > MOST_ITEMS:
+        raise not_acceptable(f"at most {MOST_ITEMS} addresses at once")
     for item in items:
+        check_reason(item.reason)
         if item.jid.local is None and item.affiliation in ADMINS:
             raise not_acceptable("not everybody of a domain can run a room")
         if item.nick:
@@ -176,6 +184,12 @@ def check_lists(room: Room, items: Sequence[AffiliationItem]) -> None:
         raise conflict("a room has at least one owner")  # XEP-0045 §10.4
     if len(after) > max(MOST_ENTRIES, len(room.affiliations)):
         raise resource_constraint("the lists of this room are full")
+
+
+def check_reason(reason: str | None) -> None:
+    """Raise not-acceptable for one that is no reason but a speech."""
+    if reason is not None and len(reason) > LONGEST_REASON:
+        raise not_acceptable(f"a reason has at most {LONGEST_REASON} characters")
 
 
 def _check_nick(room: Room, jid: JID, nick: str) -> None:

@@ -32,16 +32,23 @@ class Consequences:
         self._updates: list[_Update] = []
         self.messages: list[Stanza | Broadcast] = []
 
-    def remove(self, occupant: Occupant, notice: Notice) -> None:
-        """Out of the room, with all clients."""
-        self._departures.append(take_out(self._room, occupant, notice))
+    def remove(self, occupant: Occupant, notice: Notice, was_shown: bool | None = None) -> None:
+        """Out of the room, with all clients; `was_shown`, if it was not as the configuration is now."""
+        departure = take_out(self._room, occupant, notice)
+        self._departures.append(departure if was_shown is None else departure._replace(was_shown=was_shown))
 
-    def update(self, occupant: Occupant, role: Role, notice: Notice) -> None:
-        """Another role, or just something that the others should see."""
-        was_shown = self._room.is_shown(occupant)
+    def update(self, occupant: Occupant, role: Role, notice: Notice, was_shown: bool | None = None) -> None:
+        """Another role, or something else to see; `was_shown`, if it was not as the configuration is now."""
+        if was_shown is None:
+            was_shown = self._room.is_shown(occupant)
         gains_sight = role is Role.MODERATOR and not self._room.sees_addresses(occupant)
         occupant.role = role
+        occupant.appearance = None
         self._updates.append(_Update(occupant, notice, was_shown, gains_sight))
+
+    def is_updated(self, occupant: Occupant) -> bool:
+        """Whether the others will see an occupant again."""
+        return any(update.occupant is occupant for update in self._updates)
 
     def conclude(self, effects: Effects, between: Sequence[Stanza] = ()) -> Effects:
         """Tell who was removed, then the actor, then everybody else (XEP-0045 §8.2)."""
@@ -56,7 +63,12 @@ class Consequences:
             if update.gains_sight:
                 for session in update.occupant.sessions:
                     effects.send += occupants_for(room, update.occupant, session)
-        effects.send += self.messages
+        for message in self.messages:
+            if not isinstance(message, Broadcast):
+                effects.send.append(message)
+                continue
+            inside = [recipient for recipient in message.recipients if recipient in room.by_address]
+            effects.broadcast(message.template, inside)  # who was removed since hears nothing more
         return effects
 
 

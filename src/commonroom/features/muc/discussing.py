@@ -21,6 +21,8 @@ from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_MUC_USER
 
 LONGEST_SUBJECT = 4096
+# With all that stands beside the text: who enters gets all of it, and it is stored.
+MOST_OF_SUBJECT = 16_384
 # Private messages whose errors find their way back.
 MOST_PRIVATE = 500
 
@@ -45,6 +47,8 @@ def speak(room: Room, message: Message, now: datetime) -> Effects:
     effects = Effects()
     id = room.next_id()
     said = _reflected(room, occupant, message, id)
+    if is_subject and len(said.payload()) > MOST_OF_SUBJECT:
+        raise not_acceptable("there is too much beside the subject")
     retracts = said.child(NS_RETRACT, "retract")
     if retracts is not None:
         _retract_own(room, effects, message.sender, retracts, id, now)

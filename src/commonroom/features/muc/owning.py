@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from commonroom.features.muc import config_form
-from commonroom.features.muc.administering import AffiliationItem, check_affiliations, put_affiliations
+from commonroom.features.muc.administering import (
+    AffiliationItem,
+    check_affiliations,
+    check_reason,
+    put_affiliations,
+)
 from commonroom.features.muc.affiliations import Affiliation, Privilege, Role, may
 from commonroom.features.muc.appearances import NOTHING, Notice, hide, seen, to_others
 from commonroom.features.muc.config import RoomConfig, Whois
@@ -73,8 +78,8 @@ def _configure(room: Room, iq: Iq, fields: Mapping[str, Sequence[str]]) -> Effec
     if room.is_locked:
         room.is_locked = False
         effects.writes.append(RoomPut())
+    put_affiliations(room, effects, told, items, iq.sender)  # first: new admins may stay in a closed room
     _apply(room, effects, told, config)
-    put_affiliations(room, effects, told, items, iq.sender)
     return told.conclude(effects, (iq.result(),))
 
 
@@ -119,15 +124,17 @@ def _apply(room: Room, effects: Effects, told: Consequences, config: RoomConfig)
     trim(room)
     if config.members_only and not old.members_only:
         for occupant in [one for one in room.occupants.values() if not room.may_enter(one.user)]:
-            told.remove(occupant, Notice((Status.MEMBERS_ONLY,)))
-    if old.moderated and not config.moderated:  # everybody has a voice in such a room (XEP-0045 §5.1.2)
-        for occupant in room.occupants.values():
-            if occupant.role is Role.VISITOR and occupant.user not in room.voices:
-                told.update(occupant, Role.PARTICIPANT, NOTHING)
+            told.remove(occupant, Notice((Status.MEMBERS_ONLY,)), occupant.nick in shown)
+    gives_voice = old.moderated and not config.moderated  # as all have it in such a room (XEP-0045 §5.1.2)
     for occupant in room.occupants.values():
-        if room.is_shown(occupant) and occupant.nick not in shown:
+        was_shown = occupant.nick in shown
+        if gives_voice and occupant.role is Role.VISITOR and occupant.user not in room.voices:
+            told.update(occupant, Role.PARTICIPANT, NOTHING, was_shown)
+        elif told.is_updated(occupant):
+            continue
+        elif room.is_shown(occupant) and not was_shown:
             told.messages += to_others(room, occupant, seen(room, occupant))
-        elif occupant.nick in shown and not room.is_shown(occupant):
+        elif was_shown and not room.is_shown(occupant):
             told.messages += hide(room, occupant)
 
 
@@ -165,6 +172,7 @@ def _read_destruction(element: Element) -> RoomDestroyed:
     except InvalidJID as error:
         raise jid_malformed(str(error)) from None
     reason = element.child_text(NS_MUC_OWNER, "reason") or None
+    check_reason(reason)
     return RoomDestroyed(reason, alternate, element.child_text(NS_MUC_OWNER, "password") or None)
 
 
