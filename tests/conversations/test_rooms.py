@@ -86,6 +86,27 @@ def test_what_cannot_be_stored_is_told_to_its_sender_alone() -> None:
     assert condition(alice.one()) == "resource-constraint"
 
 
+def test_xep0198_4_what_a_client_says_again_is_said_once() -> None:
+    w = world()
+    alice = w.online(f"{ALICE}/a")
+    make(alice, "Alice", persistentroom="1", enablelogging="1")
+    once = "a-random-id-of-a-message"
+    say(alice, "one", id=once)
+    say(alice, "two", id="2")
+    w.restart()
+    alice, bob = w.online(f"{ALICE}/again"), w.online(f"{BOB}/b")
+    enter(bob, "Bob")
+    enter(alice, "Alice")
+    bob.received()
+    say(alice, "one", id=once)
+    assert said(alice) == ["Alice: one"]
+    assert said(bob) == []
+    say(alice, "two", id="2")
+    say(alice, "another", id=once)
+    assert said(bob) == ["Alice: two", "Alice: another"]
+    assert len(w.memory.archive.kept[JID.parse(HALL)]) == 4
+
+
 def test_rfc6121_4_6_3_the_end_of_a_session_is_the_end_of_its_stay() -> None:
     w = world()
     alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")

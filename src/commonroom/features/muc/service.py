@@ -21,7 +21,8 @@ from commonroom.features.muc.limits import RoomGate
 from commonroom.features.muc.making import Making
 from commonroom.features.muc.moderated_retraction import forget_spoken
 from commonroom.features.muc.opening import Opening, RoomStores
-from commonroom.features.muc.room import Room
+from commonroom.features.muc.repeats import repeated
+from commonroom.features.muc.room import Room, Spoken
 from commonroom.features.muc.watch import Answered, Watch
 from commonroom.protocol.errors import StanzaError, item_not_found
 from commonroom.protocol.jid import JID
@@ -212,8 +213,11 @@ class RoomService:
         held.touched = seconds = now.timestamp()
         self._gate.check(room, held, stanza, seconds)
         began = self._writes.appended
-        if isinstance(stanza, Message) and stanza.began is not None:
-            began = stanza.began
+        if isinstance(stanza, Message):
+            began = began if stanza.began is None else stanza.began
+            known = repeated(room, stanza)
+            if known is not None and stanza.sender in room.by_address:
+                return self._carry_out(held, _reflection(known, stanza.sender), began)
         effects = handling.receive(room, stanza, now)
         if is_counted(stanza):
             held.activity.count(seconds)
@@ -417,6 +421,13 @@ class RoomService:
         """Tell everybody that the service stops (XEP-0045 §11.2)."""
         for held in tuple(self._held.values()):
             self._close(held)
+
+
+def _reflection(known: Spoken, to: JID) -> Effects:
+    """Who says something again learns that the room has it."""
+    effects = Effects()
+    effects.send.append(known.message.addressed(to, known.message.sender))
+    return effects
 
 
 def _nothing() -> None:
