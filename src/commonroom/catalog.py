@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from commonroom import __version__
 from commonroom.accounts.devices import Devices
 from commonroom.config import Settings
+from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
@@ -20,7 +21,7 @@ from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.features.archive import Archive
 from commonroom.features.archive_preferences import ArchivingPreferences
-from commonroom.features.archive_queries import ArchiveQueries, PageLengths
+from commonroom.features.archive_queries import ArchiveQueries
 from commonroom.features.carbons import Carbons
 from commonroom.features.client_access import ClientAccess
 from commonroom.features.client_state import ClientState
@@ -29,6 +30,8 @@ from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
 from commonroom.features.duplicates import Duplicates, Keepers
 from commonroom.features.last_activity import LastActivity
+from commonroom.features.muc.service import RoomService
+from commonroom.features.muc.sessions import RoomSessions
 from commonroom.features.offline import Offline, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
@@ -67,6 +70,7 @@ class Parts:
     route: Route
     devices: Devices
     clients: Clients
+    rooms: tuple[RoomService, ...]
 
 
 def features(parts: Parts) -> list[Feature]:
@@ -89,7 +93,8 @@ def features(parts: Parts) -> list[Feature]:
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
         _push(parts),
-        Disco(CAPS_NODE),
+        Disco(CAPS_NODE, _services(parts)),
+        RoomSessions(parts.rooms),
         Contact(asdict(settings.contact)),
         Ping(),
         Version("Common Room", __version__),
@@ -99,6 +104,15 @@ def features(parts: Parts) -> list[Feature]:
         ClosedRegistration(registration.instructions, registration.password_page or ""),
         SessionEstablishment(),
     ]
+
+
+def _services(parts: Parts) -> dict[str, list[JID]]:
+    """What each domain names beside itself: the rooms that are below it."""
+    services = [service.domain for service in parts.rooms]
+    return {
+        name: [service for service in services if service.domain.endswith(f".{name}")]
+        for name in parts.settings.domains
+    }
 
 
 def _offline(parts: Parts) -> Offline:
@@ -160,6 +174,8 @@ def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature
         StanzaIds(frozenset(parts.settings.domains)),
         Retraction(stores.archive, stores.writes, parts.around.now),
         archive,
-        ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths, offline.read),
+        ArchiveQueries(
+            ArchivePages(stores.archive, stores.writes, lengths), parts.around.start, offline.read
+        ),
         ArchivingPreferences(stores.preferences, stores.writes, default, settings.rules),
     ]
