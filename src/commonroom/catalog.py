@@ -149,7 +149,7 @@ def _push(parts: Parts) -> Push:
     stores, settings = parts.stores, parts.settings.push
     policy = PushPolicy(Include(settings.include.value), settings.services)
     around = parts.around
-    outside = Outside(around.start, around.later, parts.find, parts.route, parts.resumption.waits_for)
+    outside = Outside(around.start, around.later, parts.find, parts.route)
     return Push(stores.pushes, stores.offline, stores.writes, parts.questions, policy, outside)
 
 

@@ -12,7 +12,7 @@ from commonroom.core.outbox import Outbox
 from commonroom.core.user import User
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Message, Owed, Presence, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Owed, Presence, Stanza
 from commonroom.protocol.stream_management import REQUEST
 from commonroom.xml.element import Element
 
@@ -70,6 +70,9 @@ class Filter(Protocol):
 # Takes an element of a client's stream that is no stanza.
 ElementHandler = Callable[[Element, "Session"], None]
 NO_ELEMENTS: Mapping[tuple[str, str], ElementHandler] = MappingProxyType({})
+
+# What a room says to all is in its archive, where it is read by who missed it.
+_GROUPCHAT = MessageType.GROUPCHAT
 
 NOBODY = frozenset[JID]()  # a set of its own would take 216 bytes of each session
 
@@ -223,7 +226,9 @@ class Session:
             self._send_counted(stanza, self.management)
             return
         self._stream.write(stanza.xml())
-        if type(stanza) is Message or (isinstance(stanza, Message) and stanza.held is not None):
+        if (type(stanza) is Message and stanza.type is not _GROUPCHAT) or (
+            isinstance(stanza, Message) and stanza.held is not None
+        ):
             self._expect_sign_of_life(stanza)
 
     # What the client may not have got: with XEP-0198 everything up to its acknowledgement; otherwise the
@@ -299,6 +304,11 @@ class Session:
             self._park(work)
         else:
             self._line().append(work)
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody may be looking: it is available, connected, and does not say otherwise."""
+        return self.presence is not None and self.filter is None and not self.closed
 
     def write(self, xml: str) -> None:
         """Send what is no stanza."""

@@ -67,7 +67,7 @@ class Archive(Feature):
                 self._check_room(message, user)
             message.sent_id = self._keep(message, user, message.to, outgoing=True)
 
-    @on_message(Received.ARCHIVE, wants=ARCHIVE)
+    @on_message(Received.ARCHIVE, wants=ARCHIVE, rooms=False)
     def keep_received(self, message: Message, user: User) -> None:
         """In the recipient's; what users send to themselves is there already (XEP-0313 §6.1.1)."""
         sender = message.sender or user.jid

@@ -85,7 +85,7 @@ class Offline(Feature):
         self._left: dict[Session, int] = {}  # up to which id a session reads in the archive what is there
         self._more: set[JID] = set()  # for whom something began to wait since it was last looked
 
-    @on_message(Received.HOLD)
+    @on_message(Received.HOLD, rooms=False)
     def hold(self, message: Message, user: User) -> None:
         """What is archived, or will be acknowledged to its sender, outlives a crash until a client has it.
 
@@ -121,7 +121,7 @@ class Offline(Feature):
             if self._holding.is_full(user, size_of(message.xml()) + more):
                 raise full()
 
-    @on_message(Received.STORE)
+    @on_message(Received.STORE, rooms=False)
     def store(self, message: Message, user: User) -> Outcome | Awaitable[Outcome]:
         """Let it wait, if it was not delivered (XEP-0160 §2)."""
         if message.delivered:

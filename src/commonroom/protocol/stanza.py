@@ -130,6 +130,12 @@ class Stanza:
             text += serialize_attributes(self.extra)
         return text
 
+    def around_recipient(self) -> tuple[str, str]:
+        """What stands before and after the address in its `to`: for many copies that differ by that alone."""
+        without = self.addressed(None, self.sender).xml()
+        start = f"<{self.name}{_TYPE_ATTRIBUTES[self.type]}"
+        return f"{start} to='", f"'{without[len(start) :]}"
+
     def addressed(self, to: JID | None, sender: JID | None) -> Self:
         """A copy with other addresses that shares the serialized children."""
         copy = self._copy()
