@@ -166,11 +166,16 @@ def _is_online(find: Callable[[JID], User | None], domains: frozenset[str], sess
     return user is not None and session.resource in user.sessions
 
 
+def _nobody(account: JID) -> User | None:
+    return None
+
+
 async def rooms_at_rest(settings: Settings, stores: Stores, around: Surroundings) -> RoomAdmin:
     """The rooms of a service that is not running: nobody is there to be told anything."""
     router = Router(Nowhere(), stores.writes, around.start)
     ids = Ids(around.microseconds, await stores.archive.last_id())
+    spread = Spread(_nobody, router.tell)
     services = room_services(
-        settings, stores, around, router, Questions(around.later), ids.next, lambda account: None
+        settings, stores, around, router, Questions(around.later), ids.next, _nobody, spread
     )
     return RoomAdmin({service.domain.domain: service for service in services}, stores)
