@@ -65,6 +65,7 @@ class SignsOfLife:
 
     def session_closed(self, session: Session) -> None:
         """Nothing more is expected of it."""
+        self._busy.discard(session)
         self._unsure.discard(session)
         self._asked.pop(session, None)
 
