@@ -86,8 +86,8 @@ class Room:
     For a while only, and each bounded: `relayed` questions by our ids; `private` messages by recipient, the
     sender's occupant JID and id; `invited`: who invited whom, by the invitee and the inviter's name there;
     `requests` for registration with the nickname; `asked`: when users asked for voice; `spoke`: when they
-    spoke last (XEP-0500 §8); `voices`: the roles that moderators gave or took, which somebody has again who comes
-    back (XEP-0045 §5.1).
+    spoke last (XEP-0500 §8); `voices`: the roles that moderators gave or took, which somebody has again who
+    comes back (XEP-0045 §5.1).
     """
 
     __slots__ = (
