@@ -15,7 +15,7 @@ def test_xep0045_7_2_1_without_a_nickname_it_is_a_malformed_address():
     assert Coven().hears(HAG, f"<presence>{PLAIN}</presence>") == ["hag66/pda < room: modify jid-malformed"]
 
 
-@pytest.mark.parametrize("nick", [" ", "\u3000", "\u00a0 "])
+@pytest.mark.parametrize("nick", [" ", "\u3000", "\u00a0 ", "\u2800"])
 def test_xep0045_17_1_a_nickname_must_be_visible(nick: str):
     told = Coven().enter(HAG, nick)
     assert [text.split(": ")[1] for text in told] == ["modify not-acceptable"]

@@ -137,6 +137,12 @@ def test_xep0045_9_5_a_new_member_of_a_closed_room_is_invited():
     assert "hecate < room: invite crone1 password=pw" in told
 
 
+def test_an_admin_who_is_not_inside_a_semi_anonymous_room_is_not_named():
+    coven = Coven(HIDDEN, members_only=True)
+    told = coven.admin(CRONE, f"<item affiliation='member' jid='{BARE}'/>")
+    assert told == ["crone1/desktop < room: result", "hecate < room: invite room"]
+
+
 def test_xep0045_18_1_somebody_who_is_not_inside_is_told_of_the_change():
     coven = Coven().everybody()
     told = coven.admin(CRONE, f"<item affiliation='member' jid='{BARE}'><reason>worthy</reason></item>")

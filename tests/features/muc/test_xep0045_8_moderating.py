@@ -210,6 +210,9 @@ def test_xep0045_8_6_the_moderators_are_asked(coven: Coven):
 def test_who_asks_again_too_soon_has_to_wait(coven: Coven):
     request(coven, HECATE)
     assert request(coven, HECATE) == ["hecate/broom < room: wait policy-violation"]
+    coven.hears(HECATE, "<presence type='unavailable' to='room/hecate'/>")
+    coven.enter(HECATE, "hecate")
+    assert request(coven, HECATE) == ["hecate/broom < room: wait policy-violation"]
     coven.wait(60)
     assert len(request(coven, HECATE)) == 2
 

@@ -88,7 +88,7 @@ def enter(room: Room, presence: Presence, now: datetime) -> Effects:
     _check_sessions(room, sender)
     if occupant is None:
         _check_space(room, sender)
-        occupant = _new_occupant(room, sender, place.nick, now)
+        occupant = _new_occupant(room, sender, place.nick)
         occupant.sessions[sender] = shown
         room.add(occupant)
         others = to_others(room, occupant, seen(room, occupant)) if room.is_shown(occupant) else []
@@ -132,14 +132,14 @@ def _check_sessions(room: Room, user: JID) -> None:
         raise resource_constraint("too many of your clients are in this room")
 
 
-def _new_occupant(room: Room, sender: JID, nick: str, now: datetime) -> Occupant:
+def _new_occupant(room: Room, sender: JID, nick: str) -> Occupant:
     user = sender.bare
     affiliation = room.affiliation(user)
     role = default_role(affiliation, room.config.moderated)
     if role is not Role.MODERATOR:
         role = room.voices.get(user, role)
     id = occupant_id(room.occupant_key, user)
-    return Occupant(room.address.with_resource(nick), user, affiliation, role, id, now)
+    return Occupant(room.address.with_resource(nick), user, affiliation, role, id)
 
 
 def _add_session(room: Room, occupant: Occupant, sender: JID, shown: Presence) -> list[Broadcast]:

@@ -16,6 +16,8 @@ def inviter_name(room: Room, inviter: JID) -> JID:
     """Who invites, as the invitee is told: by no real address, where these are hidden (XEP-0045 §7.8.2)."""
     if not room.is_anonymous:
         return inviter.bare
+    # Deviation: XEP-0045 §7.8.2 wants an address of the inviter in any case. An admin who makes a member of a
+    # semi-anonymous room without being inside has none that may be told, so the room invites.
     occupant = room.by_address.get(inviter) or acting(room, inviter)
     return room.address if occupant is None else occupant.address
 

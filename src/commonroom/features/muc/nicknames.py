@@ -11,6 +11,9 @@ from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import Status
 from commonroom.protocol.stanza import Presence, PresenceType
 
+# A letter of Braille without dots: printable, and yet not to be seen.
+_BLANK = "\u2800"
+
 
 class Place(NamedTuple):
     """Under which nickname somebody sits, and whether the service chose it."""
@@ -30,7 +33,8 @@ def wanted_nick(to: JID) -> str:
 
 def check_visible(nick: str) -> None:
     """Raise not-acceptable for a nickname that nobody would see (XEP-0045 §17.1)."""
-    if not any(character.isprintable() and not character.isspace() for character in nick_key(nick)):
+    letters = nick_key(nick).replace(_BLANK, "")
+    if not any(letter.isprintable() and not letter.isspace() for letter in letters):
         raise not_acceptable("a nickname must be visible")
 
 

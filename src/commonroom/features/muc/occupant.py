@@ -1,7 +1,6 @@
 """XEP-0045 §4.1: an occupant: a user in a room under a nickname, with one or more clients."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from commonroom.features.muc.affiliations import Affiliation, Role
 from commonroom.protocol.jid import JID
@@ -50,7 +49,6 @@ class Occupant:
     user        the bare real address
     sessions    the full real addresses, with the last presence of each (XEP-0045 §7.2.8), the oldest first
     id          the occupant id (XEP-0421)
-    asked       when it last asked for voice (XEP-0045 §7.13)
     appearance  as others see it now, until something changes
     """
 
@@ -58,18 +56,14 @@ class Occupant:
         "address",
         "affiliation",
         "appearance",
-        "asked",
         "id",
-        "joined",
         "nick",
         "role",
         "sessions",
         "user",
     )
 
-    def __init__(
-        self, address: JID, user: JID, affiliation: Affiliation, role: Role, id: str, joined: datetime
-    ) -> None:
+    def __init__(self, address: JID, user: JID, affiliation: Affiliation, role: Role, id: str) -> None:
         assert address.resource is not None
         self.address = address
         self.nick = address.resource
@@ -77,8 +71,6 @@ class Occupant:
         self.affiliation = affiliation
         self.role = role
         self.id = id
-        self.joined = joined
-        self.asked: datetime | None = None
         self.sessions: dict[JID, Presence] = {}
         self.appearance: Appearance | None = None
 

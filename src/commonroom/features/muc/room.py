@@ -85,14 +85,16 @@ class Room:
 
     For a while only, and each bounded: `relayed` questions by our ids; `private` messages by recipient, the
     sender's occupant JID and id; `invited`: who invited whom, by the invitee and the inviter's name there;
-    `requests` for registration with the nickname; `spoke`: when users spoke last (XEP-0500 §8); `voices`: the
-    roles that moderators gave or took, which somebody has again who comes back (XEP-0045 §5.1).
+    `requests` for registration with the nickname; `asked`: when users asked for voice; `spoke`: when they
+    spoke last (XEP-0500 §8); `voices`: the roles that moderators gave or took, which somebody has again who
+    comes back (XEP-0045 §5.1).
     """
 
     __slots__ = (
         "_folded",
         "address",
         "affiliations",
+        "asked",
         "by_address",
         "by_user",
         "complete_from",
@@ -146,6 +148,7 @@ class Room:
         self.private: OrderedDict[tuple[JID, JID, str | None], None] = OrderedDict()
         self.invited: OrderedDict[tuple[JID, str], JID] = OrderedDict()
         self.requests: dict[JID, str] = {}
+        self.asked: OrderedDict[JID, datetime] = OrderedDict()
         self.spoke: dict[JID, datetime] = {}
         self.voices: OrderedDict[JID, Role] = OrderedDict()
         self._folded: dict[str, str] = {}

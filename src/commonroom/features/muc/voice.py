@@ -8,7 +8,7 @@ from commonroom.features.muc.discussing import speaker
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.moderating import RoleItem, check_role, set_role
 from commonroom.features.muc.occupant import Occupant
-from commonroom.features.muc.room import Room
+from commonroom.features.muc.room import Room, keep
 from commonroom.protocol.dataforms import NS_DATA, Field, empty_form, is_true, single, submitted
 from commonroom.protocol.errors import (
     ErrorType,
@@ -23,8 +23,10 @@ from commonroom.protocol.muc import FORM_REQUEST
 from commonroom.protocol.stanza import Message, MessageType
 from commonroom.xml.element import Element
 
-# Between two requests of one occupant.
+# Between two requests of one user.
 PAUSE = timedelta(seconds=60)
+# Users of whom it is known when they asked.
+MOST_ASKED = 200
 
 ALLOW = "muc#request_allow"
 
@@ -52,12 +54,13 @@ def _request(room: Room, message: Message, now: datetime) -> Effects:
         raise forbidden("one cannot ask for voice in this room")
     if visitor.role is not Role.VISITOR:
         raise not_acceptable("you have a voice")
-    if visitor.asked is not None and timedelta(0) <= now - visitor.asked < PAUSE:
+    asked = room.asked.get(visitor.user)
+    if asked is not None and timedelta(0) <= now - asked < PAUSE:
         raise StanzaError("policy-violation", ErrorType.WAIT, "you have just asked")
     moderators = [session for session, occupant in room.by_address.items() if occupant.role is Role.MODERATOR]
     if not moderators:
         raise recipient_unavailable("no moderator is here")
-    visitor.asked = now
+    keep(room.asked, visitor.user, now, MOST_ASKED)
     effects = Effects()
     form = Message(
         MessageType.NORMAL, sender=room.address, id=str(room.next_id()), children=[_form(room, visitor)]
