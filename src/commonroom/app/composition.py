@@ -1,6 +1,6 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
-from commonroom.core.feature import Tables, compile_features
+from commonroom.core.feature import Feature, Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
 from commonroom.core.local import LocalDomain
@@ -69,8 +69,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
-    ids = Ids(around.microseconds, last_id)
-    parts = _parts(settings, stores, around, ids, router, users, presences, spread)
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread)
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
@@ -82,13 +81,10 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
-    policy, signs = _session_policy(settings), parts.signs
-    sessions = Sessions(
-        users, handlers, tables, router.submit, around, policy, parts.resumption, signs, hand_on
-    )
-    parts.resumption.connect(sessions.close, tables.session)
+    policy, resumption, signs = _session_policy(settings), parts.resumption, parts.signs
+    sessions = Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
+    resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
-    announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return Core(
         router,
@@ -99,9 +95,14 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         parts.resumption,
         parts.questions,
         tables,
-        announced,
+        _announced(declared),
         parts.rooms,
     )
+
+
+def _announced(declared: Sequence[Feature]) -> tuple[Element, ...]:
+    """What streams announce to those who have logged in."""
+    return (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
 
 
 def _wants(settings: Settings) -> frozenset[str]:
@@ -114,13 +115,14 @@ def _parts(
     settings: Settings,
     stores: Stores,
     around: Surroundings,
-    ids: Ids,
+    last_id: int,
     router: Router,
     users: Users,
     presences: Presences,
     spread: Spread,
 ) -> Parts:
     questions = Questions(around.later)
+    ids = Ids(around.microseconds, last_id)
     rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
