@@ -31,7 +31,7 @@ PACKAGE = str(Path(commonroom.__file__).parent)
 
 # Without comprehensions, which are functions up to Python 3.11 and none since.
 MESSAGE_BUDGET = 58
-PRESENCE_COPY_BUDGET = 20
+PRESENCE_COPY_BUDGET = 15
 ROOM_COPY_BUDGET = 26
 ROOM_PRESENCE_BUDGET = 16
 
