@@ -10,6 +10,7 @@ from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
+from commonroom.core.holding import OfflineQuota, Outlet
 from commonroom.core.iq import Route
 from commonroom.core.questions import Questions
 from commonroom.core.resumption import Resumption
@@ -31,7 +32,7 @@ from commonroom.features.duplicates import Duplicates, Keepers
 from commonroom.features.last_activity import LastActivity
 from commonroom.features.muc.service import RoomService
 from commonroom.features.muc.sessions import RoomSessions
-from commonroom.features.offline import Offline, OfflineQuota, is_worth_keeping
+from commonroom.features.offline import Offline, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
@@ -77,7 +78,7 @@ def features(parts: Parts) -> list[Feature]:
     settings, stores = parts.settings, parts.stores
     registration = settings.registration
     offline = _offline(parts)
-    archive = _archive(parts)
+    archive = _archive(parts, offline)
     duplicates = _duplicates(parts, offline, archive)
     return [
         parts.subscriptions,
@@ -117,8 +118,17 @@ def _services(parts: Parts) -> dict[str, list[JID]]:
 def _offline(parts: Parts) -> Offline:
     stores, settings = parts.stores, parts.settings.offline
     quota = OfflineQuota(settings.messages, settings.bytes)
-    now = parts.around.now
-    return Offline(stores.offline, stores.writes, parts.signs, quota, parts.mail_comes, parts.next_id, now)
+    outlet = Outlet(parts.route, parts.around.start, parts.around.later)
+    return Offline(
+        stores.offline,
+        stores.writes,
+        parts.signs,
+        quota,
+        parts.mail_comes,
+        parts.next_id,
+        parts.resumption.waits_for,
+        outlet,
+    )
 
 
 def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
@@ -131,6 +141,7 @@ def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
         duplicates.watch,
         resumption.keep,
         resumption.closed,
+        parts.around.later,
     )
 
 
@@ -138,7 +149,7 @@ def _push(parts: Parts) -> Push:
     stores, settings = parts.stores, parts.settings.push
     policy = PushPolicy(Include(settings.include.value), settings.services)
     around = parts.around
-    outside = Outside(around.start, around.later, parts.find, parts.route, parts.resumption.waits_for)
+    outside = Outside(around.start, around.later, parts.find, parts.route)
     return Push(stores.pushes, stores.offline, stores.writes, parts.questions, policy, outside)
 
 
@@ -149,9 +160,9 @@ def _duplicates(parts: Parts, offline: Offline, archive: Archive) -> Duplicates:
     return Duplicates(stores.archive, stores.writes, offline, keepers, domains, around.now, around.later)
 
 
-def _archive(parts: Parts) -> Archive:
+def _archive(parts: Parts, offline: Offline) -> Archive:
     default = ArchiveDefault(parts.settings.archive.default.value)
-    return Archive(parts.stores.archive, parts.next_id, default)
+    return Archive(parts.stores.archive, parts.next_id, default, offline.check_room)
 
 
 def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature]:

@@ -25,6 +25,7 @@ from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
+from commonroom.core.spread import Spread
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import ARCHIVE
@@ -67,9 +68,12 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     router = Router(Nowhere(), stores.writes, around.start)
     users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
-    parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
+    spread = Spread(users.find, router.tell)
+    ids = Ids(around.microseconds, last_id)
+    parts = _parts(settings, stores, around, ids, router, users, presences, spread)
     declared = features(parts)
     tables = compile_features(declared)
+    spread.connect(tables.rooms)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
     domains = {
@@ -114,9 +118,10 @@ def _parts(
     router: Router,
     users: Users,
     presences: Presences,
+    spread: Spread,
 ) -> Parts:
     questions = Questions(around.later)
-    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find)
+    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
         settings,

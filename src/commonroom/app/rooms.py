@@ -10,6 +10,7 @@ from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.nowhere import Nowhere
 from commonroom.core.questions import Questions
 from commonroom.core.router import Router
+from commonroom.core.spread import Spread
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.features.contact import contact_form
@@ -39,6 +40,7 @@ def room_services(
     questions: Questions,
     next_id: Callable[[], int],
     find: Callable[[JID], User | None],
+    spread: Spread,
 ) -> tuple[RoomService, ...]:
     """Make them, and let the router know; none, where there are to be no rooms."""
     if not settings.rooms.enabled:
@@ -47,7 +49,9 @@ def room_services(
     services = []
     for domain in settings.domains:
         address = room_domain(settings, domain)
-        service = _service(address, settings, stores, around, router, questions, next_id, find, policy)
+        service = _service(
+            address, settings, stores, around, router, questions, next_id, find, spread, policy
+        )
         router.domains[address.domain] = service
         services.append(service)
     return tuple(services)
@@ -100,6 +104,7 @@ def _service(
     questions: Questions,
     next_id: Callable[[], int],
     find: Callable[[JID], User | None],
+    spread: Spread,
     policy: NamePolicy,
 ) -> RoomService:
     rooms = settings.rooms
@@ -120,6 +125,7 @@ def _service(
         Patience(rooms.idle_ping_after, rooms.idle_ping_timeout, rooms.tombstone),
         around,
         router.tell,
+        spread,
         questions,
         next_id,
         partial(_is_online, find, frozenset(settings.domains)),
@@ -160,11 +166,16 @@ def _is_online(find: Callable[[JID], User | None], domains: frozenset[str], sess
     return user is not None and session.resource in user.sessions
 
 
+def _nobody(account: JID) -> User | None:
+    return None
+
+
 async def rooms_at_rest(settings: Settings, stores: Stores, around: Surroundings) -> RoomAdmin:
     """The rooms of a service that is not running: nobody is there to be told anything."""
     router = Router(Nowhere(), stores.writes, around.start)
     ids = Ids(around.microseconds, await stores.archive.last_id())
+    spread = Spread(_nobody, router.tell)
     services = room_services(
-        settings, stores, around, router, Questions(around.later), ids.next, lambda account: None
+        settings, stores, around, router, Questions(around.later), ids.next, _nobody, spread
     )
     return RoomAdmin({service.domain.domain: service for service in services}, stores)

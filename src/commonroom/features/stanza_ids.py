@@ -24,7 +24,7 @@ class StanzaIds(Feature):
         self._is_forged = partial(claims_id_by, domains=domains)
 
     @on_message(Sent.LIMIT)
-    @on_message(Received.LIMIT)
+    @on_message(Received.LIMIT, rooms=False)
     def strip(self, message: Message, user: User) -> None:
         """Before anybody keeps or copies the message."""
         for child in message.children:  # nearly never there, so no list is made to find out

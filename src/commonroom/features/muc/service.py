@@ -9,11 +9,12 @@ from typing import Protocol
 
 from commonroom.core.commit import AfterCommit
 from commonroom.core.questions import Questions
+from commonroom.core.spread import Spread
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.turns import Turns
 from commonroom.features.muc import handling, leaving
 from commonroom.features.muc.activity import is_counted
-from commonroom.features.muc.effects import Effects, RoomPut
+from commonroom.features.muc.effects import Broadcast, Effects, RoomPut
 from commonroom.features.muc.entering import stranger
 from commonroom.features.muc.held import Held
 from commonroom.features.muc.keeping import Keeping
@@ -82,6 +83,7 @@ class RoomService:
         patience: Patience,
         around: Surroundings,
         tell: Callable[[Stanza], None],
+        spread: Spread,
         questions: Questions,
         next_id: Callable[[], int],
         is_online: Callable[[JID], bool | None],
@@ -94,6 +96,7 @@ class RoomService:
         self._around = around
         self._now = around.now
         self._tell = tell
+        self._spread = spread
         self._questions = questions
         self._watch = Watch(self._is_in, self._lost, self._ask, is_online, patience.idle)
         self._gate = gate(self._watch.rooms)
@@ -265,8 +268,11 @@ class RoomService:
         tell = self._tell
         try:
             while queue:
-                for stanza in queue.popleft().stanzas():
-                    tell(stanza)
+                for item in queue.popleft().send:
+                    if isinstance(item, Broadcast):
+                        self._spread.to(item.recipients, item.template)
+                    else:
+                        tell(item)
         finally:
             held.is_sending = False
 
