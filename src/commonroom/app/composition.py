@@ -90,17 +90,9 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     make_declared(settings, parts.rooms, around)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    devices, resumption, questions = parts.devices, parts.resumption, parts.questions
     return Core(
-        router,
-        users,
-        sessions,
-        bind2,
-        parts.devices,
-        parts.resumption,
-        parts.questions,
-        tables,
-        announced,
-        parts.rooms,
+        router, users, sessions, bind2, devices, resumption, questions, tables, announced, parts.rooms
     )
 
 
