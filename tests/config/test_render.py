@@ -27,7 +27,9 @@ def resolved(made: Settings) -> Settings:
             for name, own in made.tls.domains.items()
         },
     )
-    return replace(made, state=folder / made.state, tls=tls)
+    authorities = made.federation.authorities
+    federation = replace(made.federation, authorities=authorities and folder / authorities)
+    return replace(made, state=folder / made.state, tls=tls, federation=federation)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

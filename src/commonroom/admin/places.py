@@ -23,3 +23,9 @@ def key_pairs(settings: Settings) -> dict[str, KeyPair]:
     """The certificate and key of each domain; the default domain comes first."""
     own = {name: KeyPair(pair.certificate, pair.key) for name, pair in settings.tls.domains.items()}
     return {name: own.get(name, shared_key_pair(settings)) for name in settings.domains}
+
+
+def server_key_pairs(settings: Settings) -> dict[str, KeyPair]:
+    """The same for other servers, which also connect to domains below ours, as that of the rooms."""
+    below = {name: KeyPair(pair.certificate, pair.key) for name, pair in settings.tls.domains.items()}
+    return key_pairs(settings) | below

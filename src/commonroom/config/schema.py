@@ -16,6 +16,7 @@ from typing import NamedTuple
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
 from commonroom.config.archive import Archive
 from commonroom.config.devices import ClientState, Devices, Push
+from commonroom.config.federation import Federation
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
 from commonroom.config.option import Key, option, table, tables
 from commonroom.config.stream_management import StreamManagement
@@ -456,6 +457,7 @@ class Settings:
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
     archive: Archive = table(Archive)
+    federation: Federation = table(Federation)
     devices: Devices = table(Devices)
     client_state: ClientState = table(ClientState)
     push: Push = table(Push)
