@@ -15,6 +15,7 @@ import dns.rdatatype
 import dns.rrset
 
 TTL = 60
+Records = dict[tuple[str, str], dns.rrset.RRset]
 
 
 class Nameserver:
@@ -23,14 +24,14 @@ class Nameserver:
     `validated` sets the bit that says so (AD); `asked` counts questions by name and kind.
     """
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self.records: dict[tuple[str, str], dns.rrset.RRset] = {}
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, records: Records | None = None) -> None:
+        self.records: Records = {} if records is None else records
         self.silent: set[str] = set()
         self.broken: set[str] = set()
         self.validated = False
         self.asked: Counter[tuple[str, str]] = Counter()
         self.put("localhost", "A", "127.0.0.1")
-        self._udp, self._tcp = _both(host, self)
+        self._udp, self._tcp = _both(host, port, self)
         self.address: tuple[str, int] = self._udp.server_address[:2]
         self._threads = [threading.Thread(target=each.serve_forever) for each in (self._udp, self._tcp)]
 
@@ -117,10 +118,10 @@ class _Stream(socketserver.StreamRequestHandler):
             self.wfile.write(struct.pack("!H", len(answer)) + answer)
 
 
-def _both(host: str, nameserver: Nameserver) -> tuple[Any, Any]:
+def _both(host: str, port: int, nameserver: Nameserver) -> tuple[Any, Any]:
     """Both on one port, which is free for both."""
     for _ in range(50):
-        udp = _Udp((host, 0), _Datagram)
+        udp = _Udp((host, port), _Datagram)
         try:
             tcp = _Tcp((host, udp.server_address[1]), _Stream)
         except OSError:
