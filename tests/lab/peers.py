@@ -335,7 +335,7 @@ S2S = """<s2s>
     <cachain>{authorities}</cachain>
   </local>
   <io><max_fds>1024</max_fds><limits><bytes>0</bytes><connects>0</connects></limits></io>
-  <lookup><srv>_xmpp-server._tcp</srv><resolve-ipv6/><min-ttl>1</min-ttl></lookup>
+  <lookup><srv>xmpp-server</srv><min-ttl>1</min-ttl></lookup>
   <check><queue>10</queue><keepalive>0</keepalive><idle>0</idle></check>
 </s2s>
 """
