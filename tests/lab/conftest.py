@@ -74,6 +74,10 @@ class Visitor(Person):
         super().__init__(loop, peer, name, peer.accounts[name])
         self._peer = peer
 
+    def client(self, resource: str = "slixmpp", password: str | None = None, **options: Any) -> SlixClient:
+        """Whoever its server is: here servers look at each other's certificates."""
+        return super().client(resource, password, verifies=False, **options)
+
     def come_online(self, resource: str = "slixmpp", **options: Any) -> SlixClient:
         """Available, and interested in the roster (RFC 6121 §2.2)."""
         client = self.login(resource, **options)

@@ -21,7 +21,8 @@ class Wire:
     def cut(self) -> None:
         """Everything that is connected now is reset."""
         for sock in tuple(self._open):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            with suppress(OSError):  # it ended just now
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self._close(sock)
 
     def close(self) -> None:
@@ -47,18 +48,22 @@ class Wire:
                 near.close()
                 continue
             self.connections += 1
+            left = [near, far]  # the directions that still carry something
             for one, other in ((near, far), (far, near)):
                 self._open.add(one)
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+                threading.Thread(target=self._carry, args=(one, other, left), daemon=True).start()
 
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+    def _carry(self, one: socket.socket, other: socket.socket, left: list[socket.socket]) -> None:
         try:
             while data := one.recv(65536):
                 other.sendall(data)
             other.shutdown(socket.SHUT_WR)
         except OSError:
             self._close(other)
-        self._open.discard(one)
+        left.remove(one)
+        if not left:
+            self._close(one)
+            self._close(other)
 
     def _close(self, sock: socket.socket) -> None:
         self._open.discard(sock)

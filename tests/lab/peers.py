@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import socket
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -36,12 +37,8 @@ class Peer(ServerUnderTest):
 
     @property
     def certificate(self) -> Path:
-        """What clients trust: the server's own certificate, whoever signed it, and the authorities."""
-        bundle = self.folder / "for-clients.pem"
-        if not bundle.exists():
-            roots = self.site.authorities.read_bytes() + self.site.strangers.read_bytes()
-            bundle.write_bytes(self.issued.chain_pem() + roots)
-        return bundle
+        """The server's own."""
+        return self.folder / "certificate.pem"
 
     def written(self, name: str, text: str) -> Path:
         """A file in the server's folder."""
@@ -110,10 +107,6 @@ class Ours(CommonRoom, Peer):
         Peer.__init__(self, folder, site, domain, issued)
         self.options = options
 
-    @property
-    def certificate(self) -> Path:
-        return Peer.certificate.fget(self)  # type: ignore[attr-defined, no-any-return]
-
     def accept_any_certificate(self) -> None:
         self.options = 'security = "encrypted"'
 
@@ -177,7 +170,8 @@ class ProsodyPeer(Peer):
         self.written(
             "prosody.cfg.lua", PROSODY.format(**self.facts(), secure=str(self.secure).lower(), more=more)
         )
-        accounts = self.folder / self.domain.replace(".", "%2e") / "accounts"
+        name = re.sub(r"[^A-Za-z0-9_]", lambda found: f"%{ord(found[0]):02x}", self.domain)
+        accounts = self.folder / name / "accounts"
         accounts.mkdir(parents=True)
         for name, password in self.accounts.items():
             (accounts / f"{name}.dat").write_text(f'return {{ ["password"] = "{password}" }};\n')

@@ -17,7 +17,6 @@ class Site:
         self.authority = Authority()
         self.stranger = Authority("Unknown Authority")  # whom no server trusts
         self.authorities = self.authority.write(folder / "authorities.pem")
-        self.strangers = self.stranger.write(folder / "strangers.pem")
 
     def publish(self, domain: str, port: int, direct: int | None = None) -> None:
         """The domain's server, and that of its rooms, listen there."""

@@ -145,8 +145,8 @@ def names(certificate: x509.Certificate) -> Names:
         return Names(frozenset(), frozenset(), frozenset(), frozenset())
     dns = {name.lower() for name in found.get_values_for_type(x509.DNSName)}
     others = found.get_values_for_type(x509.OtherName)
-    services = (_string(each.value, IA5_STRING).lower() for each in others if each.type_id == SRV_NAME)
-    addresses = (_string(each.value, UTF8_STRING) for each in others if each.type_id == XMPP_ADDRESS)
+    services = (asn_1_string(each.value, IA5_STRING).lower() for each in others if each.type_id == SRV_NAME)
+    addresses = (asn_1_string(each.value, UTF8_STRING) for each in others if each.type_id == XMPP_ADDRESS)
     return Names(
         frozenset(name for name in dns if _DNS_NAME.fullmatch(name)),
         frozenset(name.removeprefix(SERVICE) for name in services if name.startswith(SERVICE)),
@@ -183,7 +183,7 @@ def _is_ip(domain: str) -> bool:
     return True
 
 
-def _string(der: bytes, tag: int) -> str:
+def asn_1_string(der: bytes, tag: int) -> str:
     """An ASN.1 string of this kind in its distinguished encoding; empty for all else."""
     if len(der) < 2 or der[0] != tag:
         return ""
@@ -246,5 +246,5 @@ def _words(error: crypto.X509StoreContextError, chain: Sequence[x509.Certificate
 def _common_name(name: x509.Name) -> str:
     """A name for people; nobody is recognised by it."""
     found = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    text = str(found[0].value) if found else name.rfc4514_string()
+    text = str(found[0].value) if found else name.rfc4514asn_1_string()
     return "".join(char if char.isprintable() else "?" for char in text[:80]) or "nobody"
