@@ -6,6 +6,7 @@ import pytest
 from slixmpp.stanza import Presence
 
 from tests.interop.people import Person, befriend
+from tests.interop.slix import SlixClient
 
 from .pairs import Pairing, Start, pairing
 from .peers import Peer
@@ -63,8 +64,12 @@ def test_subscriptions_and_presence_go_both_ways(pair: Pairing, person: Make) ->
 def test_pings_go_both_ways(pair: Pairing, person: Make) -> None:
     """From each side to the other's server, and what nobody answers comes back as an error."""
     romeo, juliet = person(pair.ours, "romeo").come_online(), person(pair.peer, "juliet").come_online()
-    for client, there in ((romeo, pair.peer), (juliet, pair.ours)):
-        client.ask(lambda stream, to=there.domain: stream.plugin["xep_0199"].send_ping(to))
+    _ping(romeo, pair.peer.domain)
+    _ping(juliet, pair.ours.domain)
+
+
+def _ping(client: SlixClient, domain: str) -> None:
+    client.ask(lambda stream: stream.plugin["xep_0199"].send_ping(domain))
 
 
 def test_a_room_of_the_other_side_can_be_joined(pair: Pairing, person: Make) -> None:
@@ -72,23 +77,25 @@ def test_a_room_of_the_other_side_can_be_joined(pair: Pairing, person: Make) -> 
         return
     room = f"orchard@rooms.{pair.peer.domain}"
     romeo, juliet = person(pair.ours, "romeo").come_online(), person(pair.peer, "juliet").come_online()
-    for client, nick in ((juliet, "J"), (romeo, "R")):
-        client.do(
-            lambda stream, nick=nick: stream.send_raw(
-                f"<presence to='{room}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
-            )
-        )
-        client.receive("own presence in the room", lambda s, nick=nick: _is_in(s, f"{room}/{nick}"))
-        if nick == "J":
-            client.do(
-                lambda stream: stream.send_raw(
-                    f"<iq type='set' to='{room}' id='unlock'><query xmlns='http://jabber.org/protocol/muc#owner'>"
-                    "<x xmlns='jabber:x:data' type='submit'/></query></iq>"
-                )
-            )
+    _join(juliet, f"{room}/J")
+    _say(
+        juliet,
+        f"<iq type='set' to='{room}' id='unlock'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+        "<x xmlns='jabber:x:data' type='submit'/></query></iq>",
+    )
+    _join(romeo, f"{room}/R")
     juliet.receive("the other's presence", lambda s: _is_in(s, f"{room}/R"))
     romeo.do(lambda stream: stream.send_message(room, "wherefore", mtype="groupchat"))
     juliet.receive_message("wherefore")
+
+
+def _say(client: SlixClient, text: str) -> None:
+    client.do(lambda stream: stream.send_raw(text))
+
+
+def _join(client: SlixClient, occupant: str) -> None:
+    _say(client, f"<presence to='{occupant}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    client.receive("own presence in the room", lambda s: _is_in(s, occupant))
 
 
 def _is_in(stanza: object, occupant: str) -> bool:

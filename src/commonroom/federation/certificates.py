@@ -246,5 +246,5 @@ def _words(error: crypto.X509StoreContextError, chain: Sequence[x509.Certificate
 def _common_name(name: x509.Name) -> str:
     """A name for people; nobody is recognised by it."""
     found = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    text = str(found[0].value) if found else name.rfc4514asn_1_string()
+    text = str(found[0].value) if found else name.rfc4514_string()
     return "".join(char if char.isprintable() else "?" for char in text[:80]) or "nobody"

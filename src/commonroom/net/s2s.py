@@ -118,7 +118,7 @@ class PeerService:
     rounds: Rounds["PeerConnection"] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rounds = Rounds(self.later, GRAIN, PeerConnection.visit)
+        self.rounds = Rounds(self.later, GRAIN, lambda connection: connection.visit())
 
 
 class PeerConnection:

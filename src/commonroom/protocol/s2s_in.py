@@ -43,7 +43,7 @@ from commonroom.xml.parser import StreamHeader
 
 BIDI = f"<bidi xmlns='{NS_BIDI_FEATURE}'/>"
 EXTERNAL = f"<mechanisms xmlns='{NS_SASL}'><mechanism>EXTERNAL</mechanism></mechanisms>"
-# Before it is anybody, a peer may ask for so many verifications at a time, and try EXTERNAL so often.
+# Before it is anybody, a peer may have so many keys verified, and try EXTERNAL so often.
 QUESTIONS = 10
 TRIES = 3
 
@@ -99,6 +99,7 @@ class IncomingStream(PeerStream):
         "_is_secure",
         "_opening",
         "_pairs",
+        "_questions",
         "_settings",
         "_tries",
         "domain",
@@ -115,6 +116,7 @@ class IncomingStream(PeerStream):
         self._claimed: str | None = None  # by the `from` of the last header
         self._pairs: set[Pair] = set()  # proved by dialback
         self._asked: dict[Pair, Verification] = {}  # being verified
+        self._questions = 0  # how many verifications there were
         self._is_bidi = False
         self._tries = 0
         self.domain: str | None = None  # ours, that the peer opened the stream to
@@ -298,6 +300,7 @@ class IncomingStream(PeerStream):
         else:
             request = Verification(pair, self.stream_id, key)
             self._asked[pair] = request
+            self._questions += 1
             self._host.verify(request)
 
     def _refusal(self, pair: Pair) -> Verified | None:
@@ -314,9 +317,11 @@ class IncomingStream(PeerStream):
             return refuse("policy-violation", "start TLS first")
         if not wanted.allows_dialback and (self._host.distrust(pair.sender) is not None):
             return refuse("not-authorized", "a certificate of this domain is needed")
-        limit = PAIRS_PER_STREAM if self.is_authenticated else QUESTIONS
-        if len(self._pairs) + len(self._asked) >= limit:
-            return refuse("resource-constraint", f"one stream carries {limit} pairs of domains at most")
+        if not self.is_authenticated and self._questions >= QUESTIONS:
+            return refuse("resource-constraint", "too many keys were verified for you")
+        if len(self._pairs) + len(self._asked) >= PAIRS_PER_STREAM:
+            text = f"one stream carries {PAIRS_PER_STREAM} pairs of domains at most"
+            return refuse("resource-constraint", text)
         return None
 
     def verified(self, request: Verification, verified: Verified) -> None:
