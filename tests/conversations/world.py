@@ -126,7 +126,8 @@ class World:
 
     def _service(self) -> ClientService:
         c2s, sasl = self.settings.c2s, self.settings.sasl
-        keys = StoredAccounts(self.core.users.account, self._off_loop, b"fake", 4096)
+        store, writes = self.stores.accounts, self.stores.writes
+        keys = StoredAccounts(self.core.users.account, store, writes, self._off_loop, b"fake", 4096)
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
             limits=ClientLimits(

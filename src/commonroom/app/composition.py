@@ -61,11 +61,11 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
 
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
-    router = Router(Nowhere(), stores.writes)
+    router = Router(Nowhere(), stores.writes, around.start)
     is_archived = settings.archive.default is not ArchiveDefault.NEVER
     wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
     users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
-    presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
+    presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
     declared = features(parts)
     tables = compile_features(declared)
@@ -85,7 +85,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         around,
         _session_policy(settings),
         parts.resumption,
-        parts.signs.expect,
+        parts.signs,
         hand_on,
     )
     parts.resumption.connect(sessions.close, tables.session)

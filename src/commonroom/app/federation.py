@@ -20,11 +20,12 @@ from commonroom.federation.dialing import Dialer
 from commonroom.federation.failures import Failures
 from commonroom.federation.lookup import Dns, Memory
 from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
+from commonroom.federation.overview import Overview
 from commonroom.federation.policy import Policies, fixed_targets
 from commonroom.federation.resolver import Resolver
 from commonroom.federation.verifying import Verifier
 from commonroom.net.limits import ConnectionLimits
-from commonroom.net.s2s import PeerLimits, PeerService
+from commonroom.net.peer import PeerLimits, PeerService
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import ALPN_SERVER, OutgoingContexts
 from commonroom.protocol.dialback import DialbackKeys
@@ -60,7 +61,7 @@ class Federation:
     dialer: Dialer
     resolver: Resolver
     policies: Policies
-    failures: Failures
+    overview: Overview
 
     def end(self) -> None:
         """Every server hears why (RFC 6120 §4.9.3.20)."""
@@ -117,7 +118,8 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
     outgoing.connect(dialer)
     verifier.connect(dialer)
     elsewhere = Elsewhere(outgoing, policies, around.is_ours)
-    return Federation(elsewhere, peers, outgoing, dialer, resolver, policies, failures)
+    overview = Overview(peers, outgoing, failures, around.clock)
+    return Federation(elsewhere, peers, outgoing, dialer, resolver, policies, overview)
 
 
 def _peers(

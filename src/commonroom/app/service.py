@@ -124,7 +124,9 @@ class Service:
                 c2s.stanza_burst,
             ),
             tls=tls,
-            accounts=StoredAccounts(core.users.account, off_loop, fake_secret, sasl.iterations),
+            accounts=StoredAccounts(
+                core.users.account, stores.accounts, stores.writes, off_loop, fake_secret, sasl.iterations
+            ),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,

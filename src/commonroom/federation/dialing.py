@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from commonroom.federation.journal import Journal
 from commonroom.federation.policy import Policies, Policy
 from commonroom.federation.resolver import NoServerError, Resolver, Target
-from commonroom.net.s2s import OutgoingConnection, Owner, PeerService
+from commonroom.net.peer import PeerService
+from commonroom.net.s2s import OutgoingConnection, Owner
 from commonroom.net.sockets import tune
 from commonroom.protocol.dialback import Pair, Verification, Verified
 

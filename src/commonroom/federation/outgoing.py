@@ -18,7 +18,8 @@ from commonroom.federation.dialing import Dialer, UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
 from commonroom.federation.policy import Policies
-from commonroom.net.s2s import Carrier, OutgoingConnection
+from commonroom.net.peer import Carrier
+from commonroom.net.s2s import OutgoingConnection
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import (
     StanzaError,
@@ -265,7 +266,9 @@ class Outgoing:
         self._streams.setdefault(pair.to, set()).add(connection)
         self._failures.forget(pair.to, "out")
         self._asked.get(connection, set()).discard(pair)
-        log.info("server reached", extra={"domain": pair.to, "from": pair.sender, **connection.describe()})
+        facts = connection.facts()
+        what = {"domain": pair.to, "from": pair.sender, "address": facts.address, "tls": facts.tls}
+        log.info("server reached", extra=what)
         self.carry(pair, connection)
 
     def carry(self, pair: Pair, carrier: Carrier) -> None:

@@ -2,74 +2,19 @@
 
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from cryptography import x509
-
-from commonroom.core.arrivals import Arrivals, Enter, Spawn
-from commonroom.core.questions import Timer
 from commonroom.net.connection import Connection
-from commonroom.net.limits import ConnectionLimits, Pause
-from commonroom.net.rounds import NONE, Rounds
-from commonroom.net.tls import TlsContexts, TlsEngine
-from commonroom.net.tls_outgoing import OutgoingContexts
+from commonroom.net.peer import KEEP_ALIVE, REST_AFTER, PeerConnection, PeerService
+from commonroom.net.tls import TlsEngine
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import StreamCondition, StreamError
-from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand, IncomingStream
 from commonroom.protocol.s2s_out import OutgoingStream, Terms
-from commonroom.protocol.stanza import Stanza
 
 log = logging.getLogger(__name__)
-
-# Seconds: appointments may be kept so late; after so long a silence memory is given back; so often a blank
-# is sent over a stream that says nothing (RFC 6120 §4.6.4), so that nobody in between forgets it.
-GRAIN = 1.0
-REST_AFTER = 1.0
-KEEP_ALIVE = 300.0
-# Bytes that a peer has not taken yet; while there are more, its stanzas wait in their queue.
-CONGESTED = 256 * 1024
-
-
-class Identity(Protocol):
-    """What a peer's certificate is worth."""
-
-    def distrust(self, domain: str) -> str | None:
-        """Why it does not prove that the peer is this domain; None if it does."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerLimits:
-    """Times in seconds; see `[federation]` in docs/configuration.md."""
-
-    login_timeout: float
-    idle_timeout: float
-    stanzas_per_second: float
-    stanza_burst: float
-    connection: ConnectionLimits
-
-
-class Carrier(Protocol):
-    """What carries stanzas to another server."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the peer reads too slowly to be sent more now."""
-
-    def send(self, stanza: Stanza) -> None:
-        """Send it."""
-
-    def end(self, error: StreamError | None = None) -> None:
-        """Close the stream, with this error if there is one."""
-
-    def abort(self, reason: str) -> None:
-        """End the connection at once."""
-
-    def describe(self) -> dict[str, str]:
-        """What an operator wants to know of it."""
 
 
 class Owner(Protocol):
@@ -86,167 +31,6 @@ class Owner(Protocol):
 
     def ended(self, connection: "OutgoingConnection", reason: str) -> None:
         """It is over: the last call."""
-
-
-@dataclass(slots=True)
-class PeerService:
-    """What all connections with other servers share.
-
-    `present` judges what a peer presented. `enter` brings a stanza to its destination, `route` an answer of
-    ours. `verify` asks an authoritative server, and calls back. `carry` hears of an incoming stream over
-    which we may send for a pair of domains, `drop` when it cannot any more. `failed` hears of those who could
-    not prove who they are: the domain, their address, the reason.
-    """
-
-    settings: PeerSettings
-    limits: PeerLimits
-    tls: TlsContexts
-    outgoing_tls: OutgoingContexts
-    present: Callable[[Sequence[x509.Certificate]], Identity]
-    demand: Callable[[str], Demand]
-    enter: Enter
-    route: Callable[[Stanza], Awaitable[None] | None]
-    verify: Callable[[Verification, Callable[[Verified], None]], None]
-    carry: Callable[[Pair, Carrier], None]
-    drop: Callable[[Carrier], None]
-    failed: Callable[[str, str, str], None]
-    spawn: Spawn
-    later: Callable[[float, Callable[[], None]], Timer]
-    clock: Callable[[], float]
-    incoming: set["IncomingConnection"] = field(default_factory=set)
-    outgoing: set["OutgoingConnection"] = field(default_factory=set)
-    rounds: Rounds["PeerConnection"] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.rounds = Rounds(self.later, GRAIN, lambda connection: connection.visit())
-
-
-class PeerConnection:
-    """What both directions have in common: a `Connection`'s handler and a stream's host."""
-
-    __slots__ = (
-        "_allowance",
-        "_arrivals",
-        "_connection",
-        "_identity",
-        "_refilled",
-        "_service",
-        "_used",
-        "appointment",
-        "began",
-        "received",
-        "sent",
-    )
-    _connection: Connection
-    _stream: PeerStream
-
-    def __init__(self, service: PeerService) -> None:
-        self._service = service
-        self._arrivals: Arrivals | None = None
-        self._identity: Identity | None = None
-        self._allowance = service.limits.stanza_burst
-        self._refilled = self._used = self.began = service.clock()
-        self.appointment = NONE
-        self.received = self.sent = 0  # stanzas
-
-    # The connection's handler
-
-    def receive(self, data: bytes) -> None:
-        """Bytes from the peer."""
-        self._allowance -= self._stream.receive(data)
-        if self._allowance < 0:
-            self._slow_down()
-
-    # The stream's host
-
-    def write(self, text: str) -> None:
-        """Send to the peer."""
-        if not self._connection.write(text):
-            self._stream.lost()
-
-    def close(self) -> None:
-        """The stream has said its last word. Reading goes on, or the peer might not get to see it."""
-        self._connection.close()
-        self._connection.resume(Pause.STANZAS)
-        self._connection.resume(Pause.PARKED)
-
-    def distrust(self, domain: str) -> str | None:
-        """What the certificate is worth; there is one at most in a connection's life."""
-        if self._identity is None:
-            tls = self._connection.tls
-            self._identity = self._service.present([] if tls is None else tls.peer_chain)
-        return self._identity.distrust(domain)
-
-    def take(self, stanza: Stanza) -> None:
-        """From the peer, to one of ours."""
-        self.received += 1
-        self._used = self._service.clock()
-        if self._arrivals is None:
-            pause = partial(self._connection.pause, Pause.PARKED)
-            resume = partial(self._connection.resume, Pause.PARKED)
-            self._arrivals = Arrivals(self._service.enter, self._service.spawn, pause, resume)
-        self._arrivals.take(stanza)
-
-    def answer(self, answer: Stanza) -> None:
-        """What the peer sent was no stanza."""
-        waiting = self._service.route(answer)
-        if waiting is not None:
-            self._service.spawn(_finish(waiting))
-
-    # What carries stanzas
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the peer takes less than it is sent."""
-        return self._connection.unsent > CONGESTED
-
-    def send(self, stanza: Stanza) -> None:
-        """Send it."""
-        self.sent += 1
-        self._used = self._service.clock()
-        self.write(stanza.xml())
-
-    def end(self, error: StreamError | None = None) -> None:
-        """Close the stream."""
-        if error is None:
-            self._stream.finish()
-        else:
-            self._stream.fail(error)
-
-    def abort(self, reason: str) -> None:
-        """End the connection at once."""
-        self._connection.abort(reason)
-
-    def describe(self) -> dict[str, str]:
-        """For `commonroom s2s list`."""
-        tls = self._connection.tls
-        return {
-            "address": self._connection.address[0],
-            "tls": "none" if tls is None else f"{tls.version} {tls.cipher or ''}".strip(),
-            "received": str(self.received),
-            "sent": str(self.sent),
-            "silent": f"{self._service.clock() - self._used:.0f}s",
-        }
-
-    # The clock
-
-    def visit(self) -> None:
-        """The appointment."""
-        raise NotImplementedError
-
-    def _look_after(self, delay: float) -> None:
-        self._service.rounds.meet(self, self._service.clock(), delay)
-
-    def _slow_down(self) -> None:
-        """More elements than allowed: read on when the allowance has grown again."""
-        limits, now = self._service.limits, self._service.clock()
-        grown = (now - self._refilled) * limits.stanzas_per_second
-        self._allowance = min(limits.stanza_burst, self._allowance + grown)
-        self._refilled = now
-        if self._allowance < 0 and not self._stream.closed:
-            self._connection.pause(Pause.STANZAS)
-            delay = -self._allowance / limits.stanzas_per_second
-            self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
 
 
 class IncomingConnection(PeerConnection):
@@ -313,9 +97,9 @@ class IncomingConnection(PeerConnection):
         return self._stream.speaks_for
 
     @property
-    def ours(self) -> str:
+    def ours(self) -> list[str]:
         """Our domain that it connected to."""
-        return self._stream.domain or ""
+        return [self._stream.domain or ""]
 
     def visit(self) -> None:
         """Before the peer is somebody, the deadline; then a look whether memory can be given back."""
@@ -373,6 +157,16 @@ class OutgoingConnection(PeerConnection):
     def pairs(self) -> set[Pair]:
         """What the peer takes."""
         return self._stream.pairs
+
+    @property
+    def speaks_for(self) -> list[str]:
+        """Whom we connected to."""
+        return [self.pair.to]
+
+    @property
+    def ours(self) -> list[str]:
+        """Our domains that it carries."""
+        return sorted({pair.sender for pair in self.pairs} or {self.pair.sender})
 
     @property
     def takes_more(self) -> bool:
@@ -466,7 +260,3 @@ class OutgoingConnection(PeerConnection):
         if not self._stream.closed:
             self._connection.write(" ")
         self._look_after(min(KEEP_ALIVE, self._service.limits.idle_timeout))
-
-
-async def _finish(waiting: Awaitable[None]) -> None:
-    await waiting
