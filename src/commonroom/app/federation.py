@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from commonroom.admin.places import server_key_pairs
@@ -15,6 +16,7 @@ from commonroom.config import Settings
 from commonroom.core.questions import Timer
 from commonroom.core.router import Destination
 from commonroom.federation.certificates import Authorities, Presented
+from commonroom.federation.dane import DaneIdentity, Published
 from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import Dialer
 from commonroom.federation.failures import Failures
@@ -25,7 +27,7 @@ from commonroom.federation.policy import Policies, fixed_targets
 from commonroom.federation.resolver import Resolver
 from commonroom.federation.verifying import Verifier
 from commonroom.net.limits import ConnectionLimits
-from commonroom.net.peer import PeerLimits, PeerService
+from commonroom.net.peer import PeerLimits, PeerService, Present
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import ALPN_SERVER, OutgoingContexts
 from commonroom.protocol.dialback import DialbackKeys
@@ -113,8 +115,9 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
         failures,
     )
     verifier = Verifier(wanted.connect_timeout, around.start, around.clock)
-    peers = _peers(settings, around, secret, policies, failures, outgoing, verifier)
-    dialer = Dialer(peers, resolver, policies)
+    authorities = Authorities(wanted.authorities)
+    peers = _peers(settings, around, secret, policies, failures, outgoing, verifier, authorities)
+    dialer = Dialer(peers, resolver, policies, partial(_present_dane, authorities))
     outgoing.connect(dialer)
     verifier.connect(dialer)
     elsewhere = Elsewhere(outgoing, policies, around.is_ours)
@@ -130,10 +133,10 @@ def _peers(
     failures: Failures,
     outgoing: Outgoing,
     verifier: Verifier,
+    authorities: Authorities,
 ) -> PeerService:
-    wanted, pairs = settings.federation, server_key_pairs(settings)
+    pairs = server_key_pairs(settings)
     minimum = settings.tls.minimum_version
-    authorities = Authorities(wanted.authorities)
     after = parser_limits(settings)
     before = replace(after, stanza_bytes=settings.limits.stanza_bytes_before_login)
     return PeerService(
@@ -153,6 +156,10 @@ def _peers(
         later=around.later,
         clock=around.clock,
     )
+
+
+def _present_dane(authorities: Authorities, published: Published) -> Present:
+    return lambda chain: DaneIdentity(Presented(authorities, chain), published)
 
 
 def _note(failures: Failures, domain: str, reason: str, now: datetime) -> None:

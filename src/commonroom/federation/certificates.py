@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -82,7 +82,6 @@ class Authorities:
     def __init__(self, file: Path | None) -> None:
         """A file of certificates (PEM), or those of the operating system. Raises CertificateError."""
         path = file or next((path for path in SYSTEM_AUTHORITIES if path.exists()), SYSTEM_AUTHORITIES[0])
-        self.path = path
         self._store = crypto.X509Store()
         try:
             self._store.load_locations(str(path))
@@ -91,6 +90,15 @@ class Authorities:
                 f"{path}: there are no certificates of authorities in it (PEM); name another file in "
                 "federation.authorities"
             ) from None
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> Self:
+        """This one alone, wherever it stands in a chain."""
+        made = cls.__new__(cls)
+        made._store = crypto.X509Store()
+        made._store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+        made._store.add_cert(crypto.X509.from_cryptography(certificate))
+        return made
 
     def fault(self, chain: Sequence[x509.Certificate]) -> str | None:
         """Why nobody that is trusted vouches for the first of these; None if somebody does."""

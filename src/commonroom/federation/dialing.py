@@ -7,10 +7,11 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from commonroom.federation.dane import Published, published
 from commonroom.federation.journal import Journal
 from commonroom.federation.policy import Policies, Policy
 from commonroom.federation.resolver import NoServerError, Resolver, Target
-from commonroom.net.peer import PeerService
+from commonroom.net.peer import PeerService, Present
 from commonroom.net.s2s import OutgoingConnection, Owner
 from commonroom.net.sockets import tune
 from commonroom.protocol.dialback import Pair, Verification, Verified
@@ -77,9 +78,15 @@ class Dialer:
     """Opens streams; a bounded number at a time, so that a restart is no storm."""
 
     def __init__(
-        self, service: PeerService, resolver: Resolver, policies: Policies, at_once: int = 64
+        self,
+        service: PeerService,
+        resolver: Resolver,
+        policies: Policies,
+        present_dane: Callable[[Published], Present],
+        at_once: int = 64,
     ) -> None:
         self._service = service
+        self._present_dane = present_dane
         self._resolver = resolver
         self._policies = policies
         self._places = asyncio.Semaphore(at_once)
@@ -110,6 +117,8 @@ class Dialer:
         for target in plan.targets:
             call = _Call(self._service, self._resolver, policy, pair, owner, journal, verifications)
             try:
+                if plan.secure:
+                    await call.look_for_dane(target, self._present_dane)
                 return await call.reach(target)
             except UnreachableError as error:
                 failures.append(error)
@@ -142,6 +151,14 @@ class _Call:
         self._journal = journal
         self._verifications = verifications
         self._is_invalid = False
+        self._present: Present | None = None
+
+    async def look_for_dane(self, target: Target, present: Callable[[Published], Present]) -> None:
+        """What the domain publishes of this server's certificate, if it does (RFC 7673)."""
+        found = published(await self._resolver.tlsa(target), target.host)
+        if found is not None:
+            self._journal.note("DANE", f"{len(found.records)} records for {target}")
+            self._present = present(found)
 
     async def reach(self, target: Target) -> OutgoingConnection:
         """Connect and negotiate; once more without our certificate, if that is what the peer dislikes."""
@@ -180,6 +197,7 @@ class _Call:
             attempt,
             self._journal.note,
             self._verifications,
+            self._present,
         )
         connection.take_over(sock, (address, target.port))
         try:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import dns.asyncresolver
 import dns.exception
 import dns.flags
+import dns.message
 import dns.nameserver
 import dns.rdata
 import dns.resolver
@@ -66,14 +67,18 @@ class Dns:
             answer = await self._resolver.resolve(
                 f"{name}.", kind, raise_on_no_answer=False, lifetime=PATIENCE, search=False
             )
-        except dns.resolver.NXDOMAIN:
-            return Records((), KEEP_NOTHING, False)
+        except dns.resolver.NXDOMAIN as nothing:
+            heard = nothing.responses().values()
+            return Records((), KEEP_NOTHING, all(self._is_validated(each) for each in heard))
         except (dns.exception.DNSException, OSError, TimeoutError) as error:
             raise UnansweredError(f"DNS gave no answer about {name} ({kind}): {_words(error)}") from None
-        secure = self._validates and bool(answer.response.flags & dns.flags.AD)
+        secure = self._is_validated(answer.response)
         if answer.rrset is None:
             return Records((), KEEP_NOTHING, secure)
         return Records(tuple(answer.rrset), float(answer.rrset.ttl), secure)
+
+    def _is_validated(self, response: dns.message.Message) -> bool:
+        return self._validates and bool(response.flags & dns.flags.AD)
 
 
 def _words(error: BaseException) -> str:

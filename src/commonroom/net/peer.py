@@ -39,6 +39,9 @@ class Identity(Protocol):
         """Why it does not prove that the peer is this domain; None if it does."""
 
 
+Present = Callable[[Sequence[x509.Certificate]], Identity]
+
+
 @dataclass(frozen=True, slots=True)
 class PeerLimits:
     """Times in seconds; see `[federation]` in docs/configuration.md."""
@@ -95,7 +98,7 @@ class PeerService:
     limits: PeerLimits
     tls: TlsContexts
     outgoing_tls: OutgoingContexts
-    present: Callable[[Sequence[x509.Certificate]], Identity]
+    present: Present
     demand: Callable[[str], Demand]
     enter: Enter
     route: Callable[[Stanza], Awaitable[None] | None]
@@ -122,6 +125,7 @@ class PeerConnection:
         "_arrivals",
         "_connection",
         "_identity",
+        "_present",
         "_refilled",
         "_service",
         "_used",
@@ -133,8 +137,9 @@ class PeerConnection:
     _connection: Connection
     _stream: PeerStream
 
-    def __init__(self, service: PeerService) -> None:
+    def __init__(self, service: PeerService, present: Present | None = None) -> None:
         self._service = service
+        self._present = present or service.present
         self._arrivals: Arrivals | None = None
         self._identity: Identity | None = None
         self._allowance = service.limits.stanza_burst
@@ -167,7 +172,7 @@ class PeerConnection:
         """What the certificate is worth; there is one at most in a connection's life."""
         if self._identity is None:
             tls = self._connection.tls
-            self._identity = self._service.present([] if tls is None else tls.peer_chain)
+            self._identity = self._present([] if tls is None else tls.peer_chain)
         return self._identity.distrust(domain)
 
     def take(self, stanza: Stanza) -> None:

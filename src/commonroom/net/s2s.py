@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from commonroom.net.connection import Connection
-from commonroom.net.peer import KEEP_ALIVE, REST_AFTER, PeerConnection, PeerService
+from commonroom.net.peer import KEEP_ALIVE, REST_AFTER, PeerConnection, PeerService, Present
 from commonroom.net.tls import TlsEngine
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import StreamCondition, StreamError
@@ -132,8 +132,10 @@ class OutgoingConnection(PeerConnection):
         owner: Owner,
         note: Callable[[str, str], None],
         verifications: tuple[Verification, ...] = (),
+        present: Present | None = None,
     ) -> None:
-        super().__init__(service)
+        """`present` judges the peer's certificate in the place of the service's own, as with DANE."""
+        super().__init__(service, present)
         self._owner = owner
         self._note = note
         self._direct_tls = direct_tls
