@@ -16,6 +16,7 @@ from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
+from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.federation import Federation, build_federation, inside
 from commonroom.app.tasks import Tasks
@@ -23,6 +24,7 @@ from commonroom.app.upkeep import look_after_archives
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
+from commonroom.net.component import ComponentConnection, ComponentService
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits
 from commonroom.net.listener import Admission, Listener
@@ -78,6 +80,7 @@ class Service:
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         await self._federate(opening, core, stores)
+        await self._admit_components(opening, core)
         opening.push_async_callback(self._disconnect, clients)
         watch = self._tasks.start(
             self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
@@ -157,6 +160,23 @@ class Service:
         for addresses, accept in ((wanted.listen, starttls), (wanted.listen_direct_tls, direct)):
             for address in addresses:
                 await self._listen_on(opening, Listener(address, accept))
+
+    async def _admit_components(self, opening: AsyncExitStack, core: Core) -> None:
+        wanted = self._settings.components
+        if not wanted.domains:
+            return
+        components = build_components(self._settings, core, self._tasks.start)
+        opening.push_async_callback(self._dismiss, components)
+        accept = partial(
+            Connection, partial(ComponentConnection, components), component_limits(self._settings)
+        )
+        for address in wanted.listen:
+            await self._listen_on(opening, Listener(address, accept, encrypted=False))
+
+    async def _dismiss(self, components: ComponentService) -> None:
+        for connection in tuple(components.connected):
+            connection.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
+        await self._gone(lambda: not components.connected)
 
     async def _leave(self, federation: Federation) -> None:
         """Every server hears why, and has as long as clients to read it."""

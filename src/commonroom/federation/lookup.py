@@ -68,7 +68,7 @@ class Dns:
                 f"{name}.", kind, raise_on_no_answer=False, lifetime=PATIENCE, search=False
             )
         except dns.resolver.NXDOMAIN as nothing:
-            heard = nothing.responses().values()
+            heard = nothing.responses().values()  # type: ignore[no-untyped-call]  # dnspython has none here
             return Records((), KEEP_NOTHING, all(self._is_validated(each) for each in heard))
         except (dns.exception.DNSException, OSError, TimeoutError) as error:
             raise UnansweredError(f"DNS gave no answer about {name} ({kind}): {_words(error)}") from None

@@ -1,4 +1,4 @@
-"""RFC 6120 §3.2, XEP-0368 §3: where the servers of a domain are, in the order in which to try them."""
+"""XEP-0368: SRV records: where the servers of a domain are, in the order to try them, version 1.1.0."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence

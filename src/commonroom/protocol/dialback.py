@@ -1,4 +1,4 @@
-"""XEP-0220: Server Dialback: its elements, and keys by XEP-0185."""
+"""XEP-0220: Server Dialback: its elements, and keys as in XEP-0185, version 1.1.1."""
 
 import hashlib
 import hmac

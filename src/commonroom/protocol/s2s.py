@@ -55,6 +55,7 @@ class PeerStream:
 
     __slots__ = ("_host", "_is_open", "_limits", "_on_element", "_parser", "closed")
     _on_element: Callable[[Element], None]
+    content_namespace = NS_SERVER
 
     def __init__(self, host: PeerHost, limits: Limits) -> None:
         self._host = host
@@ -87,7 +88,7 @@ class PeerStream:
                 break
             try:
                 if type(event) is Element:
-                    self._on_element(to_content(event))
+                    self._on_element(to_content(event, self.content_namespace))
                 elif type(event) is StreamHeader:
                     self._on_header(event)
                 elif isinstance(event, XmlError):
@@ -151,16 +152,16 @@ class PeerStream:
         self._host.close()
 
 
-def to_content(element: Element) -> Element:
+def to_content(element: Element, namespace: str) -> Element:
     """Inside of the service content is in jabber:client, whatever stream it came by (RFC 6120 §4.8.2).
 
     Recursive: the parser bounds the depth.
     """
-    if element.namespace == NS_SERVER:
+    if element.namespace == namespace:
         element.namespace = NS_CLIENT
     for child in element.children:
         if not isinstance(child, str):
-            to_content(child)
+            to_content(child, namespace)
     return element
 
 
