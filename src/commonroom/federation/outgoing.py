@@ -126,12 +126,13 @@ class Outgoing:
         link = self._links.get(pair)
         if link is None:
             self._check_rest(pair)
-            link = self._links[pair] = Link(pair)
+            link = Link(pair)
         carrier = link.carrier
         if carrier is not None and link.queue is None and not carrier.is_congested:
             carrier.send(stanza)
             return
         self._enqueue(stanza, link)
+        self._links[pair] = link
         if carrier is not None:
             self._await_drain(link)
         elif not link.is_dialing:
@@ -143,21 +144,21 @@ class Outgoing:
             raise rest.error
 
     def _enqueue(self, stanza: Stanza, link: Link) -> None:
-        if link.queue is None:
-            link.queue = deque()
-            link.size = 0
         size = len(stanza.xml())
-        if len(link.queue) >= self._limits.stanzas or link.size + size > self._limits.size:
+        queue, before = (deque[Stanza](), 0) if link.queue is None else (link.queue, link.size)
+        if len(queue) >= self._limits.stanzas or before + size > self._limits.size:
             raise resource_constraint(f"too much waits to be sent to {link.pair.to}")
-        link.queue.append(stanza)
-        link.size += size
+        queue.append(stanza)
+        link.queue, link.size = queue, before + size
 
     def _flush(self, link: Link) -> None:
         carrier, queue = link.carrier, link.queue
         if queue is None or carrier is None:
             return
         while queue and not carrier.is_congested and link.carrier is carrier:
-            carrier.send(queue.popleft())
+            stanza = queue.popleft()
+            link.size -= len(stanza.xml())
+            carrier.send(stanza)
         if not queue:
             link.queue = None
             link.congested_since = None
