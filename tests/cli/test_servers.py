@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def ours(site: Site, tmp_path: Path) -> Ours:
-    server = Ours(tmp_path / "ours", site, OURS, site.authority.issue(OURS))
+    server = Ours(tmp_path / "ours", site, OURS, site.authority.issue(OURS, f"group.{OURS}"))
     server.accounts.clear()
     server.prepare()
     return server
@@ -36,7 +36,7 @@ def ours(site: Site, tmp_path: Path) -> Ours:
 @pytest.fixture
 def theirs(site: Site, tmp_path: Path) -> Iterator[Ours]:
     """Another server, which runs."""
-    server = Ours(tmp_path / "theirs", site, THEIRS, site.authority.issue(THEIRS))
+    server = Ours(tmp_path / "theirs", site, THEIRS, site.authority.issue(THEIRS, f"group.{THEIRS}"))
     server.accounts.clear()
     server.prepare()
     server.start()
@@ -73,7 +73,7 @@ def test_trace_with_a_certificate_that_dns_vouches_for(site: Site, tmp_path: Pat
     """DANE, where the operator says that DNSSEC is checked: an unknown authority does not matter."""
     issued = self_signed("elsewhere.lab")
     peer = Ours(tmp_path / "dane", site, "dane.lab", issued)
-    ours = Ours(tmp_path / "ours", site, OURS, site.authority.issue(OURS), "dnssec = true")
+    ours = Ours(tmp_path / "ours", site, OURS, site.authority.issue(OURS, f"group.{OURS}"), "dnssec = true")
     for each in (peer, ours):
         each.accounts.clear()
         each.prepare()
@@ -159,6 +159,7 @@ def test_check_connectivity_with_it(theirs: Ours) -> None:
 def test_dns_records(ours: Ours) -> None:
     lines = worked(run("dns", "records", "--host", "host.lab", "-c", ours.configuration)).splitlines()
     ports = {"_xmpp-client": ours.starttls_port, "_xmpps-client": ours.tls_port}
-    ports |= {"_xmpp-server": ours.s2s_port, "_xmpps-server": ours.s2s_tls_port}
-    assert [(line.split(".")[0], int(line.split()[6])) for line in lines] == list(ports.items())
+    servers = {"_xmpp-server": ours.s2s_port, "_xmpps-server": ours.s2s_tls_port}
+    expected = [*(ports | servers).items(), *servers.items()]  # those of its rooms as well
+    assert [(line.split(".")[0], int(line.split()[6])) for line in lines] == expected
     assert all(line.endswith(" host.lab.") for line in lines)

@@ -27,9 +27,14 @@ def resolved(made: Settings) -> Settings:
             for name, own in made.tls.domains.items()
         },
     )
+    groups = {
+        name: replace(group, file=group.file and folder / group.file)
+        for name, group in made.rooms.groups.items()
+    }
+    rooms = replace(made.rooms, groups=groups)
     authorities = made.federation.authorities
     federation = replace(made.federation, authorities=authorities and folder / authorities)
-    return replace(made, state=folder / made.state, tls=tls, federation=federation)
+    return replace(made, state=folder / made.state, tls=tls, rooms=rooms, federation=federation)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

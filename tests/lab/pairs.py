@@ -29,9 +29,9 @@ class Pairing:
         return [self.ours, self.peer]
 
 
-def names(domain: str) -> tuple[str, str]:
+def names(domain: str) -> tuple[str, ...]:
     """What a certificate of the domain's server should name."""
-    return domain, f"rooms.{domain}"
+    return domain, f"rooms.{domain}", f"group.{domain}"
 
 
 def pairing(site: Site, folder: Path, start: Start, kind: str, proof: str) -> Pairing:

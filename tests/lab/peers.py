@@ -22,7 +22,7 @@ class Peer(ServerUnderTest):
     """A server with a domain of its own in the site's DNS, and a certificate that the test chooses."""
 
     start_seconds = 40.0
-    has_rooms = True
+    rooms: str | None = "rooms"  # what stands before its domain in the addresses of rooms
     echoes_presence = True  # to the resource that sent it (RFC 6121 §4.2.2)
 
     def __init__(self, folder: Path, site: Site, domain: str, issued: Issued) -> None:
@@ -101,7 +101,7 @@ retry_longest = "1s"
 class Ours(CommonRoom, Peer):
     """Common Room; `options` are further lines of its table [federation]."""
 
-    has_rooms = False
+    rooms = "group"
 
     def __init__(self, folder: Path, site: Site, domain: str, issued: Issued, options: str = "") -> None:
         Peer.__init__(self, folder, site, domain, issued)
@@ -355,7 +355,7 @@ class Jabberd2Peer(Peer):
     It asks the servers of /etc/resolv.conf on port 53 alone: the shell has a mount of its own over that file.
     """
 
-    has_rooms = False
+    rooms = None
     echoes_presence = False
 
     def prepare(self) -> None:

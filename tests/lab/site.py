@@ -20,7 +20,7 @@ class Site:
 
     def publish(self, domain: str, port: int, direct: int | None = None) -> None:
         """The domain's server, and that of its rooms, listen there."""
-        for name in (domain, f"rooms.{domain}"):
+        for name in (domain, f"rooms.{domain}", f"group.{domain}"):
             self.nameserver.service(name, port, direct=direct)
 
     def serve_port_53(self) -> None:

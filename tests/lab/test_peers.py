@@ -72,21 +72,26 @@ def _ping(client: SlixClient, domain: str) -> None:
     client.ask(lambda stream: stream.plugin["xep_0199"].send_ping(domain))
 
 
-def test_a_room_of_the_other_side_can_be_joined(pair: Pairing, person: Make) -> None:
-    if not pair.peer.has_rooms:
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_room_of_the_other_side_can_be_joined(pair: Pairing, side: str, person: Make) -> None:
+    here, there = (pair.ours, pair.peer) if side == "ours" else (pair.peer, pair.ours)
+    if here.rooms is None:
         return
-    room = f"orchard@rooms.{pair.peer.domain}"
-    romeo, juliet = person(pair.ours, "romeo").come_online(), person(pair.peer, "juliet").come_online()
+    room = f"orchard@{here.rooms}.{here.domain}"
+    juliet, romeo = person(here, "juliet").come_online(), person(there, "romeo").come_online()
     _join(juliet, f"{room}/J")
     _say(
         juliet,
         f"<iq type='set' to='{room}' id='unlock'><query xmlns='http://jabber.org/protocol/muc#owner'>"
         "<x xmlns='jabber:x:data' type='submit'/></query></iq>",
     )
+    juliet.sync()
     _join(romeo, f"{room}/R")
     juliet.receive("the other's presence", lambda s: _is_in(s, f"{room}/R"))
     romeo.do(lambda stream: stream.send_message(room, "wherefore", mtype="groupchat"))
     juliet.receive_message("wherefore")
+    juliet.do(lambda stream: stream.send_message(room, "therefore", mtype="groupchat"))
+    romeo.receive_message("therefore")
 
 
 def _say(client: SlixClient, text: str) -> None:

@@ -38,7 +38,7 @@ def make(site: Site, start: Start, tmp_path: Path) -> Iterator[Callable[..., Two
     def two(kind: type[Peer], label: str, options: str = "", **more: object) -> Two:
         ours, theirs = f"ours-{label}.lab", f"{label}.lab"
         one = Ours(tmp_path / "ours", site, ours, site.authority.issue(*names(ours)), options)
-        other = kind(tmp_path / "peer", site, theirs, site.authority.issue(*names(theirs)), **more)  # type: ignore[arg-type]
+        other = kind(tmp_path / "peer", site, theirs, site.authority.issue(*names(theirs)), **more)
         made.append(Two(site, start, one, other))
         return made[-1]
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.app.rooms import make_declared, room_services
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
@@ -24,10 +25,12 @@ from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
+from commonroom.core.spread import Spread
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
+from commonroom.features.muc.service import RoomService
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
@@ -51,6 +54,7 @@ class Core:
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
+    rooms: tuple[RoomService, ...]
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
@@ -62,13 +66,14 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    is_archived = settings.archive.default is not ArchiveDefault.NEVER
-    wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
-    users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
+    users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
-    parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
+    spread = Spread(users.find, router.tell)
+    ids = Ids(around.microseconds, last_id)
+    parts = _parts(settings, stores, around, ids, router, users, presences, spread)
     declared = features(parts)
     tables = compile_features(declared)
+    spread.connect(tables.rooms)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
     domains = {
@@ -77,23 +82,32 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
+    policy, signs = _session_policy(settings), parts.signs
     sessions = Sessions(
-        users,
-        handlers,
-        tables,
-        router.submit,
-        around,
-        _session_policy(settings),
-        parts.resumption,
-        parts.signs,
-        hand_on,
+        users, handlers, tables, router.submit, around, policy, parts.resumption, signs, hand_on
     )
     parts.resumption.connect(sessions.close, tables.session)
+    make_declared(settings, parts.rooms, around)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return Core(
-        router, users, sessions, bind2, parts.devices, parts.resumption, parts.questions, tables, announced
+        router,
+        users,
+        sessions,
+        bind2,
+        parts.devices,
+        parts.resumption,
+        parts.questions,
+        tables,
+        announced,
+        parts.rooms,
     )
+
+
+def _wants(settings: Settings) -> frozenset[str]:
+    """What users want who have said nothing."""
+    is_archived = settings.archive.default is not ArchiveDefault.NEVER
+    return frozenset((ARCHIVE,)) if is_archived else frozenset()
 
 
 def _parts(
@@ -104,8 +118,10 @@ def _parts(
     router: Router,
     users: Users,
     presences: Presences,
+    spread: Spread,
 ) -> Parts:
     questions = Questions(around.later)
+    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
         settings,
@@ -122,6 +138,7 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        rooms,
     )
 
 

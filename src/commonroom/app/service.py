@@ -19,8 +19,9 @@ from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.federation import Federation, build_federation, inside
+from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
-from commonroom.app.upkeep import look_after_archives
+from commonroom.app.upkeep import look_after_archives, look_after_rooms
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
@@ -81,13 +82,15 @@ class Service:
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         await self._federate(opening, core, stores)
         await self._admit_components(opening, core)
-        opening.push_async_callback(self._disconnect, clients)
+        opening.push_async_callback(self._disconnect, core, clients)
         watch = self._tasks.start(
             self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
         )
         opening.callback(watch.cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
+        rooms = tidying(settings, stores, self._surroundings(), core.rooms)
+        opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         await self._listen(opening, clients)
 
     async def stop(self) -> None:
@@ -223,8 +226,10 @@ class Service:
         await listener.start()
         opening.callback(listener.stop)
 
-    async def _disconnect(self, clients: ClientService) -> None:
-        """Every client hears why, and has `linger` seconds to read it."""
+    async def _disconnect(self, core: Core, clients: ClientService) -> None:
+        """Every client hears why, and has `linger` seconds to read it; first of all from its rooms."""
+        for rooms in core.rooms:
+            rooms.shut_down()
         shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
         for connection in tuple(clients.connected):
             connection.fail(shutdown)

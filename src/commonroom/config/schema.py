@@ -20,6 +20,7 @@ from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.federation import Federation
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
 from commonroom.config.option import Key, option, table, tables
+from commonroom.config.rooms import Rooms
 from commonroom.config.stream_management import StreamManagement
 
 
@@ -460,6 +461,7 @@ class Settings:
     archive: Archive = table(Archive)
     federation: Federation = table(Federation)
     components: Components = table(Components)
+    rooms: Rooms = table(Rooms)
     devices: Devices = table(Devices)
     client_state: ClientState = table(ClientState)
     push: Push = table(Push)
