@@ -137,7 +137,7 @@ def test_check_dns_of_a_wrong_port(ours: Ours, site: Site) -> None:
 
 def test_check_certs(ours: Ours, site: Site) -> None:
     text = worked(run("check", "certs", "-c", ours.configuration))
-    assert f"for {OURS}, by Test Authority below" in text
+    assert f"for group.{OURS}, {OURS}, by Test Authority below" in text
     site.stranger.issue(OURS).write(ours.folder / "certificate.pem", ours.folder / "key.pem")
     result = run("check", "certs", "-c", ours.configuration)
     assert result.exit_code == 1
@@ -153,7 +153,7 @@ def test_check_connectivity_without_the_service(ours: Ours) -> None:
 def test_check_connectivity_with_it(theirs: Ours) -> None:
     text = worked(run("check", "connectivity", "-c", theirs.configuration))
     assert f"note: {THEIRS}: localhost:{theirs.s2s_port} answers at 127.0.0.1" in text
-    assert f"it shows a certificate for {THEIRS}" in text
+    assert f"it shows a certificate for group.{THEIRS}, {THEIRS}" in text
 
 
 def test_dns_records(ours: Ours) -> None:
