@@ -8,6 +8,7 @@ import click
 import pytest
 
 from commonroom import __version__
+from commonroom.admin.operations import operations
 from commonroom.cli.root import COMMANDS, commonroom
 
 from .commands import PROGRAM, failed, run, worked
@@ -52,11 +53,12 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("session", "revoke"): ["a@b", "x"],
     ("archive", "erase"): ["a@b", "--yes"],
 }
+EXAMPLES = {each.words: each.example.split() for each in operations()}
 
 
 @pytest.mark.parametrize("words", [words for words in EVERY_COMMAND if words not in {("demo",), ("init",)}])
 def test_a_configuration_that_is_not_there_is_told_with_what_to_do(words: tuple[str, ...]) -> None:
-    arguments = ARGUMENTS.get(words, ["a@b"] if words[0] == "user" else [])
+    arguments = ARGUMENTS.get(words) or EXAMPLES.get(words, [])
     result = run(*words, *arguments, "--config", "/nowhere/commonroom.toml")
     assert result.exit_code == 1
     assert "there is no such file; run `commonroom init` to write one" in result.output

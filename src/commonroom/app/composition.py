@@ -46,6 +46,7 @@ class Core:
     users: Users
     sessions: Sessions
     bind2: Bind2
+    clients: Clients
     devices: Devices
     resumption: Resumption
     questions: Questions
@@ -92,7 +93,16 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return Core(
-        router, users, sessions, bind2, parts.devices, parts.resumption, parts.questions, tables, announced
+        router,
+        users,
+        sessions,
+        bind2,
+        parts.clients,
+        parts.devices,
+        parts.resumption,
+        parts.questions,
+        tables,
+        announced,
     )
 
 

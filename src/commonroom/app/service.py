@@ -8,14 +8,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from commonroom.accounts.stored import StoredAccounts
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
+from commonroom.admin.live import Live
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
+from commonroom.admin.registry import registry
+from commonroom.admin.scopes import Scope
+from commonroom.app.account_watch import AccountWatch
+from commonroom.app.administration import Administration
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives
@@ -28,18 +33,14 @@ from commonroom.net.listener import Admission, Listener
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.storage.database import Database, open_database
-from commonroom.storage.errors import StorageError
-from commonroom.storage.interfaces import AccountStore, Stores
-from commonroom.storage.records import AccountState
-from commonroom.storage.retention import Retention
+from commonroom.storage.interfaces import Stores
+from commonroom.storage.retention import KeepRules, Retention
 from commonroom.storage.stores import sql_stores
 
 log = logging.getLogger(__name__)
 
 # Threads that check PLAIN passwords: milliseconds of CPU each, and hashing lets the loop run meanwhile.
 PASSWORD_THREADS = max(1, (os.cpu_count() or 1) - 1)
-# How often the service looks whether another process (the command line) changed accounts, in seconds.
-WATCH_EVERY = 2.0
 # The longest that a TLS handshake may take, in seconds; the login's deadline counts as well.
 HANDSHAKE_TIMEOUT = 30.0
 # How long a stop waits for what is under way, in seconds.
@@ -76,13 +77,12 @@ class Service:
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         opening.push_async_callback(self._disconnect, clients)
-        watch = self._tasks.start(
-            self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
-        )
-        opening.callback(watch.cancel)
+        watch = AccountWatch(core.users, stores.accounts, await stores.accounts.revision())
+        opening.callback(self._tasks.start(watch.run()).cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
         await self._listen(opening, clients)
+        await self._administer(opening, core, stores, clients, watch)
 
     async def stop(self) -> None:
         """Accept nobody, end every stream with system-shutdown (RFC 6120 §4.9.3.20), write everything."""
@@ -134,6 +134,22 @@ class Service:
             clock=loop.time,
         )
 
+    async def _administer(
+        self,
+        opening: AsyncExitStack,
+        core: Core,
+        stores: Stores,
+        clients: ClientService,
+        watch: AccountWatch,
+    ) -> None:
+        settings = self._settings
+        live = Live(core.users, core.clients, clients.connected, clients.clock, lambda: datetime.now(UTC))
+        subjects = {Live: live, KeepRules: keep_rules(settings)}
+        after = {Scope.ACCOUNTS_WRITE: watch.look}
+        administration = Administration(settings, registry(settings, stores), subjects, after)
+        opening.push_async_callback(administration.close)
+        await administration.start()
+
     async def _listen(self, opening: AsyncExitStack, clients: ClientService) -> None:
         c2s = self._settings.c2s
         limits = ConnectionLimits(
@@ -174,25 +190,3 @@ class Service:
         end = time.monotonic() + self._settings.c2s.linger + 0.5
         while clients.connected and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
             await asyncio.sleep(0.02)
-
-    async def _watch_accounts(self, core: Core, accounts: AccountStore, revision: int) -> None:
-        """End the sessions of accounts that another process removed, disabled or gave another password."""
-        while True:
-            await asyncio.sleep(WATCH_EVERY)
-            try:
-                changes = await accounts.changed_since(revision)
-            except StorageError:
-                continue  # the database is out of reach: the writer tells, and it will be back
-            for change in changes:
-                revision = change.revision
-                core.users.outdate(change.jid, revision, _ended(change.state))
-
-
-def _ended(state: AccountState) -> StreamError:
-    """Clients take not-authorized as a hint to ask for the password again (RFC 6120 §4.9.3.12)."""
-    words = {
-        AccountState.ACTIVE: "the account was changed; please log in again",
-        AccountState.DISABLED: "the account is disabled",
-        AccountState.REMOVED: "the account was removed",
-    }
-    return StreamError(StreamCondition.NOT_AUTHORIZED, words[state])

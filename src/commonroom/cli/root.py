@@ -16,11 +16,14 @@ COMMANDS = {
     "check": Later("commonroom.cli.check", "check", "Look over the configuration and all that it refers to."),
     "user": Later("commonroom.cli.user", "user", "Make, list, change and remove accounts."),
     "session": Later(
-        "commonroom.cli.session", "session", "See the clients of an account, and make them log in anew."
+        "commonroom.cli.session",
+        "session",
+        "See who is connected, end sessions, and see the clients of an account.",
     ),
     "archive": Later(
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),
+    "token": Later("commonroom.cli.token", "token", "Make, list and remove the tokens of the HTTP API."),
     "trace": Later(
         "commonroom.cli.trace", "trace", "Show how a stanza goes through the server as it is configured."
     ),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.administration import Admin, Api, Roles
 from commonroom.config.archive import Archive
 from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
@@ -462,6 +463,9 @@ class Settings:
     private_storage: PrivateStorage = table(PrivateStorage)
     registration: Registration = table(Registration)
     contact: Contact = table(Contact)
+    admin: Admin = table(Admin)
+    api: Api = table(Api)
+    roles: Roles = table(Roles)
     log: Log = table(Log)
 
     def faults(self) -> Iterator[tuple[Key, str]]:

@@ -18,6 +18,7 @@ from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
 from commonroom.net.listener import origin_of
 from commonroom.net.rounds import NONE, Rounds
+from commonroom.net.seen import Seen
 from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
@@ -410,6 +411,12 @@ class ClientConnection:
 
     def _log(self, event: str, account: JID | None, **facts: str) -> None:
         log.info(event, extra={"jid": account, "address": self._connection.address[0], **facts})
+
+    def seen(self) -> Seen:
+        """What operators see."""
+        it = self._connection
+        tls = None if it.tls is None else it.tls.version
+        return Seen(self._session, it.address[0], tls, it.connected_at, it.last_received)
 
     # The clock
 

@@ -7,7 +7,7 @@ Every read and write is scoped by an account. A write for an account that does n
 if the account had been removed just after it. An account that is removed and made again starts empty.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,12 +17,16 @@ from commonroom.storage.errors import StorageError
 from commonroom.storage.records import (
     Account,
     AccountChange,
+    ApiToken,
     ArchiveAge,
     ArchiveBounds,
     ArchivedMessage,
     ArchiveFilter,
     ArchivePage,
     ArchivePreferences,
+    AuditFilter,
+    AuditRecord,
+    DailyStatistic,
     Device,
     LastActivity,
     OfflineMessage,
@@ -321,6 +325,54 @@ class DeviceStore(Protocol):
         """Forget one, with its tokens."""
 
 
+class TokenStore(Protocol):
+    """The tokens of the HTTP API."""
+
+    async def load(self) -> tuple[ApiToken, ...]:
+        """List them, by name."""
+
+    async def find(self, digest: bytes) -> ApiToken | None:
+        """The one with this digest."""
+
+    def put(self, token: ApiToken) -> None:
+        """Add one, or replace the one of that name."""
+
+    def remove(self, name: str) -> None:
+        """Forget one."""
+
+
+class AuditStore(Protocol):
+    """What is recorded."""
+
+    def add(self, records: Sequence[AuditRecord]) -> None:
+        """Keep them, all in one write."""
+
+    async def find(self, wanted: AuditFilter, limit: int) -> tuple[AuditRecord, ...]:
+        """Read the last ones that are wanted, the newest first."""
+
+    async def purge(self, tag: str, before: int, limit: int) -> int:
+        """Forget up to `limit` of a tag, or of those that begin so, from before a moment; tells how many."""
+
+
+class StatisticStore(Protocol):
+    """Who was here by day, under pseudonyms, and the numbers that are made of it."""
+
+    def visit(self, day: int, pseudonym: bytes, client: str) -> None:
+        """Note that somebody was here; the client that was noted first stays."""
+
+    async def visits(self, day: int) -> Mapping[str, int]:
+        """How many were here, by client."""
+
+    async def close(self, day: int) -> None:
+        """Forget who was here up to this day."""
+
+    def put(self, statistics: Sequence[DailyStatistic]) -> None:
+        """Keep numbers, in place of those of that day and name."""
+
+    async def load(self, since: int) -> tuple[DailyStatistic, ...]:
+        """Read the numbers of the days from one on, by day and name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Hand each part of the service the one it needs, never this."""
@@ -338,3 +390,6 @@ class Stores:
     preferences: PreferenceStore
     pushes: PushStore
     devices: DeviceStore
+    tokens: TokenStore
+    audit: AuditStore
+    statistics: StatisticStore
