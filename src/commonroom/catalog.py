@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 
 from commonroom import __version__
 from commonroom.accounts.devices import Devices
+from commonroom.audit.log import AuditLog
+from commonroom.audit.statistics import Statistics
+from commonroom.audit.tags import Source
 from commonroom.config import Settings
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
@@ -32,6 +35,7 @@ from commonroom.features.offline import Offline, OfflineQuota, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
+from commonroom.features.records import MessageRecords, SessionRecords, Visits
 from commonroom.features.registration import ClosedRegistration
 from commonroom.features.retraction import Retraction
 from commonroom.features.roster import RosterQueries
@@ -66,6 +70,8 @@ class Parts:
     route: Route
     devices: Devices
     clients: Clients
+    audit: AuditLog
+    statistics: Statistics
 
 
 def features(parts: Parts) -> list[Feature]:
@@ -88,6 +94,9 @@ def features(parts: Parts) -> list[Feature]:
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
         _push(parts),
+        SessionRecords(parts.audit),
+        *([MessageRecords(parts.audit)] if parts.audit.keeps(Source.MESSAGE) else []),
+        *([Visits(parts.statistics)] if settings.records.statistics else []),
         Disco(CAPS_NODE),
         Contact(asdict(settings.contact)),
         Ping(),

@@ -33,7 +33,7 @@ class Door:
         self.refused: list[Peer] = []
         self.slept: list[float] = []
         self.registry = registry(now=lambda: self.now)
-        desk = Desk(operations(), {Registry: self.registry}, self.calls.append)
+        desk = Desk(operations(), {Registry: self.registry}, self._note)
         self.api = AdminApi(
             desk,
             self.registry,
@@ -43,11 +43,15 @@ class Door:
             self._sleep,
         )
 
+    async def _note(self, call: Call) -> None:
+        self.calls.append(call)
+
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
     def token(self, *scopes: Scope, days: int | None = None) -> str:
-        return asyncio.run(self._token(scopes, days)).token
+        made: str = asyncio.run(self._token(scopes, days)).token
+        return made
 
     async def _token(self, scopes: tuple[Scope, ...], days: int | None) -> Any:
         return await add_token(self.registry, ALL, f"t{len(scopes)}", scopes, days)

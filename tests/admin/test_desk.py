@@ -72,13 +72,27 @@ async def move(elsewhere: Elsewhere) -> None:
     raise AssertionError("nobody has one")
 
 
+class Book:
+    """Where calls are recorded."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def note(self, call: Call) -> None:
+        self.calls.append(call)
+
+
+async def nobody(call: Call) -> None:
+    """Records nothing."""
+
+
 ALICE = Caller(Way.CHAT, "alice@example.org", EVERYTHING)
 GIVEN: Mapping[str, Any] = {"who": "bob@example.org", "secret": "hush"}
 
 
-def desk(calls: list[Call], machine: Machine | None = None) -> Desk:
+def desk(book: Book, machine: Machine | None = None) -> Desk:
     subjects = {Machine: machine or Machine()}
-    return Desk((declared(paint), declared(move)), subjects, calls.append)
+    return Desk((declared(paint), declared(move)), subjects, book.note)
 
 
 @pytest.mark.parametrize(
@@ -103,35 +117,35 @@ def desk(calls: list[Call], machine: Machine | None = None) -> Desk:
 def test_a_wish_that_cannot_be_is_refused_and_recorded(
     name: str, arguments: Mapping[str, Any], error: type[AdminError], text: str
 ) -> None:
-    calls: list[Call] = []
+    book = Book()
     with pytest.raises(error, match=text):
-        done(desk(calls).call(name, arguments, ALICE))
-    (call,) = calls
+        done(desk(book).call(name, arguments, ALICE))
+    (call,) = book.calls
     assert (call.outcome, call.caller) == (error.kind, ALICE)
 
 
 def test_who_lacks_the_scope_is_refused_before_anything_is_read() -> None:
-    calls: list[Call] = []
+    book = Book()
     auditor = ALICE._replace(scopes=ROLES["auditor"])
     with pytest.raises(NotAllowed, match=r"needs the scope service:write, which alice@example\.org lacks"):
-        done(desk(calls).call("machine paint", {"nonsense": 1}, auditor))
-    assert [call.outcome for call in calls] == ["not-allowed"]
-    assert desk(calls).allowed(auditor) == []
+        done(desk(book).call("machine paint", {"nonsense": 1}, auditor))
+    assert [call.outcome for call in book.calls] == ["not-allowed"]
+    assert desk(book).allowed(auditor) == []
 
 
 def test_a_database_that_does_not_answer_is_told() -> None:
-    calls: list[Call] = []
+    book = Book()
     with pytest.raises(OutOfReach, match="the disk is full; try again later"):
-        done(desk(calls, Machine(works=False)).call("machine paint", GIVEN, ALICE))
-    assert [call.outcome for call in calls] == ["unavailable"]
+        done(desk(book, Machine(works=False)).call("machine paint", GIVEN, ALICE))
+    assert [call.outcome for call in book.calls] == ["unavailable"]
 
 
 def test_what_was_done_is_recorded_without_its_secrets() -> None:
-    calls: list[Call] = []
+    book = Book()
     arguments = {**GIVEN, "colours": ["red"]}
-    told = done(desk(calls).call("machine paint", arguments, ALICE))
+    told = done(desk(book).call("machine paint", arguments, ALICE))
     assert told == Told(JID.parse("bob@example.org"), None, (Colour.RED,))
-    (call,) = calls
+    (call,) = book.calls
     assert (call.operation, call.scope, call.outcome) == ("machine paint", Scope.SERVICE_WRITE, "done")
     assert call.arguments == {"who": "bob@example.org", "colours": "['red']"}
 
@@ -142,7 +156,7 @@ def test_what_is_to_be_done_afterwards_is() -> None:
     async def look() -> None:
         looked.append(True)
 
-    it = Desk((declared(paint),), {Machine: Machine()}, lambda call: None, {Scope.SERVICE_WRITE: look})
+    it = Desk((declared(paint),), {Machine: Machine()}, nobody, {Scope.SERVICE_WRITE: look})
     done(it.call("machine paint", GIVEN, ALICE))
     with pytest.raises(AdminError):
         done(it.call("machine paint", {**GIVEN, "coats": 3}, ALICE))
@@ -165,5 +179,7 @@ def test_every_operation_is_declared_in_full() -> None:
     assert len({each.name for each in known}) == len(known)
     for each in known:
         assert each.summary.endswith("."), each.name
-        assert all(argument.help.endswith((".", "_ -")) for argument in each.arguments), each.name
+        assert all(
+            argument.help.endswith((".", "_ -", "Z")) or ":" in argument.help for argument in each.arguments
+        ), each.name
         assert each.result is not None, each.name

@@ -22,10 +22,13 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def operated(folder: Path, more: str = "") -> Iterator[tuple[Path, Running]]:
-    """Its configuration, with more lines at the end; and the process."""
+    """Its configuration, which has these lines at the end; and the process."""
     starttls, direct = free_ports(2)
     path = set_up(folder, "--port", str(starttls), "--tls-port", str(direct))
-    path.write_text(path.read_text() + more)
+    path.write_text(
+        "domains = ['localhost']\nstate = 'var'\n[c2s]\n"
+        f"listen = ['127.0.0.1:{starttls}']\nlisten_direct_tls = ['127.0.0.1:{direct}']\n{more}"
+    )
     worked(run("user", "add", "alice@localhost", "--password-stdin", "-c", path, stdin="secret"))
     with running("serve", "--config", path, cwd=folder) as service:
         yield path, service

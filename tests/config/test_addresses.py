@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.addresses import AccountAddress, DatabaseUrl, Domain, Listen, ListenAddress, Uri
 from commonroom.config.kinds import Kind, RefusedError
 
 NO_DOMAINS = "|.|a..b|a@b.org|b.org/x|-a.org|a-.org|a b.org|a_b.org|xn--|xn--99999999|https://b.org"
@@ -22,7 +22,9 @@ def refusal(kind: Kind[Any], value: object) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [Domain(), Listen(), Listen(loopback_only=True), Uri(), DatabaseUrl()])
+@pytest.mark.parametrize(
+    "kind", [Domain(), Listen(), Listen(loopback_only=True), Uri(), DatabaseUrl(), AccountAddress()]
+)
 @given(
     value=st.text()
     | st.from_regex(r"[\[\]:0-9a-f.*]{0,30}|xn--[a-z0-9-]{0,20}|postgresql://[\[\]:@/0-9a-z]*")
@@ -158,3 +160,12 @@ def test_a_refused_database_url_is_not_shown_since_it_may_hold_a_password(text: 
 )
 def test_databases(text: str) -> None:
     assert DatabaseUrl().read(text) == text
+
+
+@pytest.mark.parametrize("text", ["alice", "@example.org", "alice@", "a b@c", "a@b@c", "a@b/c", "a@b\n"])
+def test_what_is_not_an_accounts_address_is_refused(text: str) -> None:
+    assert "is not the address of an account; write" in refusal(AccountAddress(), text)
+
+
+def test_an_accounts_address_stays_as_it_is() -> None:
+    assert AccountAddress().read("alice@example.org") == "alice@example.org"

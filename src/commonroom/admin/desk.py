@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # So much of an argument is kept in the record.
 RECORDED = 200
+UNRECORDED = (Form.SECRET, Form.LINES)
 
 
 class Way(StrEnum):
@@ -32,6 +33,7 @@ class Way(StrEnum):
     SOCKET = "socket"
     API = "api"
     CHAT = "chat"
+    SIGNAL = "signal"
 
 
 class Caller(NamedTuple):
@@ -53,7 +55,7 @@ class Call:
     outcome: str
 
 
-Record = Callable[[Call], None]
+Record = Callable[[Call], Awaitable[None]]
 After = Mapping[Scope, Callable[[], Awaitable[None]]]
 
 
@@ -79,18 +81,23 @@ class Desk:
     async def call(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Any:
         """Do it, with arguments as JSON has them. Raises AdminError."""
         operation = self.operations.get(name)
-        outcome = "failed"
         try:
             found = self._find(name, operation, caller)
             given = _read(found, arguments)
             result = await self._run(found, given, caller)
-            outcome = "done"
-            return result
-        except AdminError as error:
-            outcome = error.kind
+        except Exception as error:
+            outcome = error.kind if isinstance(error, AdminError) else "failed"
+            await self._note(Call(caller, name[:RECORDED], *_about(operation, arguments), outcome))
             raise
-        finally:
-            self._record(Call(caller, name[:RECORDED], *_about(operation, arguments), outcome))
+        await self._note(Call(caller, name[:RECORDED], *_about(operation, arguments), "done"))
+        return result
+
+    async def _note(self, call: Call) -> None:
+        """On disk before anybody is shown anything: what cannot be recorded cannot be read."""
+        try:
+            await self._record(call)
+        except StorageError as error:
+            raise OutOfReach(f"this cannot be recorded: {error}; try again later") from None
 
     def _find(self, name: str, operation: Operation | None, caller: Caller) -> Operation:
         if operation is None:
@@ -158,6 +165,6 @@ def _about(
         return None, {}
     told = {}
     for argument in operation.arguments:
-        if argument.form is not Form.SECRET and arguments.get(argument.name) is not None:
+        if argument.form not in UNRECORDED and arguments.get(argument.name) is not None:
             told[argument.name] = str(plain(arguments[argument.name]))[:RECORDED]
     return operation.scope, told

@@ -89,3 +89,9 @@ class TokenExists(AdminError):  # noqa: N818
     """There is a token of that name already."""
 
     kind = "exists"
+
+
+class BadConfiguration(AdminError):  # noqa: N818
+    """The configuration, or a certificate, cannot be used; what held before holds."""
+
+    kind = "refused"

@@ -25,7 +25,7 @@ class Form(Enum):
     TEXT = "text"
     ADDRESS = "address"
     SECRET = "secret"  # is in no record, and typed so that nobody sees it
-    LINES = "lines"
+    LINES = "lines"  # what people are told; in no record either
 
 
 @dataclass(frozen=True, slots=True)

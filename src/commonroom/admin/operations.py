@@ -13,8 +13,18 @@ from commonroom.admin.accounts import (
     unlock_account,
 )
 from commonroom.admin.archive import erase, expire_archives
+from commonroom.admin.audit import find_records, statistics
+from commonroom.admin.certificates import (
+    check,
+    dns_records,
+    request,
+    self_signed,
+    show_certificates,
+)
 from commonroom.admin.devices import forget_device, list_devices
 from commonroom.admin.operation import Operation, declared
+from commonroom.admin.reload import drain, log_level, reload
+from commonroom.admin.service import announce, stats
 from commonroom.admin.sessions import kick, list_sessions, show_sessions
 from commonroom.admin.tokens import add_token, list_tokens, remove_token
 
@@ -36,6 +46,18 @@ FUNCTIONS: tuple[Callable[..., Awaitable[Any]], ...] = (
     add_token,
     list_tokens,
     remove_token,
+    find_records,
+    statistics,
+    show_certificates,
+    check,
+    self_signed,
+    request,
+    dns_records,
+    stats,
+    announce,
+    log_level,
+    reload,
+    drain,
 )
 
 

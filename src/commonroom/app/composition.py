@@ -6,6 +6,9 @@ from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.audit.log import AuditLog
+from commonroom.audit.statistics import Statistics
+from commonroom.audit.tags import OPTIONS, Source
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
@@ -47,6 +50,8 @@ class Core:
     sessions: Sessions
     bind2: Bind2
     clients: Clients
+    audit: AuditLog
+    statistics: Statistics
     devices: Devices
     resumption: Resumption
     questions: Questions
@@ -98,6 +103,8 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         sessions,
         bind2,
         parts.clients,
+        parts.audit,
+        parts.statistics,
         parts.devices,
         parts.resumption,
         parts.questions,
@@ -132,7 +139,19 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        AuditLog(stores.audit, recorded(settings), around.microseconds),
+        Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
     )
+
+
+def days(settings: Settings) -> int:
+    """How long statistics are kept."""
+    return int(settings.records.statistics // 86_400)
+
+
+def recorded(settings: Settings) -> list[Source]:
+    """Of what the configuration wants records."""
+    return [source for source, option in OPTIONS.items() if getattr(settings.records, option) > 0]
 
 
 def _token_policy(settings: Settings) -> TokenPolicy:

@@ -28,25 +28,33 @@ async def _nothing() -> None:
 
 
 def run(
-    settings: Settings, ready: Callable[[Service], None], before: Callable[[], Awaitable[None]] = _nothing
+    settings: Settings,
+    ready: Callable[[Service], None],
+    before: Callable[[], Awaitable[None]] = _nothing,
+    reread: Callable[[], Settings] | None = None,
 ) -> None:
     """Do what must be done before; start, say that it is ready, and stop cleanly at SIGTERM or SIGINT.
 
-    A second signal ends the process at once. Raises what `Service.start` does.
+    A second signal ends the process at once. SIGHUP has the configuration read again, by `reread`.
+    Raises what `Service.start` does.
     """
     _allow_files(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
-    uvloop.run(_run(settings, ready, before))
+    uvloop.run(_run(settings, ready, before, reread))
 
 
 async def _run(
-    settings: Settings, ready: Callable[[Service], None], before: Callable[[], Awaitable[None]]
+    settings: Settings,
+    ready: Callable[[Service], None],
+    before: Callable[[], Awaitable[None]],
+    reread: Callable[[], Settings] | None,
 ) -> None:
     stopping = _stopping()
     await before()
-    service = Service(settings)
+    service = Service(settings, reread, stopping)
     await service.start()
     try:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
         if not stopping.is_set():
             ready(service)
         await stopping.wait()

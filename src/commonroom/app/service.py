@@ -8,41 +8,35 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from commonroom.accounts.stored import StoredAccounts
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
-from commonroom.admin.live import Live
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
-from commonroom.admin.registry import registry
-from commonroom.admin.scopes import Scope
 from commonroom.app.account_watch import AccountWatch
-from commonroom.app.administration import Administration
+from commonroom.app.administration import Administration, Operated
 from commonroom.app.composition import Core, build_core, stream_settings
+from commonroom.app.entrance import Entrance, client_limits
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives
+from commonroom.app.witness import Witnessed
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
-from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
-from commonroom.net.connection import Connection
-from commonroom.net.limits import ConnectionLimits
-from commonroom.net.listener import Admission, Listener
+from commonroom.net.c2s import ClientService
 from commonroom.net.tls import TlsContexts
-from commonroom.protocol.errors import StreamCondition, StreamError
+from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.database import Database, open_database
 from commonroom.storage.interfaces import Stores
-from commonroom.storage.retention import KeepRules, Retention
+from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
 
 log = logging.getLogger(__name__)
 
 # Threads that check PLAIN passwords: milliseconds of CPU each, and hashing lets the loop run meanwhile.
 PASSWORD_THREADS = max(1, (os.cpu_count() or 1) - 1)
-# The longest that a TLS handshake may take, in seconds; the login's deadline counts as well.
-HANDSHAKE_TIMEOUT = 30.0
 # How long a stop waits for what is under way, in seconds.
 PATIENCE = 10.0
 
@@ -53,10 +47,18 @@ class Service:
     `addresses` lists where clients can connect, by kind (`starttls`, `direct tls`, `plain`), once started.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings] | None = None,
+        ended: asyncio.Event | None = None,
+    ) -> None:
+        """`reread` reads the configuration again, if it came from a file; operators end it by `ended`."""
         self._settings = settings
         self._tasks = Tasks()
         self._open = AsyncExitStack()
+        self._reread = reread
+        self._ended = ended or asyncio.Event()
         self.addresses: list[tuple[str, ListenAddress]] = []
 
     async def start(self) -> None:
@@ -76,13 +78,35 @@ class Service:
         threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
-        opening.push_async_callback(self._disconnect, clients)
+        entrance = Entrance(clients, settings)
+        self.addresses = entrance.addresses
+        opening.push_async_callback(entrance.empty)
         watch = AccountWatch(core.users, stores.accounts, await stores.accounts.revision())
         opening.callback(self._tasks.start(watch.run()).cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
-        await self._listen(opening, clients)
-        await self._administer(opening, core, stores, clients, watch)
+        opening.callback(entrance.shut)
+        await entrance.open()
+        operated = Operated(
+            settings,
+            self._reread,
+            core,
+            stores,
+            entrance,
+            database.writer,
+            watch,
+            retention,
+            Witnessed(core, clients),
+            partial(self._stream_settings, core, clients.stream_settings.fake_secret),
+            self._tasks.start,
+            self._ended.set,
+        )
+        self._administration = Administration(operated)
+        await self._administration.open(opening)
+
+    def reload(self) -> None:
+        """Have the configuration read again."""
+        self._tasks.start(self._administration.reload_by_signal())
 
     async def stop(self) -> None:
         """Accept nobody, end every stream with system-shutdown (RFC 6120 §4.9.3.20), write everything."""
@@ -104,22 +128,19 @@ class Service:
             random=secrets.token_bytes,
         )
 
+    def _stream_settings(self, core: Core, fake_secret: bytes, settings: Settings) -> StreamSettings:
+        return stream_settings(settings, core, fake_secret, secrets.token_bytes)
+
     async def _client_service(
         self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor
     ) -> ClientService:
-        settings, c2s, sasl = self._settings, self._settings.c2s, self._settings.sasl
+        settings, sasl = self._settings, self._settings.sasl
         loop = asyncio.get_running_loop()
         fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
         off_loop = partial(loop.run_in_executor, threads)
         return ClientService(
-            stream_settings=stream_settings(settings, core, fake_secret, secrets.token_bytes),
-            limits=ClientLimits(
-                c2s.login_timeout,
-                c2s.idle_ping_after,
-                c2s.idle_ping_timeout,
-                c2s.stanzas_per_second,
-                c2s.stanza_burst,
-            ),
+            stream_settings=self._stream_settings(core, fake_secret, settings),
+            limits=client_limits(settings),
             tls=tls,
             accounts=StoredAccounts(core.users.account, off_loop, fake_secret, sasl.iterations),
             devices=core.devices,
@@ -133,60 +154,3 @@ class Service:
             later=loop.call_later,
             clock=loop.time,
         )
-
-    async def _administer(
-        self,
-        opening: AsyncExitStack,
-        core: Core,
-        stores: Stores,
-        clients: ClientService,
-        watch: AccountWatch,
-    ) -> None:
-        settings = self._settings
-        live = Live(core.users, core.clients, clients.connected, clients.clock, lambda: datetime.now(UTC))
-        subjects = {Live: live, KeepRules: keep_rules(settings)}
-        after = {Scope.ACCOUNTS_WRITE: watch.look}
-        administration = Administration(settings, registry(settings, stores), subjects, after)
-        opening.push_async_callback(administration.close)
-        await administration.start()
-
-    async def _listen(self, opening: AsyncExitStack, clients: ClientService) -> None:
-        c2s = self._settings.c2s
-        limits = ConnectionLimits(
-            linger=c2s.linger,
-            handshake_timeout=min(HANDSHAKE_TIMEOUT, c2s.login_timeout),
-            bytes_per_second=c2s.bytes_per_second,
-            byte_burst=c2s.byte_burst,
-            pending_bytes=c2s.pending_bytes,
-        )
-        gate = Admission(c2s.connections, c2s.connections_per_address)
-        upgrading = partial(ClientConnection, clients, True)
-        secured = partial(ClientConnection, clients, False)
-        starttls = partial(Connection, upgrading, limits, gate)
-        direct = partial(Connection, secured, limits, gate, clients.tls.engine)
-        plain = partial(Connection, secured, limits, gate)
-        await self._accept(opening, "starttls", c2s.listen, starttls)
-        await self._accept(opening, "direct tls", c2s.listen_direct_tls, direct)
-        await self._accept(opening, "plain", c2s.listen_plain, plain)
-
-    async def _accept(
-        self,
-        opening: AsyncExitStack,
-        kind: str,
-        addresses: tuple[ListenAddress, ...],
-        accept: Callable[[], Connection],
-    ) -> None:
-        for address in addresses:
-            listener = Listener(address, accept, encrypted=kind != "plain")
-            await listener.start()
-            opening.callback(listener.stop)
-            self.addresses.append((kind, listener.address))
-
-    async def _disconnect(self, clients: ClientService) -> None:
-        """Every client hears why, and has `linger` seconds to read it."""
-        shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
-        for connection in tuple(clients.connected):
-            connection.fail(shutdown)
-        end = time.monotonic() + self._settings.c2s.linger + 0.5
-        while clients.connected and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
-            await asyncio.sleep(0.02)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from commonroom.admin.archive import keep_rules
+from commonroom.admin.audit import keep
 from commonroom.admin.desk import Caller, Desk, Way
 from commonroom.admin.encoding import plain, read
 from commonroom.admin.errors import AdminError
@@ -21,6 +22,7 @@ from commonroom.admin.places import SOCKET_FILE
 from commonroom.admin.registry import Registry, open_registry
 from commonroom.admin.scopes import EVERYTHING
 from commonroom.cli.output import explained, settings_of
+from commonroom.config import Settings
 from commonroom.storage.errors import StorageError
 from commonroom.storage.retention import KeepRules
 
@@ -76,7 +78,11 @@ def asking(path: Path) -> Iterator[Ask]:
                 opening = open_registry(settings)
                 registry = runner.run(opening.__aenter__())
                 try:
-                    yield partial(_here, runner, {Registry: registry, KeepRules: keep_rules(settings)})
+                    yield partial(
+                        _here,
+                        runner,
+                        {Registry: registry, Settings: settings, KeepRules: keep_rules(settings)},
+                    )
                 finally:
                     runner.run(opening.__aexit__(None, None, None))
 
@@ -117,7 +123,7 @@ def _here(
 ) -> Any:
     operation = declared(function)
     caller = Caller(Way.COMMAND, f"uid {os.getuid()} ({_user()})", EVERYTHING)
-    desk = Desk((operation,), subjects, lambda call: None)
+    desk = Desk((operation,), subjects, partial(keep, subjects[Registry]))
     return runner.run(desk.call(operation.name, plain(arguments), caller))
 
 

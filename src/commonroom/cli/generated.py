@@ -16,6 +16,9 @@ from commonroom.cli.ask import ask
 from commonroom.cli.output import config_option, json_option, moment, print_json, tell
 from commonroom.cli.passwords import password_stdin_option, read_password
 
+# So many facts of each of several things are a line; more are a paragraph.
+TABLE = 8
+
 
 def command(function: Callable[..., Awaitable[Any]], more: str = "", done: str = "Done.") -> click.Command:
     """The command of an operation; `more` is told by --help, `done` when there is nothing else to tell."""
@@ -78,7 +81,11 @@ def _kind(hint: Any) -> tuple[Any, bool]:
 def _lines(value: Any) -> Iterator[str]:
     """A line for each fact, or for each of several things."""
     if isinstance(value, tuple):
-        yield from ("\t".join(_words(value)) if is_dataclass(value) else _word(value) for value in value)
+        for each in value:
+            if is_dataclass(each) and len(fields(each)) > TABLE:
+                yield from (*_lines(each), "")
+            else:
+                yield "\t".join(_words(each)) if is_dataclass(each) else _word(each)
     elif is_dataclass(value):
         for each in fields(value):
             inner = getattr(value, each.name)

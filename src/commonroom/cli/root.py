@@ -23,6 +23,16 @@ COMMANDS = {
     "archive": Later(
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),
+    "audit": Later("commonroom.cli.service", "audit", "Find records, and show statistics."),
+    "stats": Later("commonroom.cli.service", "stats", "Show how the service that runs is doing."),
+    "announce": Later("commonroom.cli.service", "announce", "Send a message to everybody who is connected."),
+    "log": Later("commonroom.cli.service", "log", "Change what a running service logs."),
+    "reload": Later("commonroom.cli.service", "reload", "Read the configuration and the certificates again."),
+    "drain": Later("commonroom.cli.service", "drain", "Let nobody new in, and send everybody away."),
+    "certificate": Later(
+        "commonroom.cli.certificate", "certificate", "Make certificates, and look at those that are used."
+    ),
+    "dns": Later("commonroom.cli.certificate", "dns", "Print the DNS records that lead to the service."),
     "token": Later("commonroom.cli.token", "token", "Make, list and remove the tokens of the HTTP API."),
     "trace": Later(
         "commonroom.cli.trace", "trace", "Show how a stanza goes through the server as it is configured."

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from commonroom.config.addresses import Listen, ListenAddress
+from commonroom.config.addresses import AccountAddress, Listen, ListenAddress
 from commonroom.config.kinds import ListOf, Text
-from commonroom.config.option import Key, option
+from commonroom.config.option import option
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Api:
 
 
 def _role(doc: str) -> tuple[str, ...]:
-    return option(ListOf(Text()), [], doc, example=["alice@example.org"])
+    return option(ListOf(AccountAddress()), [], doc, example=["alice@example.org"], live=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,3 @@ class Roles:
         "Addresses of those who see and change accounts and sessions, but no records."
     )
     auditor: tuple[str, ...] = _role("Addresses of those who may read what is recorded.")
-
-    def faults(self) -> Iterator[tuple[Key, str]]:
-        """A role is an account's."""
-        for each in fields(self):
-            for address in getattr(self, each.name):
-                if "@" not in address or "/" in address:
-                    yield (each.name,), f'"{address}" is not the address of an account; write name@domain'

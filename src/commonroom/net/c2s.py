@@ -18,7 +18,7 @@ from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
 from commonroom.net.listener import origin_of
 from commonroom.net.rounds import NONE, Rounds
-from commonroom.net.seen import Seen
+from commonroom.net.seen import Event, Seen, Witness, unseen
 from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
@@ -84,6 +84,7 @@ class ClientService:
     sleep: Callable[[float], Awaitable[None]]
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
+    witness: Witness = unseen
     connected: set["ClientConnection"] = field(default_factory=set)
     rounds: Rounds["ClientConnection"] = field(init=False)
 
@@ -156,7 +157,8 @@ class ClientConnection:
         session, self._session = self._session, None
         if session is not None:
             self._service.resumption.lost(session)
-            self._log("session ended" if session.closed else "session waits", session.jid, reason=reason)
+            event = Event.SESSION_ENDED if session.closed else Event.SESSION_WAITS
+            self._log(event, session.jid, reason=reason)
         self._stream.let_go()
 
     # The stream's host
@@ -207,19 +209,19 @@ class ClientConnection:
         """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
         if condition is SaslCondition.NOT_AUTHORIZED:
             self._service.throttle.failed(account, origin_of(self._connection.address[0]))
-        self._log("login failed", account, mechanism=mechanism, reason=condition.value)
+        self._log(Event.LOGIN_FAILED, account, mechanism=mechanism, reason=condition.value)
 
     def login_succeeded(self, account: JID, mechanism: str) -> None:
         """The client is who it says it is."""
         self._service.throttle.succeeded(account, origin_of(self._connection.address[0]))
-        self._log("logged in", account, mechanism=mechanism)
+        self._log(Event.LOGGED_IN, account, mechanism=mechanism)
 
     def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
         """Go on with the session of a former stream."""
 
         def resumed(outcome: Session | StanzaError | StreamError, handled: int | None) -> None:
             if isinstance(outcome, Session):
-                self._log("session resumed", outcome.jid)
+                self._log(Event.SESSION_RESUMED, outcome.jid)
                 self._bound(outcome, lambda session: answer(session, handled))
             else:
                 answer(outcome, handled)
@@ -407,10 +409,12 @@ class ClientConnection:
         session, self._session = self._session, None
         if session is not None:
             self._service.sessions.close(session)
-            self._log("session ended", session.jid, reason=reason)
+            self._log(Event.SESSION_ENDED, session.jid, reason=reason)
 
-    def _log(self, event: str, account: JID | None, **facts: str) -> None:
-        log.info(event, extra={"jid": account, "address": self._connection.address[0], **facts})
+    def _log(self, event: Event, account: JID | None, **facts: str) -> None:
+        address = self._connection.address[0]
+        self._service.witness(event, account, address, facts)
+        log.info(event.value, extra={"jid": account, "address": address, **facts})
 
     def seen(self) -> Seen:
         """What operators see."""

@@ -194,6 +194,9 @@ class SecretStore(Protocol):
     async def get_or_create(self, name: str, factory: Callable[[], bytes]) -> bytes:
         """Read a secret; the first to ask makes it, and all get the same one."""
 
+    def remove(self, name: str) -> None:
+        """Forget one."""
+
 
 class UserLoader(Protocol):
     """All that a login needs, at once."""
@@ -368,6 +371,9 @@ class StatisticStore(Protocol):
 
     def put(self, statistics: Sequence[DailyStatistic]) -> None:
         """Keep numbers, in place of those of that day and name."""
+
+    def forget(self, before: int) -> None:
+        """Forget the numbers of the days before one."""
 
     async def load(self, since: int) -> tuple[DailyStatistic, ...]:
         """Read the numbers of the days from one on, by day and name."""

@@ -309,6 +309,11 @@ class MemorySecretStore:
             self._memory.secrets[name] = factory()
         return self._memory.secrets[name]
 
+    def remove(self, name: str) -> None:
+        """Forget one."""
+        self._memory.writes.note()
+        self._memory.secrets.pop(name, None)
+
 
 class MemoryUserLoader:
     """See `interfaces.UserLoader`."""

@@ -99,6 +99,11 @@ class MemoryStatisticStore:
         self._note()
         self._numbers |= {(each.day, each.name): each.value for each in statistics}
 
+    def forget(self, before: int) -> None:
+        """Forget the numbers of old days."""
+        self._note()
+        self._numbers = {key: value for key, value in self._numbers.items() if key[0] >= before}
+
     async def load(self, since: int) -> tuple[DailyStatistic, ...]:
         """Read numbers."""
         return tuple(

@@ -24,6 +24,9 @@ class SqlStatisticStore:
         self._forget = database.statement(delete(daily_visit).where(daily_visit.c.day <= bindparam("day")))
         number = (bindparam(c.name, type_=c.type).label(c.name) for c in daily_statistic.columns)
         self._put = database.upsert(daily_statistic, ["day", "name"], select(*number).where(true()))
+        self._old = database.statement(
+            delete(daily_statistic).where(daily_statistic.c.day < bindparam("day"))
+        )
         self._load = database.statement(
             select(*daily_statistic.columns)
             .where(daily_statistic.c.day >= bindparam("day"))
@@ -51,6 +54,10 @@ class SqlStatisticStore:
             {"day": each.day, "name": each.name, "value": each.value} for each in statistics
         ]
         self._writer.append(self._put, *rows)
+
+    def forget(self, before: int) -> None:
+        """Forget the numbers of old days."""
+        self._writer.append(self._old, {"day": before})
 
     async def load(self, since: int) -> tuple[DailyStatistic, ...]:
         """Read numbers."""

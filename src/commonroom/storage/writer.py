@@ -4,11 +4,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import perf_counter
 
 from commonroom.storage.committer import Committer, Failure, Step, Write
 from commonroom.storage.connection import Connection
 from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.interfaces import Loop, Told, Waiter
+from commonroom.storage.latency import Latency
 from commonroom.storage.statements import Parameters, Statement
 
 LARGEST_QUEUE = 10_000
@@ -34,6 +36,7 @@ class Writer:
         self._loop = loop
         self._commit_delay = commit_delay
         self.appended = 0  # an attribute, because every message looks at it; see `Writes`
+        self.commits = Latency()
         self._settled = 0
         self._bytes = 0
         self._waiting: deque[tuple[int, int, Told]] = deque()
@@ -139,7 +142,9 @@ class Writer:
         more = False
         while (taken := self._take(more)) is not None:
             batch, size = taken
+            begun = perf_counter()
             failures = self._committer.commit(batch)
+            self.commits.observe(perf_counter() - begun)
             more = bool(self._gathered)
             self._loop.call_soon_threadsafe(self._settle, len(batch), size, failures)
         try:
