@@ -20,6 +20,7 @@ from commonroom.core.signs import SignsOfLife
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
+from commonroom.features.ad_hoc import AdHoc, Commands
 from commonroom.features.archive import Archive
 from commonroom.features.archive_preferences import ArchivingPreferences
 from commonroom.features.archive_queries import ArchiveQueries, PageLengths
@@ -70,6 +71,7 @@ class Parts:
     route: Route
     devices: Devices
     clients: Clients
+    commands: Commands
     audit: AuditLog
     statistics: Statistics
 
@@ -81,6 +83,7 @@ def features(parts: Parts) -> list[Feature]:
     offline = _offline(parts)
     archive = _archive(parts)
     duplicates = _duplicates(parts, offline, archive)
+    ad_hoc = AdHoc(parts.commands, parts.around.now, parts.around.random)
     return [
         parts.subscriptions,
         RosterQueries(parts.rosters, parts.subscriptions, settings.roster),
@@ -97,7 +100,8 @@ def features(parts: Parts) -> list[Feature]:
         SessionRecords(parts.audit),
         *([MessageRecords(parts.audit)] if parts.audit.keeps(Source.MESSAGE) else []),
         *([Visits(parts.statistics)] if settings.records.statistics else []),
-        Disco(CAPS_NODE),
+        ad_hoc,
+        Disco(CAPS_NODE, ad_hoc),
         Contact(asdict(settings.contact)),
         Ping(),
         Version("Common Room", __version__),

@@ -18,6 +18,7 @@ PAGE = 500
 LARGEST_PAGE = 1000
 
 Address = Annotated[str, Arg("The address of the account.", Form.ADDRESS, "accountjid")]
+Addresses = Annotated[str, Arg("The address of the account.", Form.ADDRESS, "accountjids")]
 Password = Annotated[str, Arg("The password.", Form.SECRET, "password")]
 
 
@@ -128,13 +129,13 @@ async def set_password(registry: Registry, address: Address, password: Password)
     "alice@example.org",
     "disable-user",
 )
-async def lock_account(registry: Registry, address: Address) -> JID:
+async def lock_account(registry: Registry, address: Addresses) -> JID:
     """Lock an account; raises BadAddress or NoSuchAccount."""
     return await disable_account(registry, address, True)
 
 
 @operation("user enable", Scope.ACCOUNTS_WRITE, "Unlock an account.", "alice@example.org", "reenable-user")
-async def unlock_account(registry: Registry, address: Address) -> JID:
+async def unlock_account(registry: Registry, address: Addresses) -> JID:
     """Unlock an account; raises BadAddress or NoSuchAccount."""
     return await disable_account(registry, address, False)
 
@@ -155,7 +156,7 @@ async def disable_account(registry: Registry, address: str, disabled: bool) -> J
     "alice@example.org",
     "delete-user",
 )
-async def remove_account(registry: Registry, address: Address) -> JID:
+async def remove_account(registry: Registry, address: Addresses) -> JID:
     """Remove an account with all that is kept for it; raises BadAddress or NoSuchAccount."""
     account = await find(registry, address)
     before = registry.stores.writes.appended

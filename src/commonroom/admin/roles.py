@@ -15,13 +15,13 @@ class Roles:
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Go by this configuration from now on; an address that cannot be one has no role."""
+        """Go by this configuration from now on; only accounts of ours have roles."""
         found: dict[JID, frozenset[Scope]] = {}
         for each in fields(settings.roles):
             scopes = _scopes(Role(each.name), settings)
             for address in getattr(settings.roles, each.name):
                 jid = _address(address)
-                if jid is not None:
+                if jid is not None and jid.domain in settings.domains:
                     found[jid] = found.get(jid, frozenset()) | scopes
         self._scopes = found
 

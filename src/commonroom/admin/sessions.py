@@ -37,7 +37,6 @@ class Ended:
     Scope.SESSIONS_READ,
     "List who is connected, by address.",
     "--domain example.org",
-    "get-online-users-list",
 )
 async def list_sessions(
     live: Live,

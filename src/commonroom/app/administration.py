@@ -93,6 +93,7 @@ class Administration:
         }
         after = {Scope.ACCOUNTS_WRITE: parts.watch.look}
         self.desk = Desk(operations(), self._subjects, partial(keep, self._registry), after)
+        core.commands.connect(self.desk, self.roles)
         self._reloading = Reloading(settings, parts.reread, self._changeable())
         pages = {"/metrics": (Scope.METRICS_READ, self._doing.metrics)}
         api = AdminApi(self.desk, self._registry, self._public(), pages, self._refused, asyncio.sleep)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.admin.ad_hoc import AdminCommands
 from commonroom.audit.log import AuditLog
 from commonroom.audit.statistics import Statistics
 from commonroom.audit.tags import OPTIONS, Source
@@ -50,6 +51,7 @@ class Core:
     sessions: Sessions
     bind2: Bind2
     clients: Clients
+    commands: AdminCommands
     audit: AuditLog
     statistics: Statistics
     devices: Devices
@@ -72,7 +74,10 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
     users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
     presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
-    parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
+    commands = AdminCommands()
+    parts = _parts(
+        settings, stores, around, Ids(around.microseconds, last_id), router, users, presences, commands
+    )
     declared = features(parts)
     tables = compile_features(declared)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
@@ -103,6 +108,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         sessions,
         bind2,
         parts.clients,
+        commands,
         parts.audit,
         parts.statistics,
         parts.devices,
@@ -121,6 +127,7 @@ def _parts(
     router: Router,
     users: Users,
     presences: Presences,
+    commands: AdminCommands,
 ) -> Parts:
     questions = Questions(around.later)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
@@ -139,6 +146,7 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        commands,
         AuditLog(stores.audit, recorded(settings), around.microseconds),
         Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
     )
