@@ -95,3 +95,7 @@ class BadConfiguration(AdminError):  # noqa: N818
     """The configuration, or a certificate, cannot be used; what held before holds."""
 
     kind = "refused"
+
+
+class BadBackup(AdminError):  # noqa: N818
+    """It cannot be restored."""

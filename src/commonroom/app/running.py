@@ -10,6 +10,7 @@ from types import FrameType
 import uvloop
 
 from commonroom.admin import open_files
+from commonroom.app.notify import Notify
 from commonroom.app.service import Service
 from commonroom.config import Settings
 
@@ -51,14 +52,20 @@ async def _run(
 ) -> None:
     stopping = _stopping()
     await before()
+    notify = Notify()
     service = Service(settings, reread, stopping)
     await service.start()
+    alive = asyncio.ensure_future(notify.watchdog())
     try:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, service.reload, notify.reloading, notify.ready)
         if not stopping.is_set():
             ready(service)
+            notify.ready()
         await stopping.wait()
     finally:
+        notify.stopping()
+        alive.cancel()
         await service.stop()
 
 

@@ -104,9 +104,11 @@ class Service:
         self._administration = Administration(operated)
         await self._administration.open(opening)
 
-    def reload(self) -> None:
-        """Have the configuration read again."""
-        self._tasks.start(self._administration.reload_by_signal())
+    def reload(self, begun: Callable[[], None], done: Callable[[], None]) -> None:
+        """Have the configuration read again; `done` is called however it goes."""
+        begun()
+        task = self._tasks.start(self._administration.reload_by_signal())
+        task.add_done_callback(lambda _: done())
 
     async def stop(self) -> None:
         """Accept nobody, end every stream with system-shutdown (RFC 6120 §4.9.3.20), write everything."""

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import os
-import pwd
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from commonroom.admin.places import SOCKET_FILE
 from commonroom.admin.registry import Registry, open_registry
 from commonroom.admin.scopes import EVERYTHING
 from commonroom.cli.output import explained, settings_of
+from commonroom.cli.with_registry import own_user
 from commonroom.config import Settings
 from commonroom.storage.errors import StorageError
 from commonroom.storage.retention import KeepRules
@@ -122,13 +122,6 @@ def _here(
     **arguments: Any,
 ) -> Any:
     operation = declared(function)
-    caller = Caller(Way.COMMAND, f"uid {os.getuid()} ({_user()})", EVERYTHING)
+    caller = Caller(Way.COMMAND, own_user(), EVERYTHING)
     desk = Desk((operation,), subjects, partial(keep, subjects[Registry]))
     return runner.run(desk.call(operation.name, plain(arguments), caller))
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return "?"

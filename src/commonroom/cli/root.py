@@ -29,6 +29,17 @@ COMMANDS = {
     "log": Later("commonroom.cli.service", "log", "Change what a running service logs."),
     "reload": Later("commonroom.cli.service", "reload", "Read the configuration and the certificates again."),
     "drain": Later("commonroom.cli.service", "drain", "Let nobody new in, and send everybody away."),
+    "privacy": Later(
+        "commonroom.cli.privacy", "privacy", "Print what is kept about users, and why, as a text for them."
+    ),
+    "backup": Later(
+        "commonroom.cli.backup",
+        "backup",
+        "Write a backup of the database and the configuration to FILE, while the service runs or not.",
+    ),
+    "restore": Later(
+        "commonroom.cli.backup", "restore", "Put back the database of a backup; the service must be stopped."
+    ),
     "certificate": Later(
         "commonroom.cli.certificate", "certificate", "Make certificates, and look at those that are used."
     ),

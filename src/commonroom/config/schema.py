@@ -431,6 +431,7 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    JOURNAL = "journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,7 +449,8 @@ class Log:
     format: LogFormat = option(
         Choice(LogFormat),
         "text",
-        "`text` for people, `json` (an object a line) for programs.",
+        "`text` for people, `json` (an object a line) for programs, `journal` for systemd, which keeps the "
+        "time itself and is told the level of each line.",
         example="json",
         live=True,
     )

@@ -1,4 +1,4 @@
-"""RFC 9112: the HTTP server, over real sockets: hostile requests first."""
+"""The HTTP server, over real sockets: hostile requests first."""
 
 import asyncio
 import os
@@ -107,12 +107,12 @@ def test_requests_come_one_after_the_other_or_in_one_packet(tmp_path: Path) -> N
     assert answer.count(b"GET /a b=c uid ") == 3
 
 
-def test_rfc9112_9_3_a_client_may_ask_for_the_end(tmp_path: Path) -> None:
+def test_a_client_may_ask_for_the_end(tmp_path: Path) -> None:
     data = b"POST /p HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"
     assert sent(tmp_path, data).endswith(f"POST /p  uid {os.getuid()} hi".encode())
 
 
-def test_rfc9110_10_1_1_who_waits_to_be_told_to_continue_is_told(tmp_path: Path) -> None:
+def test_who_waits_to_be_told_to_continue_is_told(tmp_path: Path) -> None:
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(b"POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         told = await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""RFC 9112: a server for HTTP/1.1; h11 does the framing, this the sockets, the clock and the bounds."""
+"""A server for HTTP/1.1: h11 does the framing, this the sockets, the clock and the bounds."""
 
 import asyncio
 import logging
