@@ -104,13 +104,12 @@ def restore(settings: Settings, file: Path, replace: bool, now: datetime) -> Bac
     """
     with StateLock(settings.state), _working_folder(settings.state) as folder:
         manifest = _unpack(file, folder)
-        revision, accounts = _look_inside(folder, manifest, settings)
         if (manifest.database == DUMP) != (settings.database.url != "sqlite"):
-            raise BadBackup(
-                f"{file}: it is of another kind of database than database.url; change one of the two"
-            )
+            raise BadBackup(f"{file}: it is of another kind of database than database.url")
+        revision, accounts = _look_inside(folder, manifest, settings)
         if manifest.database == DUMP:
             _restore_dump(settings, folder / DUMP, replace)
+            revision = inspect_database(database_url(settings), settings.state) or ""
         else:
             _put_in_place(folder / SQLITE_FILE, settings.state / SQLITE_FILE, replace, now)
     return BackedUp(str(file), manifest.made, manifest.version, revision, accounts, file.stat().st_size)

@@ -50,7 +50,7 @@ SOCKET_LIMITS = HttpLimits(body_bytes=16 * 1024 * 1024, idle=600.0)
 # Seconds: whoever asked for the end hears that it comes.
 LAST_ANSWER = 0.5
 # Seconds between two looks at the files of certificates.
-CERTIFICATES_EVERY = 10.0
+CERTIFICATES_EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
