@@ -11,7 +11,7 @@ import pytest
 
 from commonroom.app.logs import log_to_stderr
 from commonroom.config import LogFormat, LogLevel
-from commonroom.config.schema import Log
+from commonroom.config.log import Log
 from commonroom.protocol.jid import JID
 
 log = logging.getLogger("commonroom.test")

@@ -102,6 +102,19 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     parts.resumption.connect(sessions.close, tables.session)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    return _core(parts, commands, router, users, sessions, bind2, tables, announced)
+
+
+def _core(
+    parts: Parts,
+    commands: AdminCommands,
+    router: Router,
+    users: Users,
+    sessions: Sessions,
+    bind2: Bind2,
+    tables: Tables,
+    announced: tuple[Element, ...],
+) -> Core:
     return Core(
         router,
         users,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from commonroom.config import LogFormat, LogLevel
-from commonroom.config.schema import Log
+from commonroom.config.log import Log
 
 # What every record has; the rest came by `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -18,6 +18,7 @@ from commonroom.config.administration import Admin, Api, Roles
 from commonroom.config.archive import Archive
 from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
+from commonroom.config.log import Log
 from commonroom.config.option import Key, option, table, tables
 from commonroom.config.records import Records
 from commonroom.config.stream_management import StreamManagement
@@ -414,45 +415,6 @@ class Contact:
     status: tuple[str, ...] = contact("Where it is said what does not work.", "https://status.example.org")
     support: tuple[str, ...] = contact(
         "For users who need help.", "mailto:help@example.org", "https://www.example.org/help"
-    )
-
-
-class LogLevel(StrEnum):
-    """What is worth a line in the log."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """How a line of the log looks."""
-
-    TEXT = "text"
-    JSON = "json"
-    JOURNAL = "journal"
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """The log, which goes to standard error. It never has the text of messages or passwords."""
-
-    level: LogLevel = option(
-        Choice(LogLevel),
-        "info",
-        "What is logged: `error` our own faults, `warning` also what an administrator should act on, `info` "
-        "also a line for each connection, `debug` more than is useful outside of development.",
-        example="warning",
-        live=True,
-    )
-    format: LogFormat = option(
-        Choice(LogFormat),
-        "text",
-        "`text` for people, `json` (an object a line) for programs, `journal` for systemd, which keeps the "
-        "time itself and is told the level of each line.",
-        example="json",
-        live=True,
     )
 
 
