@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DOMAIN = "bench.example"
+ROOMS = f"group.{DOMAIN}"
 PASSWORD = "secret"
 # Text, because Prosody's salts are; one for all, so that the generator hashes the password once.
 SALT = b"5a0be5d8-8c28-4a3e"
@@ -69,6 +70,7 @@ class Extras(NamedTuple):
 
     managed: bool = False  # clients may turn on stream management (XEP-0198)
     archived: bool = False  # every message is archived for both sides (XEP-0313)
+    rooms: bool = False  # there is a room service (XEP-0045), at ROOMS
 
 
 NO_EXTRAS = Extras()

@@ -1,6 +1,7 @@
 """Metrics, health and readiness over HTTP, and the record of who asked for what."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -107,6 +108,7 @@ def test_log_ins_and_messages_can_be_found(api: Api) -> None:
     for _ in range(50):
         if {"auth:login:succeeded", "session:client:ended", "message:chat:sent"} <= tags():
             break
+        time.sleep(0.1)  # they are gathered for a second
     else:
         raise AssertionError(tags())
     assert b"a secret" not in run("audit", "find", "--json", "-c", api.config).stdout_bytes

@@ -27,7 +27,11 @@ def resolved(made: Settings) -> Settings:
             for name, own in made.tls.domains.items()
         },
     )
-    return replace(made, state=folder / made.state, tls=tls)
+    groups = {
+        name: replace(group, file=group.file and folder / group.file)
+        for name, group in made.rooms.groups.items()
+    }
+    return replace(made, state=folder / made.state, tls=tls, rooms=replace(made.rooms, groups=groups))
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

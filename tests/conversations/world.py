@@ -117,7 +117,7 @@ class World:
         """One more feature: its stages come after those of the catalog."""
         ours, its = self.core.tables, compile_features([feature])
         ours.iq.update(its.iq)
-        for name in ("sent", "copies", "entered", "received", "delivery"):
+        for name in ("sent", "copies", "entered", "received", "delivery", "rooms"):
             table = getattr(ours, name)
             table._entries = (*table.entries(), *getattr(its, name).entries())
             table.clear()  # what was looked up before
@@ -126,7 +126,8 @@ class World:
 
     def _service(self) -> ClientService:
         c2s, sasl = self.settings.c2s, self.settings.sasl
-        keys = StoredAccounts(self.core.users.account, self._off_loop, b"fake", 4096)
+        store, writes = self.stores.accounts, self.stores.writes
+        keys = StoredAccounts(self.core.users.account, store, writes, self._off_loop, b"fake", 4096)
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
             limits=ClientLimits(

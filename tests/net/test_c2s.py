@@ -114,7 +114,7 @@ class Server:
             stream_settings(self._settings, core, b"fake", secrets.token_bytes),
             ClientLimits(**self._limits),
             self._contexts,
-            StoredAccounts(core.users.account, off_loop, b"fake", 4096),
+            StoredAccounts(core.users.account, stores.accounts, stores.writes, off_loop, b"fake", 4096),
             core.devices,
             Throttle(1.0, 30.0, loop.time),
             core.sessions,

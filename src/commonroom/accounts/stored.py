@@ -3,12 +3,16 @@
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
+from commonroom.accounts.interfaces import Credentials
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, check_password, derive_keys, fake_keys
+from commonroom.storage.interfaces import AccountStore, Writes
 from commonroom.storage.records import Account
 
-# The hash against which PLAIN passwords are checked, if an account has keys for several.
-PREFERRED = ("SHA-256", "SHA-1", "SHA-512")
+# The hash that accounts have first, as a rule.
+FIRST_HASH = "SHA-1"
+
+NOTHING = Credentials((), 0)
 
 
 def new_account(
@@ -35,21 +39,29 @@ class StoredAccounts:
     def __init__(
         self,
         find: Callable[[JID], Awaitable[Account | None]],
+        store: AccountStore,
+        writes: Writes,
         off_loop: Callable[[Callable[[], bool]], Awaitable[bool]],
         fake_secret: bytes,
         iterations: int,
     ) -> None:
         self._find = find
+        self._store = store
+        self._writes = writes
         self._off_loop = off_loop
         self._fake_secret = fake_secret
         self._iterations = iterations
 
-    async def keys(self, account: JID, hash_name: str) -> tuple[ScramKeys | None, int]:
+    async def credentials(self, account: JID) -> Credentials:
         """See `interfaces.Accounts`."""
         found = await self._enabled(account)
-        if found is None:
-            return None, 0
-        return next((keys for keys in found.keys if keys.hash_name == hash_name), None), found.changed
+        return NOTHING if found is None else Credentials(found.keys, found.changed)
+
+    async def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """See `interfaces.Accounts`."""
+        before = self._writes.appended
+        self._store.add_keys(account, keys, revision)
+        await self._writes.flushed(before)
 
     async def revision(self, account: JID) -> int | None:
         """See `interfaces.Accounts`."""
@@ -57,18 +69,16 @@ class StoredAccounts:
         return None if found is None else found.changed
 
     async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
-        """Check against invented keys if there are none, so that it takes as long (RFC 6120 §6.5.10)."""
+        """Check against the first keys: those that were added later are a client's word (XEP-0480 §3).
+
+        Against invented ones if there are none, so that it takes as long (RFC 6120 §6.5.10).
+        """
         found = await self._enabled(account)
-        keys = None if found is None else _preferred(found.keys)
-        against = keys or fake_keys(self._fake_secret, account, PREFERRED[0], self._iterations)
+        keys = None if found is None or not found.keys else found.keys[0]
+        against = keys or fake_keys(self._fake_secret, account, FIRST_HASH, self._iterations)
         matches = await self._off_loop(lambda: check_password(against, password))
         return matches and keys is not None, 0 if found is None else found.changed
 
     async def _enabled(self, account: JID) -> Account | None:
         found = await self._find(account)
         return None if found is None or found.disabled else found
-
-
-def _preferred(keys: tuple[ScramKeys, ...]) -> ScramKeys | None:
-    by_hash = {key.hash_name: key for key in keys}
-    return next((by_hash[name] for name in PREFERRED if name in by_hash), None)

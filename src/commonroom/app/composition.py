@@ -7,6 +7,7 @@ from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.admin.ad_hoc import AdminCommands
+from commonroom.app.rooms import make_declared, room_services
 from commonroom.audit.log import AuditLog
 from commonroom.audit.statistics import Statistics
 from commonroom.audit.tags import OPTIONS, Source
@@ -28,10 +29,12 @@ from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
+from commonroom.core.spread import Spread
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
+from commonroom.features.muc.service import RoomService
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
@@ -59,6 +62,7 @@ class Core:
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
+    rooms: tuple[RoomService, ...]
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
@@ -69,17 +73,16 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
 
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
-    router = Router(Nowhere(), stores.writes)
-    is_archived = settings.archive.default is not ArchiveDefault.NEVER
-    wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
-    users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
-    presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
+    router = Router(Nowhere(), stores.writes, around.start)
+    users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
+    presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
+    spread = Spread(users.find, router.tell)
+    ids = Ids(around.microseconds, last_id)
     commands = AdminCommands()
-    parts = _parts(
-        settings, stores, around, Ids(around.microseconds, last_id), router, users, presences, commands
-    )
+    parts = _parts(settings, stores, around, ids, router, users, presences, spread, commands)
     declared = features(parts)
     tables = compile_features(declared)
+    spread.connect(tables.rooms)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
     domains = {
@@ -88,18 +91,12 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
+    policy, signs = _session_policy(settings), parts.signs
     sessions = Sessions(
-        users,
-        handlers,
-        tables,
-        router.submit,
-        around,
-        _session_policy(settings),
-        parts.resumption,
-        parts.signs.expect,
-        hand_on,
+        users, handlers, tables, router.submit, around, policy, parts.resumption, signs, hand_on
     )
     parts.resumption.connect(sessions.close, tables.session)
+    make_declared(settings, parts.rooms, around)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return _core(parts, commands, router, users, sessions, bind2, tables, announced)
@@ -129,7 +126,14 @@ def _core(
         parts.questions,
         tables,
         announced,
+        parts.rooms,
     )
+
+
+def _wants(settings: Settings) -> frozenset[str]:
+    """What users want who have said nothing."""
+    is_archived = settings.archive.default is not ArchiveDefault.NEVER
+    return frozenset((ARCHIVE,)) if is_archived else frozenset()
 
 
 def _parts(
@@ -140,9 +144,11 @@ def _parts(
     router: Router,
     users: Users,
     presences: Presences,
+    spread: Spread,
     commands: AdminCommands,
 ) -> Parts:
     questions = Questions(around.later)
+    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
         settings,
@@ -162,6 +168,7 @@ def _parts(
         commands,
         AuditLog(stores.audit, recorded(settings), around.microseconds),
         Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
+        rooms,
     )
 
 

@@ -20,8 +20,9 @@ from commonroom.app.account_watch import AccountWatch
 from commonroom.app.administration import Administration, Operated
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
+from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
-from commonroom.app.upkeep import look_after_archives
+from commonroom.app.upkeep import look_after_archives, look_after_rooms
 from commonroom.app.witness import Witnessed
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
@@ -80,11 +81,13 @@ class Service:
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         entrance = Entrance(clients, settings)
         self.addresses = entrance.addresses
-        opening.push_async_callback(entrance.empty)
+        opening.push_async_callback(self._disconnect, core, entrance)
         watch = AccountWatch(core.users, stores.accounts, await stores.accounts.revision())
         opening.callback(self._tasks.start(watch.run()).cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
+        rooms = tidying(settings, stores, self._surroundings(), core.rooms)
+        opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         opening.callback(entrance.shut)
         await entrance.open()
         operated = Operated(
@@ -144,7 +147,9 @@ class Service:
             stream_settings=self._stream_settings(core, fake_secret, settings),
             limits=client_limits(settings),
             tls=tls,
-            accounts=StoredAccounts(core.users.account, off_loop, fake_secret, sasl.iterations),
+            accounts=StoredAccounts(
+                core.users.account, stores.accounts, stores.writes, off_loop, fake_secret, sasl.iterations
+            ),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,
@@ -156,3 +161,9 @@ class Service:
             later=loop.call_later,
             clock=loop.time,
         )
+
+    async def _disconnect(self, core: Core, entrance: Entrance) -> None:
+        """Every client hears why; first of all from its rooms."""
+        for rooms in core.rooms:
+            rooms.shut_down()
+        await entrance.empty()

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from commonroom.audit.log import GATHER, AuditLog
 from commonroom.audit.statistics import Statistics
 from commonroom.audit.tags import OPTIONS
 from commonroom.config.records import Records
+from commonroom.features.muc.tidying import Tidying
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import AuditStore
 from commonroom.storage.retention import Retention
@@ -21,6 +22,7 @@ REST = 60.0
 RECORDS_EVERY = 600.0
 STEP = 500
 SECOND = 1_000_000  # microseconds
+BETWEEN_ROUNDS = 3600.0
 
 
 async def look_after_archives(retention: Retention) -> None:
@@ -75,3 +77,14 @@ async def count_days(
         except StorageError as error:
             log.warning("statistics are not kept now", extra={"reason": str(error)})
         await asyncio.sleep(REST)
+
+
+async def look_after_rooms(services: Sequence[Tidying]) -> None:
+    """Tell the owners of rooms that nobody uses, and remove those of which they were told."""
+    while True:
+        for service in services:
+            try:
+                await service.tidy()
+            except StorageError as error:
+                log.warning("rooms are not looked after now", extra={"reason": str(error)})
+        await asyncio.sleep(BETWEEN_ROUNDS)

@@ -18,8 +18,9 @@ COMMANDS = {
     "session": Later(
         "commonroom.cli.session",
         "session",
-        "See who is connected, end sessions, and see the clients of an account.",
+        "See who is connected, and the clients of an account.",
     ),
+    "room": Later("commonroom.cli.room", "room", "List, show, make, change and destroy rooms."),
     "archive": Later(
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),

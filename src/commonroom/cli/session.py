@@ -19,7 +19,7 @@ from commonroom.cli.with_registry import checked_address
 
 @click.group(cls=Group)
 def session() -> None:
-    """See who is connected, end sessions, and see the clients of an account."""
+    """See who is connected, and the clients of an account."""
 
 
 @session.command("list")

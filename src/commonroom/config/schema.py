@@ -21,6 +21,7 @@ from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, durat
 from commonroom.config.log import Log
 from commonroom.config.option import Key, option, table, tables
 from commonroom.config.records import Records
+from commonroom.config.rooms import Rooms
 from commonroom.config.stream_management import StreamManagement
 
 
@@ -445,6 +446,7 @@ class Settings:
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
     archive: Archive = table(Archive)
+    rooms: Rooms = table(Rooms)
     devices: Devices = table(Devices)
     client_state: ClientState = table(ClientState)
     push: Push = table(Push)

@@ -71,6 +71,7 @@ class _IqMark(NamedTuple):
 class _MessageMark(NamedTuple):
     stage: Sent | Received
     wants: str | None
+    rooms: bool
 
 
 class _SessionMark(NamedTuple):
@@ -109,9 +110,14 @@ def on_iq(
     return lambda method: _attach(method, _IqMark(IqType(kind), namespace, names, scopes))
 
 
-def on_message(stage: Sent | Received, wants: str | None = None) -> Callable[[Method], Method]:
-    """The method is a stage of a message's life; with `wants`, only for users who turned that on."""
-    return lambda method: _attach(method, _MessageMark(stage, wants))
+def on_message(
+    stage: Sent | Received, wants: str | None = None, rooms: bool = True
+) -> Callable[[Method], Method]:
+    """The method is a stage of a message's life; with `wants`, only for users who turned that on.
+
+    Not `rooms`: it has nothing to do with what one of our rooms says to a client that somebody looks at.
+    """
+    return lambda method: _attach(method, _MessageMark(stage, wants, rooms))
 
 
 def on_session(moment: Moment) -> Callable[[Method], Method]:
@@ -161,7 +167,10 @@ class Feature:
 
 
 class Tables(NamedTuple):
-    """What the features declared, ready to be looked up; a message's stages before and after the commit."""
+    """What the features declared, ready to be looked up; a message's stages before and after the commit.
+
+    `rooms`: those of a recipient that concern what our rooms say to a client that somebody looks at.
+    """
 
     iq: dict[IqKey, IqHandler]
     sent: StageTable
@@ -169,6 +178,7 @@ class Tables(NamedTuple):
     entered: StageTable
     received: StageTable
     delivery: StageTable
+    rooms: StageTable
     session: dict[Moment, tuple[SessionHandler, ...]]
     elements: dict[tuple[str, str], ElementHandler]
     bind: dict[tuple[str, str], BindHandler]
@@ -210,6 +220,7 @@ def compile_features(features: Sequence[Feature]) -> Tables:
     """Read every mark; within one stage, the catalog's order holds. Raises DeclarationError."""
     iq: dict[IqKey, IqHandler] = {}
     stages: Stages = defaultdict(list)
+    rooms: list[tuple[str | None, MessageStage]] = []
     sessions: dict[Moment, list[SessionHandler]] = defaultdict(list)
     elements: dict[tuple[str, str], ElementHandler] = {}
     bind: dict[tuple[str, str], BindHandler] = {}
@@ -220,6 +231,8 @@ def compile_features(features: Sequence[Feature]) -> Tables:
                 _claim(iq, mark, method)
             case _MessageMark():
                 stages[mark.stage].append((mark.wants, method))
+                if mark.rooms and isinstance(mark.stage, Received):
+                    rooms.append((mark.wants, method))
             case _SessionMark():
                 sessions[mark.moment].append(method)
             case _ElementMark():
@@ -235,6 +248,7 @@ def compile_features(features: Sequence[Feature]) -> Tables:
         _stage_table(stages, ENTERING),
         _stage_table(stages, RECEIVED_FIRST),
         _stage_table(stages, RECEIVED_THEN),
+        StageTable(rooms),
         {moment: tuple(sessions[moment]) for moment in Moment},
         elements,
         bind,

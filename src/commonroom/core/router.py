@@ -1,9 +1,9 @@
 """RFC 6120 §10: every stanza passes here once on its way in, and is given to the owner of its domain."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from commonroom.core.commit import AfterCommit, Work
 from commonroom.core.feature import Scope, Tables
@@ -32,17 +32,22 @@ class Destination(Protocol):
         """
 
 
+# Runs a coroutine under an owner.
+Start = Callable[[Coroutine[Any, Any, None]], object]
+
+
 class Router:
     """`domains` maps each domain to its Destination; `elsewhere` takes the rest.
 
     This is the one place that catches what handlers raise: the sender hears of it, the stream lives on.
     """
 
-    def __init__(self, elsewhere: Destination, writes: Writes) -> None:
+    def __init__(self, elsewhere: Destination, writes: Writes, start: Start) -> None:
         self.domains: dict[str, Destination] = {}
         self._elsewhere = elsewhere
         self._writes = writes
         self.messages = self.presences = self.iqs = 0  # what our clients sent, by kind
+        self._start = start
 
     def connect(self, handlers: Handlers, tables: Tables) -> None:
         """Give the router those that handle what clients send; they route through it in turn."""
@@ -82,7 +87,8 @@ class Router:
         if message.to is None:
             message.to = session.user.jid  # RFC 6120 §10.3.1
         message.began = self._writes.appended
-        message.lasts = session.management is not None
+        if session.management is not None:
+            message.owed = session.management.owed
         outcome = run(self._sent[session.user.wants], message, session.user)
         if outcome is None:
             return self._hand_on(message, session.user)
@@ -95,12 +101,18 @@ class Router:
                 await delivery
 
     def _hand_on(self, message: Message, user: User) -> Awaitable[None] | None:
-        """Deliver it, and then show it to the sender's other clients, who see only what is on disk."""
-        waiting = self._deliver(message)
+        """Deliver it, and then show it to the sender's other clients, who see only what is on disk.
+
+        They also see what is refused, and then the refusal: it was sent (XEP-0280 §6.1, §8).
+        """
         stages = self._copies[user.wants]
         if not stages:
-            return waiting
+            return self._deliver(message)
         copy: Work = partial(_copy, stages, message, user)
+        try:
+            waiting = self._deliver(message)
+        except StanzaError as refusal:
+            waiting, copy = None, partial(_despite, refusal, copy)
         if waiting is None:
             return copy() if self._writes.appended == message.began else self._after_commit(message, copy)
         if type(waiting) is AfterCommit:
@@ -135,6 +147,15 @@ class Router:
         except Exception as error:  # the one net: see _refuse
             return self._refuse(stanza, error)
         return None if waiting is None else self._guard(stanza, waiting)
+
+    def tell(self, stanza: Stanza) -> None:
+        """Bring a stanza to its destination; what must wait there goes on by itself."""
+        try:
+            waiting = self._deliver(stanza)
+        except Exception as error:  # the one net: see _refuse
+            waiting = self._refuse(stanza, error)
+        if waiting is not None:
+            self._start(self._guard(stanza, waiting))
 
     def _deliver(self, stanza: Stanza) -> Awaitable[None] | None:
         to, sender = stanza.to, stanza.sender
@@ -187,17 +208,41 @@ async def _wait(outcome: Awaitable[Outcome]) -> None:
 
 
 async def _copy_later(delivery: Awaitable[None], copy: AfterCommit) -> None:
-    await delivery
+    try:
+        await delivery
+    except StanzaError:
+        await copy
+        raise
     await copy
 
 
 def _one_after_the_other(first: Work, second: Work) -> Awaitable[None] | None:
-    waiting = first()
+    try:
+        waiting = first()
+    except StanzaError as refusal:
+        return _despite(refusal, second)
     return second() if waiting is None else _then(waiting, second)
 
 
 async def _then(waiting: Awaitable[None], work: Work) -> None:
-    await waiting
-    rest = work()
+    try:
+        await waiting
+    except StanzaError as refusal:
+        rest = _despite(refusal, work)
+    else:
+        rest = work()
     if rest is not None:
         await rest
+
+
+def _despite(refusal: StanzaError, work: Work) -> Awaitable[None] | None:
+    """The sender hears of it behind the work."""
+    waiting = work()
+    if waiting is None:
+        raise refusal
+    return _refuse_behind(waiting, refusal)
+
+
+async def _refuse_behind(waiting: Awaitable[None], refusal: StanzaError) -> None:
+    await waiting
+    raise refusal

@@ -1,5 +1,8 @@
 """XEP-0030, XEP-0115: Service Discovery, and the server's capabilities."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from commonroom.core.feature import Feature, Scope, Tables, Xep, on_iq
 from commonroom.core.local import LocalDomain
 from commonroom.core.nodes import Nodes
@@ -12,6 +15,8 @@ from commonroom.protocol.stanza import Iq
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_DISCO_INFO, NS_DISCO_ITEMS
 
+NO_SERVICES: Mapping[str, Sequence[JID]] = MappingProxyType({})
+
 SERVER = Identity("server", "im", name="Common Room")
 ACCOUNT = Identity("account", "registered")
 
@@ -19,15 +24,17 @@ ACCOUNT = Identity("account", "registered")
 class Disco(Feature):
     """Tells who the server and the accounts are, and what they can do; XEP-0115 §6.3 for the server's caps.
 
-    `node` names the software in the capabilities (XEP-0115 §4); `nodes` know of others.
+    `node` names the software in the capabilities (XEP-0115 §4); `services` are those beside each domain, and
+    `nodes` know of further nodes.
     """
 
     xep = Xep("0030", "2.5.0")
     disco = (NS_DISCO_INFO, NS_DISCO_ITEMS, NS_CAPS)
     account_disco = (NS_DISCO_INFO, NS_DISCO_ITEMS)
 
-    def __init__(self, node: str, *nodes: Nodes) -> None:
+    def __init__(self, node: str, services: Mapping[str, Sequence[JID]] = NO_SERVICES, *nodes: Nodes) -> None:
         self._node = node
+        self._services = services
         self._nodes = nodes
 
     def compiled(self, tables: Tables) -> None:
@@ -60,7 +67,10 @@ class Disco(Feature):
             found = None if node is None else each.items(node, _asker(iq), domain.name)
             if node is not None and found is not None:
                 return Element(NS_DISCO_ITEMS, "query", {"node": node}, *found)
-        return _no_items(iq)
+        items = _no_items(iq)
+        for service in self._services.get(domain.name.domain, ()):
+            items.append(Element(NS_DISCO_ITEMS, "item", {"jid": str(service)}))
+        return items
 
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.OWN_ACCOUNT)
     def own_info(self, iq: Iq, session: Session) -> Element:

@@ -282,6 +282,8 @@ class Connection(Channel):
         self.bytes_received += SEAL_BYTES
         if done:
             self._handshake_done()
+            if self._pauses is _UNPAUSED and self._state is _OPEN:
+                self._receive()  # mostly the stream's header came with the client's last word
         elif tls.wants_write:
             self._await_writable()
 

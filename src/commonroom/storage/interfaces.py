@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from commonroom.protocol.jid import JID
+from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.storage.errors import StorageError
 from commonroom.storage.records import (
     Account,
@@ -35,6 +36,13 @@ from commonroom.storage.records import (
     RosterItem,
     StoredRoster,
     StoredUser,
+)
+from commonroom.storage.room_records import (
+    RoomAffiliation,
+    RoomGrave,
+    RoomHead,
+    RoomRequest,
+    StoredRoom,
 )
 
 Told = Callable[[StorageError | None], object]
@@ -116,6 +124,13 @@ class AccountStore(Protocol):
 
     def disable(self, account: JID, disabled: bool) -> None:
         """Lock an account, or unlock it."""
+
+    def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """Add the keys of the same password for one more hash (XEP-0480 §3).
+
+        Only while the last change of the account is this one, if it has keys, and none for this hash. It is
+        no change: sessions and tokens of the account stay good.
+        """
 
     def remove(self, account: JID) -> None:
         """Remove an account with all that is kept for it."""
@@ -379,6 +394,71 @@ class StatisticStore(Protocol):
         """Read the numbers of the days from one on, by day and name."""
 
 
+class RoomStore(Protocol):
+    """Rooms that outlive their occupants (XEP-0045 §4.2), by address.
+
+    Each has an archive from its making to its removal. Made again, it starts empty.
+    """
+
+    async def load(self, room: JID) -> StoredRoom | RoomGrave | None:
+        """Read a room, or that it was destroyed; None if there is neither."""
+
+    async def page(
+        self, domain: str, after: JID | None, limit: int, public: bool = False, words: str = ""
+    ) -> tuple[RoomHead, ...]:
+        """List the rooms of a domain by address (code points), behind `after`.
+
+        Only those that strangers may find; and only those whose words have this text in them.
+        """
+
+    async def count(self, domain: str, public: bool = False, words: str = "") -> int:
+        """Count them."""
+
+    async def alike(self, domain: str, skeleton: str, limit: int) -> tuple[JID, ...]:
+        """List the rooms whose names look like that."""
+
+    async def of(self, person: JID, affiliation: str, limit: int) -> tuple[JID, ...]:
+        """List the rooms in which somebody has this affiliation."""
+
+    async def unused(
+        self, domain: str, before: datetime, limit: int, after: datetime | None = None
+    ) -> tuple[RoomHead, ...]:
+        """List those where somebody was last between these moments, not included, the longest ago first."""
+
+    def put(self, room: RoomHead) -> None:
+        """Make a room, also where one was destroyed, or replace what is kept of it; its lists stay."""
+
+    async def vcard(self, room: JID) -> str | None:
+        """Read what a room shows of itself (XEP-0486), as XML; None if that is nothing."""
+
+    def put_vcard(self, room: JID, xml: str | None) -> None:
+        """Keep it, as long as the room is kept."""
+
+    def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
+        """Add somebody to a room's lists, or replace what they say."""
+
+    def remove_affiliation(self, room: JID, jid: JID) -> None:
+        """Keep nothing of somebody."""
+
+    def remove(self, room: JID) -> None:
+        """Remove a room with its lists and its archive."""
+
+    def bury(self, grave: RoomGrave) -> None:
+        """Remove a room, and keep in mind that it was destroyed."""
+
+    def forget_graves(self, before: datetime) -> None:
+        """Forget who was destroyed before: somebody else may have the name."""
+
+    def request(self, request: RoomRequest) -> None:
+        """Note that somebody would like a room; the first one who asked for it."""
+
+    async def requests(self, domain: str) -> tuple[RoomRequest, ...]:
+        """List those, by address."""
+
+    def settle(self, room: JID) -> None:
+        """Such a request was answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Hand each part of the service the one it needs, never this."""
@@ -396,6 +476,7 @@ class Stores:
     preferences: PreferenceStore
     pushes: PushStore
     devices: DeviceStore
+    rooms: RoomStore
     tokens: TokenStore
     audit: AuditStore
     statistics: StatisticStore

@@ -6,10 +6,12 @@ from datetime import datetime
 from types import coroutine
 
 from commonroom.protocol.jid import JID
+from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
+from commonroom.storage.memory_rooms import MemoryRoomStore
 from commonroom.storage.records import (
     Account,
     AccountChange,
@@ -114,6 +116,7 @@ class Memory:
         self.revision = 0
         self.secrets: dict[str, bytes] = {}
         self.archive = MemoryArchiveStore(self.writes.note)
+        self.rooms = MemoryRoomStore(self.writes.note, self.archive)
 
     def write(self, account: JID) -> _Kept | None:
         """Begin a write; None, if there is no such account."""
@@ -174,6 +177,15 @@ class MemoryAccountStore:
         revision = self._memory.next_revision()
         if kept is not None:
             kept.account = replace(kept.account, disabled=disabled, changed=revision)
+
+    def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """Add keys for one more hash."""
+        kept = self._memory.write(account)
+        if kept is None or kept.account.changed != revision:
+            return
+        known = kept.account.keys
+        if known and keys.hash_name not in [each.hash_name for each in known]:
+            kept.account = replace(kept.account, keys=(*known, keys))
 
     def remove(self, account: JID) -> None:
         """Remove an account and what is kept for it."""
@@ -409,6 +421,7 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryPreferenceStore(memory),
         MemoryPushStore(memory),
         MemoryDeviceStore(memory),
+        memory.rooms,
         MemoryTokenStore(memory.writes.note),
         MemoryAuditStore(memory.writes.note),
         MemoryStatisticStore(memory.writes.note),

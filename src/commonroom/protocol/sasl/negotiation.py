@@ -63,7 +63,7 @@ class SaslNegotiation:
     still raise StreamError (RFC 6120 §6.4.6).
     """
 
-    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "tries_left")
+    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "_named", "tries_left")
 
     # The profile's own, and what it says of the namespace of a condition.
     namespace: ClassVar[str] = NS_SASL
@@ -91,6 +91,7 @@ class SaslNegotiation:
         self._accept = accept
         self._mechanism = ""
         self._exchange: Exchange | None = None
+        self._named: tuple[str, JID | None] = "", None
 
     def receive(self, element: Element) -> None:
         """Take an element of the SASL namespace. Raises StreamError: no such element, or no tries left."""
@@ -192,11 +193,17 @@ class SaslNegotiation:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many failed logins")
 
     def _account(self, username: str) -> JID | None:
-        """The account of a simple user name, if it can be one (RFC 6120 §6.3.7)."""
-        try:
-            return JID.of(username, self._context.domain)
-        except InvalidJID:
-            return None
+        """The account of a simple user name, if it can be one (RFC 6120 §6.3.7): asked for in each step."""
+        if self._named[0] != username:
+            self._named = username, _account_of(username, self._context.domain)
+        return self._named[1]
+
+
+def _account_of(username: str, domain: str) -> JID | None:
+    try:
+        return JID.of(username, domain)
+    except InvalidJID:
+        return None
 
 
 def announcement(names: Collection[str], channel_bindings: Collection[str]) -> str:

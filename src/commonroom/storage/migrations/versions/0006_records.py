@@ -12,8 +12,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 _ADDRESS = Text().with_variant(Text(collation="C"), "postgresql")
