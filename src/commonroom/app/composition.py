@@ -1,6 +1,6 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
-from commonroom.core.feature import Tables, compile_features
+from commonroom.core.feature import Feature, Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
 from commonroom.core.local import LocalDomain
@@ -77,9 +77,8 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
-    ids = Ids(around.microseconds, last_id)
     commands = AdminCommands()
-    parts = _parts(settings, stores, around, ids, router, users, presences, spread, commands)
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands)
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
@@ -91,15 +90,12 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
-    policy, signs = _session_policy(settings), parts.signs
-    sessions = Sessions(
-        users, handlers, tables, router.submit, around, policy, parts.resumption, signs, hand_on
-    )
-    parts.resumption.connect(sessions.close, tables.session)
+    policy, resumption, signs = _session_policy(settings), parts.resumption, parts.signs
+    sessions = Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
+    resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
-    announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
-    return _core(parts, commands, router, users, sessions, bind2, tables, announced)
+    return _core(parts, commands, router, users, sessions, bind2, tables, _announced(declared))
 
 
 def _core(
@@ -130,6 +126,11 @@ def _core(
     )
 
 
+def _announced(declared: Sequence[Feature]) -> tuple[Element, ...]:
+    """What streams announce to those who have logged in."""
+    return (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
+
+
 def _wants(settings: Settings) -> frozenset[str]:
     """What users want who have said nothing."""
     is_archived = settings.archive.default is not ArchiveDefault.NEVER
@@ -140,7 +141,7 @@ def _parts(
     settings: Settings,
     stores: Stores,
     around: Surroundings,
-    ids: Ids,
+    last_id: int,
     router: Router,
     users: Users,
     presences: Presences,
@@ -148,6 +149,7 @@ def _parts(
     commands: AdminCommands,
 ) -> Parts:
     questions = Questions(around.later)
+    ids = Ids(around.microseconds, last_id)
     rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(

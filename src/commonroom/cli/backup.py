@@ -17,9 +17,9 @@ from commonroom.cli.with_registry import note_command
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 def backup(file: Path, path: Path) -> None:
-    """Write a backup of the database and the configuration to FILE, while the service runs or not.
+    """Write a backup of database and configuration to a file.
 
-    All of it is as it was at one moment. What was written is opened before the command says that it is done.
+    The service may run meanwhile: all of it is as it was at one moment. What was written is opened before the command says that it is done.
     FILE is for your eyes only: the keys of passwords are in it.
 
     \b

@@ -25,7 +25,7 @@ COMMANDS = {
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),
     "audit": Later("commonroom.cli.service", "audit", "Find records, and show statistics."),
-    "stats": Later("commonroom.cli.service", "stats", "Show how the service that runs is doing."),
+    "stats": Later("commonroom.cli.service", "stats", "Show how the service is doing."),
     "announce": Later("commonroom.cli.service", "announce", "Send a message to everybody who is connected."),
     "log": Later("commonroom.cli.service", "log", "Change what a running service logs."),
     "reload": Later("commonroom.cli.service", "reload", "Read the configuration and the certificates again."),
@@ -36,7 +36,7 @@ COMMANDS = {
     "backup": Later(
         "commonroom.cli.backup",
         "backup",
-        "Write a backup of the database and the configuration to FILE, while the service runs or not.",
+        "Write a backup of database and configuration to a file.",
     ),
     "restore": Later(
         "commonroom.cli.backup", "restore", "Put back the database of a backup; the service must be stopped."
