@@ -6,7 +6,11 @@ from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.admin.ad_hoc import AdminCommands
 from commonroom.app.rooms import make_declared, room_services
+from commonroom.audit.log import AuditLog
+from commonroom.audit.statistics import Statistics
+from commonroom.audit.tags import OPTIONS, Source
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
@@ -49,6 +53,10 @@ class Core:
     users: Users
     sessions: Sessions
     bind2: Bind2
+    clients: Clients
+    commands: AdminCommands
+    audit: AuditLog
+    statistics: Statistics
     devices: Devices
     resumption: Resumption
     questions: Questions
@@ -69,7 +77,8 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
-    parts = _parts(settings, stores, around, last_id, router, users, presences, spread)
+    commands = AdminCommands()
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands)
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
@@ -86,16 +95,33 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    return _core(parts, commands, router, users, sessions, bind2, tables, _announced(declared))
+
+
+def _core(
+    parts: Parts,
+    commands: AdminCommands,
+    router: Router,
+    users: Users,
+    sessions: Sessions,
+    bind2: Bind2,
+    tables: Tables,
+    announced: tuple[Element, ...],
+) -> Core:
     return Core(
         router,
         users,
         sessions,
         bind2,
+        parts.clients,
+        commands,
+        parts.audit,
+        parts.statistics,
         parts.devices,
         parts.resumption,
         parts.questions,
         tables,
-        _announced(declared),
+        announced,
         parts.rooms,
     )
 
@@ -120,6 +146,7 @@ def _parts(
     users: Users,
     presences: Presences,
     spread: Spread,
+    commands: AdminCommands,
 ) -> Parts:
     questions = Questions(around.later)
     ids = Ids(around.microseconds, last_id)
@@ -140,8 +167,21 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        commands,
+        AuditLog(stores.audit, recorded(settings), around.microseconds),
+        Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
         rooms,
     )
+
+
+def days(settings: Settings) -> int:
+    """How long statistics are kept."""
+    return int(settings.records.statistics // 86_400)
+
+
+def recorded(settings: Settings) -> list[Source]:
+    """Of what the configuration wants records."""
+    return [source for source, option in OPTIONS.items() if getattr(settings.records, option) > 0]
 
 
 def _token_policy(settings: Settings) -> TokenPolicy:
