@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from commonroom.accounts.stored import StoredAccounts, new_account
+from commonroom.accounts.chain import stored_accounts
+from commonroom.accounts.stored import new_account
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import SALT_BYTES, check_password, is_proof, sign
 from commonroom.storage.errors import StorageError
@@ -37,7 +38,7 @@ class Accounts:
         for account in accounts:
             self.store.put(account)
         self.work = 0
-        self._accounts = StoredAccounts(self.store.get, self._off_loop, b"secret", ITERATIONS)
+        self._accounts = stored_accounts(self.store.get, self._off_loop, b"secret", ITERATIONS)
 
     async def _off_loop(self, work: Callable[[], bool]) -> bool:
         self.work += 1

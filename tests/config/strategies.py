@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from commonroom.config import Settings
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
-from commonroom.config.kinds import Choice, Duration, FilePath, Kind, ListOf, Size, Text, Whole
+from commonroom.config.kinds import Choice, Duration, FilePath, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 
 HOSTS = st.ip_addresses().map(str)
@@ -27,6 +27,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
     match kind:
         case Whole() | Size():
             return st.integers(kind.minimum, kind.maximum)
+        case Number():
+            return st.floats(kind.minimum, kind.maximum)
         case Duration():
             return st.integers(round(kind.minimum * 1e6), round(kind.maximum * 1e6)).map(lambda n: n / 1e6)
         case Choice():
@@ -56,12 +58,14 @@ def tables(draw: st.DrawFn, settings: type[Any], domains: tuple[str, ...] = ()) 
     for name, entry in entries(settings).items():
         if isinstance(entry, Option):
             if entry.required or draw(st.booleans()):
-                changed[name] = draw(values(entry.kind))
+                one_of_ours = isinstance(entry.kind, Domain) and domains
+                changed[name] = draw(st.sampled_from(domains) if one_of_ours else values(entry.kind))
         elif isinstance(entry, Table):
             changed[name] = draw(tables(entry.settings, changed.get("domains", domains)))
         elif isinstance(entry, Tables):
+            domains = changed.get("domains", domains)
             names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=2))
-            changed[name] = {each: draw(tables(entry.settings)) for each in names}
+            changed[name] = {each: draw(tables(entry.settings, domains)) for each in names}
     return replace(settings(), **changed)
 
 
@@ -73,6 +77,7 @@ def fits(settings: Settings) -> bool:
         settings.limits,
         settings.sasl,
         settings.archive,
+        settings.accounts,
     )
     return not any(list(part.faults()) for part in checked)
 

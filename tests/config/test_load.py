@@ -307,7 +307,7 @@ def test_any_bytes_give_settings_or_a_config_error(
 ALL = [
     (key, name)
     for key, settings in walk(Settings)
-    if key[:2] not in (("tls", "domains"), ("archive", "policies"))
+    if key[:2] not in (("tls", "domains"), ("archive", "policies"), ("accounts", "files"))
     for name in options(settings)
 ]
 NOISE = st.lists(st.sampled_from(["", "# c2s.linger = 1", "   # [log]", "\t"]), max_size=3)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scramp import ScramClient
 
-from commonroom.accounts.stored import StoredAccounts
+from commonroom.accounts.chain import stored_accounts
 from commonroom.config.schema import C2s
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
@@ -68,7 +68,7 @@ class NoAccounts(MemoryAccountStore):
 
 def test_rfc6120_6_5_11_accounts_that_cannot_be_read_are_a_temporary_failure():
     world = World("juliet@example.org")
-    broken = StoredAccounts(NoAccounts(world.memory).get, at_once, b"fake", 4096)
+    broken = stored_accounts(NoAccounts(world.memory).get, at_once, b"fake", 4096)
     world.service = replace(world.service, accounts=broken)
     client = opened(world)
     client.send(plain("juliet", "secret"))
@@ -99,7 +99,7 @@ def test_rfc6120_6_5_10_every_plain_attempt_costs_one_check_of_a_password():
         checks.append(user)
         return work()
 
-    accounts = StoredAccounts(world.stores.accounts.get, off_loop, b"fake", 4096)
+    accounts = stored_accounts(world.stores.accounts.get, off_loop, b"fake", 4096)
     world.service = replace(world.service, accounts=accounts)
     users = ["juliet", "romeo", "nobody", "not a/name"]
     for user in users:
@@ -283,7 +283,7 @@ def test_a_password_for_a_connection_that_is_gone_is_not_even_looked_at():
     async def off_loop(work: Callable[[], bool]) -> bool:
         raise AssertionError("it was looked at")
 
-    accounts = StoredAccounts(world.stores.accounts.get, off_loop, b"fake", 4096)
+    accounts = stored_accounts(world.stores.accounts.get, off_loop, b"fake", 4096)
     world.service = replace(world.service, sleep=sleep, accounts=accounts)
     client = opened(world)
     client.send(plain("juliet", "secret"))

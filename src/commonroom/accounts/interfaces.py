@@ -1,9 +1,15 @@
 """What a login needs of a source of accounts."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
+
+
+def always() -> bool:
+    """Whatever happens."""
+    return True
 
 
 class Accounts(Protocol):
@@ -19,5 +25,11 @@ class Accounts(Protocol):
     async def revision(self, account: JID) -> int | None:
         """That of an account that may log in, without a password being looked at: by a token."""
 
-    async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
-        """Whether this is the password of an account that may log in."""
+    async def check_password(
+        self, account: JID, password: str, is_wanted: Callable[[], bool] = always
+    ) -> tuple[bool, int]:
+        """Whether this is the password of an account that may log in.
+
+        It is not looked at if nobody wants to know any more when its turn comes; StorageError says that too
+        many wait, or that it was not wanted.
+        """

@@ -1,10 +1,10 @@
 """Accounts that are kept in the service's own database: SCRAM keys, never a password (RFC 5803)."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, check_password, derive_keys, fake_keys
+from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, derive_keys
 from commonroom.storage.records import Account
 
 # The hash against which PLAIN passwords are checked, if an account has keys for several.
@@ -27,48 +27,7 @@ def new_account(
     return Account(jid, keys, now)
 
 
-class StoredAccounts:
-    """`find` reads an account; `off_loop` runs a function in a thread of a bounded pool: checking a password
-    costs milliseconds.
-    """
-
-    def __init__(
-        self,
-        find: Callable[[JID], Awaitable[Account | None]],
-        off_loop: Callable[[Callable[[], bool]], Awaitable[bool]],
-        fake_secret: bytes,
-        iterations: int,
-    ) -> None:
-        self._find = find
-        self._off_loop = off_loop
-        self._fake_secret = fake_secret
-        self._iterations = iterations
-
-    async def keys(self, account: JID, hash_name: str) -> tuple[ScramKeys | None, int]:
-        """See `interfaces.Accounts`."""
-        found = await self._enabled(account)
-        if found is None:
-            return None, 0
-        return next((keys for keys in found.keys if keys.hash_name == hash_name), None), found.changed
-
-    async def revision(self, account: JID) -> int | None:
-        """See `interfaces.Accounts`."""
-        found = await self._enabled(account)
-        return None if found is None else found.changed
-
-    async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
-        """Check against invented keys if there are none, so that it takes as long (RFC 6120 §6.5.10)."""
-        found = await self._enabled(account)
-        keys = None if found is None else _preferred(found.keys)
-        against = keys or fake_keys(self._fake_secret, account, PREFERRED[0], self._iterations)
-        matches = await self._off_loop(lambda: check_password(against, password))
-        return matches and keys is not None, 0 if found is None else found.changed
-
-    async def _enabled(self, account: JID) -> Account | None:
-        found = await self._find(account)
-        return None if found is None or found.disabled else found
-
-
-def _preferred(keys: tuple[ScramKeys, ...]) -> ScramKeys | None:
+def preferred(keys: tuple[ScramKeys, ...]) -> ScramKeys | None:
+    """The keys against which a PLAIN password is checked."""
     by_hash = {key.hash_name: key for key in keys}
     return next((by_hash[name] for name in PREFERRED if name in by_hash), None)

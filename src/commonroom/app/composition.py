@@ -5,20 +5,27 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from commonroom.accounts.chain import Chain, ChainAccounts, Hands, OffLoop
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.accounts.directory import Directory
+from commonroom.admin.registry import hash_names
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
+from commonroom.config.accounts import KeyPolicy, Source
 from commonroom.config.archive import ArchiveDefault
+from commonroom.core.arrivals import Arrivals
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
 from commonroom.core.feature import Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
+from commonroom.core.lifecycle import Lifecycle
 from commonroom.core.local import LocalDomain
 from commonroom.core.nowhere import Nowhere
 from commonroom.core.presence import Presences
 from commonroom.core.questions import Questions
 from commonroom.core.redelivery import Redelivery
+from commonroom.core.renaming import Movers
 from commonroom.core.resumption import Resumption
 from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
@@ -51,20 +58,37 @@ class Core:
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
+    directory: Directory
+    chain: Chain
+    arrivals: Arrivals
+    lifecycle: Lifecycle
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
 
 
-def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id: int = 0) -> Core:
+def build_core(
+    settings: Settings,
+    stores: Stores,
+    around: Surroundings,
+    last_id: int = 0,
+    directory: Directory | None = None,
+) -> Core:
     """Everything between the streams and the stores.
 
-    `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
+    `directory` has the accounts of files, none without it. `last_id` is the greatest id of a message on the
+    disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes)
     is_archived = settings.archive.default is not ArchiveDefault.NEVER
     wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
-    users = Users(stores.users, stores.accounts, stores.writes, around.start, wants)
+    is_listed = bool(settings.accounts.files) or Source.STORED not in settings.accounts.order
+    directory = directory or Directory(around.now().timestamp, b"")
+    chain = Chain(settings.accounts.order, directory)
+    arrivals = Arrivals(stores.accounts, stores.listed, stores.writes, chain.decide, around.start, around.now)
+    users = Users(
+        stores.users, stores.accounts, stores.writes, around.start, wants, arrivals if is_listed else None
+    )
     presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
     parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
     declared = features(parts)
@@ -72,7 +96,7 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
     domains = {
-        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes)
+        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes, directory.alias)
         for name in settings.domains
     }
     router.domains.update(domains)
@@ -91,8 +115,39 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     parts.resumption.connect(sessions.close, tables.session)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    movers = Movers(
+        users, parts.rosters, parts.subscriptions, frozenset(settings.domains).__contains__, directory.resolve
+    )
+    keep = timedelta(seconds=settings.accounts.keep_departed)
     return Core(
-        router, users, sessions, bind2, parts.devices, parts.resumption, parts.questions, tables, announced
+        router,
+        users,
+        sessions,
+        bind2,
+        parts.devices,
+        parts.resumption,
+        parts.questions,
+        tables,
+        announced,
+        directory,
+        chain,
+        arrivals,
+        Lifecycle(users, stores, arrivals, movers, router.route, around.now, keep),
+    )
+
+
+def chain_accounts(
+    settings: Settings, stores: Stores, core: Core, off_loop: OffLoop, fake_secret: bytes
+) -> ChainAccounts:
+    """How logins are verified, whichever source decides."""
+    return ChainAccounts(
+        core.chain,
+        core.directory,
+        Hands(core.users.account, core.arrivals.arrive, stores.listed.keep_keys, off_loop),
+        fake_secret,
+        settings.sasl.iterations,
+        settings.accounts.keys,
+        hash_names(settings.sasl.mechanisms),
     )
 
 
@@ -157,4 +212,19 @@ def stream_settings(
         with_tokens=settings.devices.token_lifetime > 0,
         idle_seconds=int(settings.c2s.idle_ping_after),
         random=random,
+        resolve=core.directory.resolve if settings.accounts.files else None,
+        by_password=_by_password(settings, core.directory),
     )
+
+
+def domains_of_files(settings: Settings) -> frozenset[str]:
+    """Where accounts may come from files."""
+    sources = settings.accounts.files.values()
+    return frozenset(source.domain or settings.domains[0] for source in sources)
+
+
+def _by_password(settings: Settings, directory: Directory) -> frozenset[str]:
+    """Domains where files decide, and clients are not offered what few accounts there can do."""
+    if settings.accounts.keys is KeyPolicy.OFFERED:
+        return frozenset()
+    return frozenset(filter(directory.serves, settings.domains))

@@ -4,24 +4,35 @@ import asyncio
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from functools import partial
 
-from commonroom.accounts.stored import StoredAccounts
+from commonroom.accounts.bounded import Bounded
+from commonroom.accounts.chain import Checked
+from commonroom.accounts.directory import Directory
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
-from commonroom.app.composition import Core, build_core, stream_settings
+from commonroom.app.account_files import AccountFilesWatch, erase_departed
+from commonroom.app.composition import (
+    Core,
+    build_core,
+    chain_accounts,
+    domains_of_files,
+    stream_settings,
+)
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
+from commonroom.net.client_certificates import Authorities
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits
 from commonroom.net.listener import Admission, Listener
@@ -66,14 +77,23 @@ class Service:
 
     async def _start(self, opening: AsyncExitStack) -> None:
         settings = self._settings
-        tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
+        directory = Directory(time.time, b"")
+        authorities = self._authorities(directory)
+        tls = self._tls_contexts(authorities)
         opening.enter_context(StateLock(settings.state))
         database = await self._open_database(opening)
         stores = sql_stores(database)
         last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
-        core = build_core(settings, stores, self._surroundings(), last_id)
-        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
-        clients = await self._client_service(core, stores, tls, threads)
+        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
+        directory.begin(fake_secret, domains_of_files(settings))
+        opening.callback(directory.close)
+        core = build_core(settings, stores, self._surroundings(), last_id, directory)
+        if settings.accounts.files:
+            await self._watch_files(opening, core, stores)
+        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password", give_way))
+        clients = self._client_service(core, stores, tls, threads, fake_secret)
+        if authorities is not None:
+            clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         opening.push_async_callback(self._disconnect, clients)
         watch = self._tasks.start(
@@ -104,13 +124,12 @@ class Service:
             random=secrets.token_bytes,
         )
 
-    async def _client_service(
-        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor
+    def _client_service(
+        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor, fake_secret: bytes
     ) -> ClientService:
         settings, c2s, sasl = self._settings, self._settings.c2s, self._settings.sasl
         loop = asyncio.get_running_loop()
-        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
-        off_loop = partial(loop.run_in_executor, threads)
+        off_loop = Bounded[Checked](partial(loop.run_in_executor, threads))
         return ClientService(
             stream_settings=stream_settings(settings, core, fake_secret, secrets.token_bytes),
             limits=ClientLimits(
@@ -121,7 +140,7 @@ class Service:
                 c2s.stanza_burst,
             ),
             tls=tls,
-            accounts=StoredAccounts(core.users.account, off_loop, fake_secret, sasl.iterations),
+            accounts=chain_accounts(settings, stores, core, off_loop, fake_secret),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,
@@ -133,6 +152,24 @@ class Service:
             later=loop.call_later,
             clock=loop.time,
         )
+
+    def _authorities(self, directory: Directory) -> Authorities | None:
+        path = self._settings.accounts.authorities
+        return None if path is None else Authorities(path, directory.certified)
+
+    def _tls_contexts(self, authorities: Authorities | None) -> TlsContexts:
+        asks = authorities is not None
+        known = () if authorities is None else authorities.certificates
+        minimum = self._settings.tls.minimum_version
+        return TlsContexts(key_pairs(self._settings), minimum, request_certificate=asks, authorities=known)
+
+    async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
+        loop = asyncio.get_running_loop()
+        thread = opening.enter_context(ThreadPoolExecutor(1, "account-files", give_way))
+        watch = AccountFilesWatch(self._settings, core, stores.writes, partial(loop.run_in_executor, thread))
+        await watch.open()
+        opening.callback(self._tasks.start(watch.watch()).cancel)
+        opening.callback(self._tasks.start(erase_departed(core.lifecycle)).cancel)
 
     async def _listen(self, opening: AsyncExitStack, clients: ClientService) -> None:
         c2s = self._settings.c2s
@@ -186,6 +223,12 @@ class Service:
             for change in changes:
                 revision = change.revision
                 core.users.outdate(change.jid, revision, _ended(change.state))
+
+
+def give_way() -> None:
+    """This thread runs when the loop's does not want to: where cores are few, messages go first."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _ended(state: AccountState) -> StreamError:

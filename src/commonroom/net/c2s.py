@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from commonroom.accounts.bounded import Unwanted
 from commonroom.accounts.devices import Devices
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
@@ -14,11 +15,12 @@ from commonroom.core.questions import NoAnswer, Questions, Timer
 from commonroom.core.resumption import Resumption
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
+from commonroom.net.channel_bindings import channel_bindings
 from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
 from commonroom.net.listener import origin_of
 from commonroom.net.rounds import NONE, Rounds
-from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
+from commonroom.net.tls import TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.c2s_host import Resumed
@@ -46,9 +48,6 @@ GRAIN = 1.0
 # stay is of use to nobody (docs/decisions/0016-idle-memory.md).
 READS_AFTER_LOGIN = 8
 READS_AFTER_REST = 2
-
-CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
-CHANNEL_BINDINGS_1_3: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class ClientService:
     sleep: Callable[[float], Awaitable[None]]
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
+    certified: Callable[[TlsEngine | None, str], tuple[JID, ...]] | None = None
     connected: set["ClientConnection"] = field(default_factory=set)
     rounds: Rounds["ClientConnection"] = field(init=False)
 
@@ -178,14 +178,16 @@ class ClientConnection:
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         """The types for which this connection has data (XEP-0440 §2)."""
         tls = self._connection.tls
-        if tls is None:
-            return {}
-        if tls.version == "TLSv1.3":  # there it is known what there is, and to derive it would cost 10 µs
-            end_point = tls.channel_binding("tls-server-end-point")
-            types = CHANNEL_BINDINGS_1_3 if end_point is not None else CHANNEL_BINDINGS_1_3[:1]
-            return {kind: partial(_binding_data, tls, kind) for kind in types}
-        found = {kind: tls.channel_binding(kind) for kind in CHANNEL_BINDINGS}
-        return {kind: partial(bytes, data) for kind, data in found.items() if data is not None}
+        return {} if tls is None else channel_bindings(tls)
+
+    def certified(self, domain: str) -> tuple[JID, ...]:
+        """The accounts that the client's certificate names, if one of our authorities signed it."""
+        certified = self._service.certified
+        return () if certified is None else certified(self._connection.tls, domain)
+
+    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
+        """Whether it may log in."""
+        self._service.start(self._look_up(account, partial(self._may_log_in, account), answer))
 
     def find_keys(
         self, account: JID | None, hash_name: str, answer: Callable[[ScramKeys | SaslCondition | None], None]
@@ -323,8 +325,17 @@ class ClientConnection:
         return keys
 
     async def _is_password(self, account: JID, password: str) -> bool:
-        right, self._revision = await self._service.accounts.check_password(account, password)
+        accounts = self._service.accounts
+        right, self._revision = await accounts.check_password(account, password, self._is_there)
         return right
+
+    async def _may_log_in(self, account: JID | None) -> bool:
+        revision = None if account is None else await self._service.accounts.revision(account)
+        self._revision = revision or 0
+        return revision is not None
+
+    def _is_there(self) -> bool:
+        return not self._stream.closed
 
     async def _look_up(
         self,
@@ -352,6 +363,8 @@ class ClientConnection:
     async def _found(self, question: Callable[[], Awaitable[Found]]) -> Found | SaslCondition:
         try:
             return await question()
+        except Unwanted:
+            return SaslCondition.ABORTED
         except StorageError as error:
             log.warning("accounts cannot be read", extra={"reason": str(error)})
             return SaslCondition.TEMPORARY_AUTH_FAILURE
@@ -479,8 +492,3 @@ class ClientConnection:
             self._connection.pause(Pause.STANZAS)
             delay = -self._allowance / limits.stanzas_per_second
             self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
-
-
-def _binding_data(tls: TlsEngine, kind: ChannelBinding) -> bytes:
-    """Nothing, where there is nothing: who asked refuses to bind to that."""
-    return tls.channel_binding(kind) or b""

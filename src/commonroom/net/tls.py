@@ -6,7 +6,7 @@ pyOpenSSL sets everything up. The few calls that a message costs go to the libra
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from cryptography import x509
@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.bindings.openssl.binding import Binding
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from commonroom.config import KeyPair, TlsVersion
 from commonroom.net.certificates import CertificateError, Pair, ascii_domain, load_pair
@@ -91,14 +92,20 @@ class TlsContexts:
         minimum: TlsVersion = TlsVersion.TLS_1_2,
         alpn: bytes = ALPN_CLIENT,
         request_certificate: bool = False,
+        authorities: Sequence[x509.Certificate] = (),
     ) -> None:
-        """Load one pair of files for each domain, the default domain first; raises `CertificateError`."""
+        """Load one pair of files for each domain, the default domain first; raises `CertificateError`.
+
+        `authorities` are told to peers that are asked for a certificate: whose it should be.
+        """
         self._contexts: dict[bytes, SSL.Context] = {}
         made: dict[KeyPair, SSL.Context] = {}
         for domain, pair in files.items():
             if pair not in made:
                 made[pair] = _server_context(pair, minimum, alpn, request_certificate)
                 made[pair].set_tlsext_servername_callback(self._choose)
+                for authority in authorities:
+                    made[pair].add_client_ca(X509.from_cryptography(authority))
             self._contexts[ascii_domain(domain).encode()] = made[pair]
         self._default = next(iter(made.values()))
         self._scratch = Scratch()
@@ -307,6 +314,11 @@ class TlsEngine:
     def peer_certificate(self) -> x509.Certificate | None:
         """What the peer presented and proved to own; nobody has checked who signed it."""
         return self._connection.get_peer_certificate(as_cryptography=True)
+
+    @property
+    def peer_chain(self) -> list[x509.Certificate]:
+        """What the peer sent along with it; nothing in a resumed session."""
+        return self._connection.get_peer_cert_chain(as_cryptography=True) or []
 
     def _not_shaken(self, error: SSL.Error | TlsError) -> bool:
         self._broken = True

@@ -62,6 +62,9 @@ class Host(LoginHost, Protocol):
     def resume(self) -> None:
         """Read again."""
 
+    def certified(self, domain: str) -> tuple[JID, ...]:
+        """The accounts of a domain that the client's certificate names, if we trust it (XEP-0178 §2)."""
+
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         """The channel-binding types of this connection, and how to get their data; empty without TLS."""
 
@@ -118,10 +121,14 @@ class StreamSettings:
     registration_closed: str = ""  # where accounts come from instead, in the operator's words
     inline: tuple[str, ...] = ()  # namespaces of what can be switched on with a resource (XEP-0386 §3.1)
     with_tokens: bool = False  # XEP-0484
+    resolve: Callable[[JID], JID] | None = None  # gives the account that somebody means by a name
+    by_password: frozenset[str] = frozenset()  # domains where SCRAM is not offered: there are no keys
     idle_seconds: int | None = None  # after which a client is asked whether it lives
     announcement: str = field(init=False)  # of `features`
     announcement_bound: str = field(init=False)  # of those that are left when a resource is bound
-    _offers: dict[tuple[str, ...], LoginOffer] = field(init=False, repr=False, compare=False)
+    _offers: dict[tuple[tuple[str, ...], bool, bool], LoginOffer] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         limits = serialize(stream_limits.feature(self.limits.stanza_bytes, self.idle_seconds), NS_CLIENT)
@@ -131,12 +138,18 @@ class StreamSettings:
         object.__setattr__(self, "announcement_bound", "".join(left) + limits)
         object.__setattr__(self, "_offers", {})
 
-    def login_offer(self, channel_bindings: tuple[str, ...]) -> LoginOffer:
-        """What to offer on an encrypted connection with these types of channel bindings; there are few."""
-        offer = self._offers.get(channel_bindings)
+    def login_offer(self, channel_bindings: tuple[str, ...], domain: str, certified: bool) -> LoginOffer:
+        """What to offer on an encrypted connection with these types of channel bindings; there are few.
+
+        Deviation: no SCRAM (RFC 6120 §13.8.1) in a domain whose accounts' passwords are kept elsewhere as
+        hashes of another kind, because most clients that fail with it do not try PLAIN.
+        """
+        by_password = domain in self.by_password
+        offer = self._offers.get((channel_bindings, by_password, certified))
         if offer is None:
-            offer = login_offer(self.mechanisms, channel_bindings, self.inline, self.with_tokens)
+            names = [name for name in self.mechanisms if not (by_password and name.startswith("SCRAM-"))]
+            offer = login_offer(names, channel_bindings, self.inline, self.with_tokens, certified)
             limits = serialize(stream_limits.feature(self.limits_before_login.stanza_bytes), NS_CLIENT)
             offer = offer._replace(announcement=offer.announcement + limits)
-            self._offers[channel_bindings] = offer
+            self._offers[channel_bindings, by_password, certified] = offer
         return offer

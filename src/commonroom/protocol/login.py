@@ -46,17 +46,22 @@ class Login:
         enter: Callable[[Bound | None, bool], None],
     ) -> None:
         bindings = host.channel_bindings()
-        mechanisms, self._fast, protection, self._announcement = settings.login_offer(tuple(bindings))
+        certified = host.certified(domain)
+        mechanisms, self._fast, protection, self._announcement = settings.login_offer(
+            tuple(bindings), domain, bool(certified)
+        )
         self._context = context = SaslContext(
             domain=domain,
             encrypted=True,
             offered=mechanisms,
             channel_bindings=bindings,
             normalise=JID.parse,
+            resolve=settings.resolve,
             random=settings.random,
             fake_secret=settings.fake_secret,
             iterations=settings.iterations,
             protection=protection,
+            certified=certified,
         )
         self._host = host
         self._asking = asking

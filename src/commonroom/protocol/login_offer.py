@@ -27,10 +27,14 @@ class LoginOffer(NamedTuple):
 
 
 def login_offer(
-    configured: Collection[str], channel_bindings: tuple[str, ...], inline: Iterable[str], with_tokens: bool
+    configured: Collection[str],
+    channel_bindings: tuple[str, ...],
+    inline: Iterable[str],
+    with_tokens: bool,
+    certified: bool = False,
 ) -> LoginOffer:
     """What to offer on an encrypted connection. `inline`: what can be switched on with a resource."""
-    names = offered(True, channel_bindings, tuple(configured))
+    names = offered(True, channel_bindings, tuple(configured), certified)
     tokens = token_mechanisms(channel_bindings) if with_tokens else ()
     is_bound = any(name.endswith("-PLUS") for name in names)
     text = announcement(names, channel_bindings)

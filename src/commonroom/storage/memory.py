@@ -9,6 +9,7 @@ from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
+from commonroom.storage.memory_listed import MemoryListedStore
 from commonroom.storage.records import (
     Account,
     AccountChange,
@@ -403,6 +404,7 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryPreferenceStore(memory),
         MemoryPushStore(memory),
         MemoryDeviceStore(memory),
+        MemoryListedStore(memory),
     )
 
 
