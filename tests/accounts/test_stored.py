@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commonroom.accounts.chain import stored_accounts
+from commonroom.accounts.chain import Checked, stored_accounts
 from commonroom.accounts.stored import new_account
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import SALT_BYTES, check_password, is_proof, sign
@@ -40,7 +40,7 @@ class Accounts:
         self.work = 0
         self._accounts = stored_accounts(self.store.get, self._off_loop, b"secret", ITERATIONS)
 
-    async def _off_loop(self, work: Callable[[], bool]) -> bool:
+    async def _off_loop(self, work: Callable[[], Checked]) -> Checked:
         self.work += 1
         return work()
 

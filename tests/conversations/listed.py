@@ -63,9 +63,12 @@ class ListedWorld(World):
 
     def begin_watch(self) -> None:
         """As a start does."""
-        self.watch = AccountFilesWatch(self.settings, self.core, self.stores.writes, _at_once)
+        self.watch = AccountFilesWatch(self.settings, self.core, self.stores.writes, _at_once, self._seconds)
         self.run(self.watch.open())
         self.look()
+
+    def _seconds(self) -> float:
+        return self.now().timestamp()
 
     def run(self, coroutine: Any) -> Any:
         """To its end."""

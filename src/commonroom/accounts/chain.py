@@ -49,7 +49,7 @@ class Chain:
             if source is Source.STORED and kept is not None and not kept.origin:
                 return Decision(Standing.LOCKED if kept.disabled else Standing.THERE)
             if source is Source.FILES and (listed := self._directory.find(address)) is not None:
-                if kept is None or kept.departed is not None:
+                if kept is None or kept.departed is not None or _is_anothers(kept, listed):
                     return Decision(Standing.ARRIVES, listed)
                 is_locked = kept.disabled or not listed.hash
                 return Decision(Standing.LOCKED if is_locked else Standing.THERE, listed)
@@ -64,6 +64,11 @@ class Checked(NamedTuple):
 
 
 OffLoop = Callable[[Callable[[], Checked], Callable[[], bool]], Awaitable[Checked]]
+
+
+def _is_anothers(kept: Account, listed: Listed) -> bool:
+    """Whether what is kept is of who had the address before: names in files tell people apart."""
+    return bool(kept.origin) and kept.login != listed.login
 
 
 @dataclass(frozen=True, slots=True)

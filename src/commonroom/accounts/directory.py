@@ -13,9 +13,10 @@ from commonroom.protocol.jid import JID
 
 
 class Listed(NamedTuple):
-    """An account in the files; `hash` is empty if nobody can log in."""
+    """An account in the files; `hash` is empty if nobody can log in. `login` tells whose it is."""
 
     address: JID
+    login: str
     hash: str
     source: str
 
@@ -73,7 +74,7 @@ class Directory:
         """The account that has this address."""
         if account.domain not in self._domains:
             return None
-        row = self._row("SELECT hash, source FROM entry WHERE address = ?", account)
+        row = self._row("SELECT login, hash, source FROM entry WHERE address = ?", account)
         return None if row is None else Listed(account, *row)
 
     def alias(self, name: JID) -> Alias | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
+from commonroom.config.accounts import Accounts
 from commonroom.protocol.jid import JID
 
 
@@ -43,6 +44,16 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     ),
     Role.AUDITOR: frozenset({Permission.RECORD_READ, Permission.STATISTICS_READ, Permission.ACCOUNT_READ}),
 }
+
+
+def configured(accounts: Accounts) -> "Roles":
+    """As the configuration says; raises InvalidJID for a member that is no address."""
+    named = {
+        Role.OPERATOR: accounts.operators,
+        Role.HELPDESK: accounts.helpdesk,
+        Role.AUDITOR: accounts.auditors,
+    }
+    return Roles({role: [JID.parse(each).bare for each in members] for role, members in named.items()})
 
 
 class Roles:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from commonroom.accounts.stored import new_account
-from commonroom.admin.errors import AccountExists, BadAddress, BadPassword, NoSuchAccount
+from commonroom.admin.errors import AccountExists, AdminError, BadAddress, BadPassword, NoSuchAccount
 from commonroom.admin.registry import Registry
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
@@ -26,6 +26,8 @@ class AccountFacts:
     contacts: int
     offline: OfflineUsage
     last_online: datetime | None
+    origin: str = ""
+    departed: datetime | None = None
 
 
 async def add_account(registry: Registry, address: str, password: str) -> JID:
@@ -61,12 +63,19 @@ async def show_account(registry: Registry, address: str) -> AccountFacts:
         sum(item.listed for item in user.roster.items),
         user.offline,
         None if activity is None else activity.at,
+        account.origin,
+        account.departed,
     )
 
 
 async def set_password(registry: Registry, address: str, password: str) -> JID:
-    """Change a password; all else stays. Raises BadAddress, NoSuchAccount or BadPassword."""
+    """Change a password; all else stays. Raises BadAddress, NoSuchAccount or BadPassword.
+
+    AdminError, if the password is kept elsewhere.
+    """
     account = await find(registry, address)
+    if account.origin:
+        raise AdminError(f"{account.jid}: its password is in {account.origin}'s files; change it there")
     await _put(registry, replace(account, keys=made(registry, account.jid, password).keys))
     return account.jid
 

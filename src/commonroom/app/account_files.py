@@ -53,7 +53,14 @@ ERASE_EVERY = 600.0
 class AccountFilesWatch:
     """`in_thread` runs a function in a thread of its own: files may be on a disk that does not answer."""
 
-    def __init__(self, settings: Settings, core: Core, writes: Writes, in_thread: Thread[object]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        core: Core,
+        writes: Writes,
+        in_thread: Thread[object],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
         self._directory = core.directory
         self._lifecycle: Lifecycle = core.lifecycle
@@ -64,7 +71,7 @@ class AccountFilesWatch:
         self._seen: list[Stamp | None] = []
         self._held: Plan | None = None
         self._alarm: tuple[str, float] = ("", 0.0)
-        self._since = int(time.time())
+        self._now = now  # seconds since 1970
 
     async def open(self) -> None:
         """List the accounts as they were when the service ran last; the files are read soon.
@@ -86,7 +93,7 @@ class AccountFilesWatch:
 
     def _build_first(self) -> None:
         path = self._folder / NEXT
-        builder(self._settings, None, time.time()).build(path)
+        builder(self._settings, None, self._now()).build(path)
         os.replace(path, self._folder / CURRENT)
 
     async def _reconcile(self) -> None:
@@ -144,7 +151,7 @@ class AccountFilesWatch:
 
     def _build(self) -> Plan:
         path = self._folder / NEXT
-        builder(self._settings, self._folder / CURRENT, time.time()).build(path)
+        builder(self._settings, self._folder / CURRENT, self._now()).build(path)
         return read_plan(path)
 
     # A change becomes true
@@ -185,7 +192,7 @@ class AccountFilesWatch:
         status = FilesStatus(
             state,
             0 if plan is None else plan.accounts,
-            int(time.time()),
+            int(self._now()),
             reason,
             "" if plan is None else plan.digest,
             () if plan is None else plan.faults,

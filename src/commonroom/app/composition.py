@@ -16,6 +16,7 @@ from commonroom.config.archive import ArchiveDefault
 from commonroom.core.arrivals import Arrivals
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
+from commonroom.core.erasure import Erasure
 from commonroom.core.feature import Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
@@ -85,7 +86,10 @@ def build_core(
     is_listed = bool(settings.accounts.files) or Source.STORED not in settings.accounts.order
     directory = directory or Directory(around.now().timestamp, b"")
     chain = Chain(settings.accounts.order, directory)
-    arrivals = Arrivals(stores.accounts, stores.listed, stores.writes, chain.decide, around.start, around.now)
+    erasure = Erasure(stores.accounts, stores.rosters, stores.writes, router.route)
+    arrivals = Arrivals(
+        stores.accounts, stores.listed, stores.writes, chain.decide, erasure, around.start, around.now
+    )
     users = Users(
         stores.users, stores.accounts, stores.writes, around.start, wants, arrivals if is_listed else None
     )
@@ -132,7 +136,7 @@ def build_core(
         directory,
         chain,
         arrivals,
-        Lifecycle(users, stores, arrivals, movers, router.route, around.now, keep),
+        Lifecycle(users, stores, arrivals, movers, erasure, around.now, keep),
     )
 
 

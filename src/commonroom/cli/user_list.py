@@ -71,11 +71,21 @@ def show(address: str, as_json: bool, path: Path) -> None:
         click.echo("\n".join(f"{name + ':':<18} {text}" for name, text in _words(facts)))
 
 
+def _can_log_in(facts: AccountFacts) -> str:
+    if facts.departed is not None:
+        return f"no, it left the files of {facts.origin} at {moment(facts.departed)}"
+    if facts.disabled:
+        return "no, it is disabled"
+    return f"as the files of {facts.origin} say" if facts.origin else "yes"
+
+
 def _facts(facts: AccountFacts) -> dict[str, Any]:
     return {
         "address": facts.jid,
         "created": moment(facts.created),
         "disabled": facts.disabled,
+        "source": facts.origin or "stored",
+        "departed": moment(facts.departed),
         "hashes": {keys.hash_name: keys.iterations for keys in facts.keys},
         "contacts": facts.contacts,
         "offline_messages": facts.offline.count,
@@ -89,7 +99,7 @@ def _words(facts: AccountFacts) -> list[tuple[str, str]]:
     return [
         ("address", str(facts.jid)),
         ("made", moment(facts.created) or ""),
-        ("can log in", "no, it is disabled" if facts.disabled else "yes"),
+        ("can log in", _can_log_in(facts)),
         ("password hashes", hashes or "none"),
         ("contacts", str(facts.contacts)),
         ("messages waiting", f"{facts.offline.count} ({facts.offline.size} bytes)"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from commonroom.accounts.chain import Decide, Standing
+from commonroom.core.erasure import Erasure
 from commonroom.protocol.jid import JID
 from commonroom.storage.interfaces import AccountStore, ListedStore, Writes
 from commonroom.storage.records import Account
@@ -22,6 +23,7 @@ class Arrivals:
         listed: ListedStore,
         writes: Writes,
         decide: Decide,
+        erasure: Erasure,
         start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]],
         now: Callable[[], datetime],
     ) -> None:
@@ -29,6 +31,7 @@ class Arrivals:
         self._listed = listed
         self._writes = writes
         self.decide = decide
+        self._erasure = erasure
         self._start = start
         self._now = now
         self._arriving: dict[JID, Awaitable[Account | None]] = {}
@@ -53,8 +56,12 @@ class Arrivals:
         standing, listed = self.decide(account, kept)
         if standing is not Standing.ARRIVES or listed is None:
             return kept
+        if kept is not None and kept.login != listed.login:
+            await self._erasure.erase(kept)  # the address belongs to somebody else now
+            kept = None
         if kept is None:
-            self._accounts.put(Account(account, (), self._now(), origin=listed.source))
+            made = Account(account, (), self._now(), origin=listed.source, login=listed.login)
+            self._accounts.put(made)
         else:
             self._listed.restore([account])
         await self._writes.flushed()

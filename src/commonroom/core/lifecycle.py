@@ -1,19 +1,18 @@
 """What becomes of accounts when the files that list them change: sessions end, data wait, and go."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from commonroom.accounts.chain import Decide, Standing
 from commonroom.core.arrivals import Arrivals
+from commonroom.core.erasure import Erasure
 from commonroom.core.renaming import Movers
 from commonroom.core.users import Users
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Presence, PresenceType, Stanza
-from commonroom.protocol.subscription import removal
 from commonroom.storage.interfaces import Stores
-from commonroom.storage.records import Account, Renaming
+from commonroom.storage.records import Renaming
 from commonroom.storage.stamps import to_stamp
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ class Lifecycle:
         stores: Stores,
         arrivals: Arrivals,
         movers: Movers,
-        route: Callable[[Stanza], Awaitable[None] | None],
+        erasure: Erasure,
         now: Callable[[], datetime],
         keep: timedelta,
     ) -> None:
@@ -46,7 +45,7 @@ class Lifecycle:
         self._arrivals = arrivals
         self._decide: Decide = arrivals.decide
         self._movers = movers
-        self._route = route
+        self._erase = erasure.erase
         self._now = now
         self._keep = keep
 
@@ -103,19 +102,6 @@ class Lifecycle:
             else:
                 await self._erase(account)
         return len(due)
-
-    async def _erase(self, account: Account) -> None:
-        """Contacts see that nobody is there any more, as if it had ended all subscriptions itself."""
-        roster = await self._stores.rosters.load(account.jid)
-        self._stores.accounts.remove(account.jid)
-        await self._stores.writes.flushed()
-        for item in roster.items:
-            for action in removal(item.state).send:
-                kind = PresenceType(action.value)
-                waiting = self._route(Presence(kind, to=item.jid, sender=account.jid))
-                if waiting is not None:
-                    await waiting
-        log.info("account erased", extra={"jid": account.jid, "departed": str(account.departed)})
 
     async def reconcile(self, page: int = 500) -> list[JID]:
         """Accounts that are kept as listed, and are not: what changed while nobody compared."""

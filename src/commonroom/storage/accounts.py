@@ -45,6 +45,7 @@ ACCOUNT_COLUMNS = (
     table.c.origin,
     table.c.departed,
     table.c.verifier,
+    table.c.login,
 )
 _ONE = table.c.jid == bindparam("account")
 _COUNTER = account_revision.c.id == literal_column("1")
@@ -163,7 +164,17 @@ def _page() -> Select[*tuple[Any, ...]]:
 
 def _new_row() -> Select[*tuple[Any, ...]]:
     """An account's row from parameters; each of several gets a revision of its own."""
-    written = ("jid", "domain", "scram_keys", "created", "disabled", "origin", "departed", "verifier")
+    written = (
+        "jid",
+        "domain",
+        "scram_keys",
+        "created",
+        "disabled",
+        "origin",
+        "departed",
+        "verifier",
+        "login",
+    )
     return select(
         *(bindparam(name, type_=table.c[name].type).label(name) for name in written),
         (_CURRENT - bindparam("back", type_=BigInteger)).label("changed"),
@@ -197,13 +208,14 @@ def _to_row(account: Account, back: int) -> Parameters:
         "origin": account.origin or None,
         "departed": None if account.departed is None else to_stamp(account.departed),
         "verifier": account.verifier or None,
+        "login": account.login or None,
         "back": back,
     }
 
 
 def to_account(row: Row) -> Account:
     """Read `ACCOUNT_COLUMNS`."""
-    jid, keys, created, disabled, changed, origin, departed, verifier = row
+    jid, keys, created, disabled, changed, origin, departed, verifier, login = row
     return Account(
         JID.parse(jid),
         tuple(map(parse_keys, keys.split())),
@@ -213,6 +225,7 @@ def to_account(row: Row) -> Account:
         origin or "",
         None if departed is None else from_stamp(departed),
         verifier or "",
+        login or "",
     )
 
 

@@ -18,7 +18,8 @@ class Account:
     `created` is aware. `changed` is the revision of the last change, which the store counts: what it
     says in an account that is put does not matter.
     `origin` is the source that lists the account, empty if it is kept here alone; `departed` is when it left
-    that source. `verifier` stands for the hash that the keys were derived for.
+    that source, `login` the name that it has there. `verifier` stands for the hash that the keys were
+    derived for.
     """
 
     jid: JID
@@ -29,6 +30,7 @@ class Account:
     origin: str = ""
     departed: datetime | None = None
     verifier: str = field(default="", repr=False)
+    login: str = ""
 
 
 class Renaming(NamedTuple):

@@ -59,6 +59,7 @@ account = Table(
     Column("origin", Text),  # which source lists it; NULL: it is kept here alone
     Column("departed", BigInteger),  # when it left that source
     Column("verifier", Text),
+    Column("login", Text),
     Index(None, "domain", "jid"),
     Index(None, "changed"),
     Index(None, "departed"),

@@ -12,4 +12,5 @@ def upgrade() -> None:
     op.add_column("account", Column("origin", Text))
     op.add_column("account", Column("departed", BigInteger))
     op.add_column("account", Column("verifier", Text))
+    op.add_column("account", Column("login", Text))
     op.create_index("ix_account_departed", "account", ["departed"])
