@@ -3,7 +3,9 @@
 import pytest
 
 from commonroom.core.presence import DIRECTED_PER_SESSION
-from tests.conversations.world import Client, World, condition
+from commonroom.protocol.jid import JID
+from commonroom.protocol.stanza import Presence, Stanza
+from tests.conversations.world import Client, Gate, World, condition
 
 GONE = "unavailable juliet@example.org/balcony"
 HERE = "available juliet@example.org/balcony"
@@ -181,6 +183,35 @@ def test_rfc6121_4_6_1_whoever_leaves_first_needs_not_hear_of_the_end(
     tybalt.received()
     juliet.leave()
     assert tybalt.received() == []
+
+
+class Slow:
+    """A destination that must read something before it can take what comes for it."""
+
+    def __init__(self, world: World, domain: str) -> None:
+        self.gate = Gate()
+        self.took: list[str] = []
+        world.core.router.domains[domain] = self
+
+    async def receive(self, stanza: Stanza, sender: JID, to: JID) -> None:
+        await self.gate
+        assert isinstance(stanza, Presence)
+        self.took.append(f"{stanza.type} {to}")
+
+
+def test_rfc6121_4_6_3_who_must_read_first_hears_of_the_end_all_the_same(world: World, juliet: Client):
+    slow = Slow(world, "rooms.example.org")
+    slow.gate.is_open = True
+    directed(juliet, "room@rooms.example.org/nick")
+    world.turn()
+    slow.gate.is_open = False
+    juliet.cut()
+    slow.gate.is_open = True
+    world.turn()
+    assert slow.took == [
+        "available room@rooms.example.org/nick",
+        "unavailable room@rooms.example.org/nick",
+    ]
 
 
 # §4.6.6 Probes

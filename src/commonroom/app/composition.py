@@ -80,7 +80,7 @@ def build_core(
     `directory` has the accounts of files, none without it. `last_id` is the greatest id of a message on the
     disk: none is used twice, whatever became of the clock.
     """
-    router = Router(Nowhere(), stores.writes)
+    router = Router(Nowhere(), stores.writes, around.start)
     is_archived = settings.archive.default is not ArchiveDefault.NEVER
     wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
     is_listed = bool(settings.accounts.files) or Source.STORED not in settings.accounts.order
@@ -93,7 +93,7 @@ def build_core(
     users = Users(
         stores.users, stores.accounts, stores.writes, around.start, wants, arrivals if is_listed else None
     )
-    presences = Presences(router.route, users.find, frozenset(settings.domains).__contains__)
+    presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
     declared = features(parts)
     tables = compile_features(declared)

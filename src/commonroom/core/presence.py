@@ -19,13 +19,19 @@ class Presences:
     """Broadcasts, directs and answers for the users of this server.
 
     `is_local` tells whether a domain's accounts are ours; `find` gives one that is in memory, as all are
-    that are online: so nobody needs to be asked for their presence.
+    that are online: so nobody needs to be asked for their presence. `route` gives what must be waited for,
+    `tell` is for what nobody waits for.
     """
 
     def __init__(
-        self, route: Route, find: Callable[[JID], User | None], is_local: Callable[[str], bool]
+        self,
+        route: Route,
+        tell: Callable[[Stanza], None],
+        find: Callable[[JID], User | None],
+        is_local: Callable[[str], bool],
     ) -> None:
         self._route = route
+        self._tell = tell
         self._find = find
         self._is_local = is_local
 
@@ -76,7 +82,7 @@ class Presences:
 
     def _tell_subscribers(self, presence: Presence, user: User) -> None:
         for contact in user.roster.subscribers:
-            self._route(presence.addressed(contact, presence.sender))
+            self._tell(presence.addressed(contact, presence.sender))
 
     def _tell_own(self, presence: Presence, user: User) -> None:
         copy = presence.addressed(user.jid, presence.sender)
@@ -92,7 +98,7 @@ class Presences:
             if self._is_local(contact.domain):
                 self._learn_local_presence(contact, session)
             else:
-                self._route(Presence(PresenceType.PROBE, to=contact, sender=session.user.jid))
+                self._tell(Presence(PresenceType.PROBE, to=contact, sender=session.user.jid))
 
     def _learn_local_presence(self, contact: JID, session: Session) -> None:
         """What a probe would tell (§4.3.1), but to this resource alone: the others know it."""
@@ -129,7 +135,7 @@ class Presences:
         directed, session.directed = session.directed, NOBODY
         for entity in sorted(directed):
             if not _hears_broadcasts(entity, session):
-                self._route(presence.addressed(entity, session.jid))
+                self._tell(presence.addressed(entity, session.jid))
 
     def withdraw(self, user: User, contact: JID) -> None:
         """Contacts who lose their subscription see every resource leave (RFC 6121 §3.2.2, §3.3.3), even
@@ -137,7 +143,7 @@ class Presences:
         for resource in tuple(user.sessions.values()):
             directed = _directed_to(contact, resource)
             if resource.presence is not None or directed:
-                self._route(Presence(PresenceType.UNAVAILABLE, to=contact, sender=resource.jid))
+                self._tell(Presence(PresenceType.UNAVAILABLE, to=contact, sender=resource.jid))
             if isinstance(resource, Session):
                 resource.directed -= directed
 
@@ -145,7 +151,7 @@ class Presences:
         """Who gains a subscription, or asks, sees every available resource (RFC 6121 §3.1.5, §4.3.2)."""
         for resource in user.available:
             if resource.presence is not None:
-                self._route(resource.presence.addressed(contact, resource.jid))
+                self._tell(resource.presence.addressed(contact, resource.jid))
 
     # What comes for a user: §4.2.3, §4.3.2, §4.4.3, §4.5.3
 
@@ -183,12 +189,12 @@ class Presences:
         if name is not None:
             resource = user.sessions.get(name)
             if resource is not None and resource.presence is not None:
-                self._route(Presence(to=probe.sender, sender=resource.jid))
+                self._tell(Presence(to=probe.sender, sender=resource.jid))
                 return
         elif user.available:
             self.show(user, probe.sender)
             return
-        self._route(Presence(PresenceType.UNAVAILABLE, to=probe.sender, sender=probe.to, id=probe.id))
+        self._tell(Presence(PresenceType.UNAVAILABLE, to=probe.sender, sender=probe.to, id=probe.id))
 
     def _answer_directed(self, probe: Presence, user: User) -> bool:
         assert probe.to is not None and probe.sender is not None
@@ -196,7 +202,7 @@ class Presences:
         directed = session.directed if isinstance(session, Session) else ()
         if session is None or not (probe.sender in directed or probe.sender.bare in directed):
             return False
-        self._route(Presence(PresenceType.AVAILABLE, to=probe.sender, sender=session.jid))
+        self._tell(Presence(PresenceType.AVAILABLE, to=probe.sender, sender=session.jid))
         return True
 
     # When a session ends in whatever way: §4.5.2

@@ -1,9 +1,9 @@
 """RFC 6120 §10: every stanza passes here once on its way in, and is given to the owner of its domain."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from commonroom.core.commit import AfterCommit, Work
 from commonroom.core.feature import Scope, Tables
@@ -32,16 +32,21 @@ class Destination(Protocol):
         """
 
 
+# Runs a coroutine under an owner.
+Start = Callable[[Coroutine[Any, Any, None]], object]
+
+
 class Router:
     """`domains` maps each domain to its Destination; `elsewhere` takes the rest.
 
     This is the one place that catches what handlers raise: the sender hears of it, the stream lives on.
     """
 
-    def __init__(self, elsewhere: Destination, writes: Writes) -> None:
+    def __init__(self, elsewhere: Destination, writes: Writes, start: Start) -> None:
         self.domains: dict[str, Destination] = {}
         self._elsewhere = elsewhere
         self._writes = writes
+        self._start = start
 
     def connect(self, handlers: Handlers, tables: Tables) -> None:
         """Give the router those that handle what clients send; they route through it in turn."""
@@ -131,6 +136,15 @@ class Router:
         except Exception as error:  # the one net: see _refuse
             return self._refuse(stanza, error)
         return None if waiting is None else self._guard(stanza, waiting)
+
+    def tell(self, stanza: Stanza) -> None:
+        """Bring a stanza to its destination; what must wait there goes on by itself."""
+        try:
+            waiting = self._deliver(stanza)
+        except Exception as error:  # the one net: see _refuse
+            waiting = self._refuse(stanza, error)
+        if waiting is not None:
+            self._start(self._guard(stanza, waiting))
 
     def _deliver(self, stanza: Stanza) -> Awaitable[None] | None:
         to, sender = stanza.to, stanza.sender
