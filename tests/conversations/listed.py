@@ -8,7 +8,7 @@ from commonroom.accounts.crypt_hash import is_password
 from commonroom.accounts.directory import Directory
 from commonroom.accounts.libcrypt import crypt
 from commonroom.app.account_files import AccountFilesWatch
-from commonroom.app.composition import domains_of_files
+from commonroom.app.account_parts import domains_of_files
 from commonroom.config import Settings
 from commonroom.config.accounts import AccountFiles, Accounts
 from tests.conversations.world import Client, World, condition, plain

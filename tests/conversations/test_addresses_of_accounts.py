@@ -156,7 +156,7 @@ def test_a_mapping_file_that_is_torn_or_emptied_renames_nobody(tmp_path: Path) -
     for content in (lines[:-1], lines[:5]):
         world.files.write("map", *content, end="" if content == lines[:-1] else "\n")
         world.look()
-        assert world.core.directory.resolve(JID.parse("u19@example.org")) == "person.u19@example.org"
+        assert world.core.accounts.directory.resolve(JID.parse("u19@example.org")) == "person.u19@example.org"
 
 
 # Aliases
@@ -269,7 +269,7 @@ def test_a_former_address_outlives_later_changes_of_the_files(world: ListedWorld
     world.files.write("map", "jc12:juliet", "nn3:nurse")
     world.look()
     for former in (JULIET, MARRIED):
-        assert world.core.directory.resolve(former) == "juliet@example.org"
+        assert world.core.accounts.directory.resolve(former) == "juliet@example.org"
 
 
 def test_a_former_address_that_somebody_else_gets_is_theirs(world: ListedWorld) -> None:

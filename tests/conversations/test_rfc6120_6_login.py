@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scramp import ScramClient
 
-from commonroom.accounts.chain import stored_accounts
+from commonroom.accounts.chain import Checked, stored_accounts
 from commonroom.config.schema import C2s
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
@@ -55,7 +55,7 @@ def scram(client: Client, user: str, password: str) -> tuple[str, str]:
 # Who does not get in
 
 
-async def at_once(work: Callable[[], bool]) -> bool:
+async def at_once(work: Callable[[], Checked]) -> Checked:
     return work()
 
 
@@ -280,7 +280,7 @@ def test_a_password_for_a_connection_that_is_gone_is_not_even_looked_at():
     async def sleep(seconds: float) -> None:
         client.cut()
 
-    async def off_loop(work: Callable[[], bool]) -> bool:
+    async def off_loop(work: Callable[[], Checked]) -> Checked:
         raise AssertionError("it was looked at")
 
     accounts = stored_accounts(world.stores.accounts.get, off_loop, b"fake", 4096)

@@ -131,7 +131,7 @@ class World:
 
     def _service(self) -> ClientService:
         c2s, sasl = self.settings.c2s, self.settings.sasl
-        keys = chain_accounts(self.settings, self.stores, self.core, self._off_loop, b"fake")
+        keys = chain_accounts(self.settings, self.stores, self.core.accounts, self._off_loop, b"fake")
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
             limits=ClientLimits(

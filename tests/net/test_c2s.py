@@ -15,7 +15,7 @@ import pytest
 import uvloop
 from scramp import ScramClient
 
-from commonroom.accounts.chain import stored_accounts
+from commonroom.accounts.chain import Checked, stored_accounts
 from commonroom.accounts.stored import new_account
 from commonroom.accounts.throttle import Throttle
 from commonroom.app import Surroundings, build_core, stream_settings
@@ -108,7 +108,7 @@ class Server:
         )
         core = build_core(self._settings, stores, around)
 
-        async def off_loop(work: Callable[[], bool]) -> bool:
+        async def off_loop(work: Callable[[], Checked]) -> Checked:
             return work()
 
         service = ClientService(

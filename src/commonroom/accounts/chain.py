@@ -7,8 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from commonroom.accounts.crypt_hash import is_password
-from commonroom.accounts.directory import Directory, Listed
-from commonroom.accounts.interfaces import always
+from commonroom.accounts.interfaces import Listed, Listing, NoListing, always
 from commonroom.accounts.stored import PREFERRED, preferred
 from commonroom.config.accounts import KeyPolicy, Source
 from commonroom.protocol.jid import JID
@@ -39,7 +38,7 @@ Decide = Callable[[JID, Account | None], Decision]
 class Chain:
     """Asks the sources in their order; the first that has an account decides about it."""
 
-    def __init__(self, order: Sequence[Source], directory: Directory) -> None:
+    def __init__(self, order: Sequence[Source], directory: Listing) -> None:
         self._order = tuple(order)
         self._directory = directory
 
@@ -94,7 +93,7 @@ class ChainAccounts:
     def __init__(
         self,
         chain: Chain,
-        directory: Directory,
+        directory: Listing,
         hands: Hands,
         fake_secret: bytes,
         iterations: int,
@@ -207,7 +206,7 @@ def stored_accounts(
     iterations: int,
 ) -> ChainAccounts:
     """Where there are no files."""
-    directory = Directory(lambda: 0.0, fake_secret)
+    directory = NoListing()
     hands = Hands(find, find, lambda *_: None, lambda work, _: off_loop(work))
     chain = Chain((Source.STORED,), directory)
     return ChainAccounts(chain, directory, hands, fake_secret, iterations, KeyPolicy.NONE, ())

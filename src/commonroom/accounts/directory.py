@@ -6,30 +6,11 @@ from bisect import bisect
 from collections.abc import Callable, Collection
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from commonroom.accounts import snapshot
+from commonroom.accounts.interfaces import Alias, Listed
 from commonroom.protocol.jid import JID
-
-
-class Listed(NamedTuple):
-    """An account in the files; `hash` is empty if nobody can log in. `login` tells whose it is."""
-
-    address: JID
-    login: str
-    hash: str
-    source: str
-
-    def __repr__(self) -> str:
-        """Without the hash."""
-        return f"Listed({self.address}, {self.source})"
-
-
-class Alias(NamedTuple):
-    """Another address of an account; `until`, in seconds since 1970, if it was its address before."""
-
-    address: JID
-    until: int | None
 
 
 class Directory:

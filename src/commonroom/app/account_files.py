@@ -62,7 +62,7 @@ class AccountFilesWatch:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._directory = core.directory
+        self._directory = core.accounts.directory
         self._lifecycle: Lifecycle = core.lifecycle
         self._writes = writes
         self._in_thread = in_thread

@@ -1,22 +1,17 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from commonroom.accounts.chain import Chain, ChainAccounts, Hands, OffLoop
 from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.accounts.directory import Directory
-from commonroom.admin.registry import hash_names
+from commonroom.app.account_parts import AccountParts, account_parts, domains_by_password, lifecycle
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
-from commonroom.config.accounts import KeyPolicy, Source
-from commonroom.config.archive import ArchiveDefault
-from commonroom.core.arrivals import Arrivals
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
-from commonroom.core.erasure import Erasure
 from commonroom.core.feature import Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
@@ -26,15 +21,14 @@ from commonroom.core.nowhere import Nowhere
 from commonroom.core.presence import Presences
 from commonroom.core.questions import Questions
 from commonroom.core.redelivery import Redelivery
-from commonroom.core.renaming import Movers
 from commonroom.core.resumption import Resumption
 from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
+from commonroom.core.session import Session
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
-from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
@@ -59,9 +53,7 @@ class Core:
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
-    directory: Directory
-    chain: Chain
-    arrivals: Arrivals
+    accounts: AccountParts
     lifecycle: Lifecycle
 
 
@@ -75,54 +67,26 @@ def build_core(
     last_id: int = 0,
     directory: Directory | None = None,
 ) -> Core:
-    """Everything between the streams and the stores.
+    """Everything between the streams and the stores; `directory` has the accounts of files.
 
-    `directory` has the accounts of files, none without it. `last_id` is the greatest id of a message on the
-    disk: none is used twice, whatever became of the clock.
+    `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    is_archived = settings.archive.default is not ArchiveDefault.NEVER
-    wants = frozenset((ARCHIVE,)) if is_archived else frozenset()
-    is_listed = bool(settings.accounts.files) or Source.STORED not in settings.accounts.order
-    directory = directory or Directory(around.now().timestamp, b"")
-    chain = Chain(settings.accounts.order, directory)
-    erasure = Erasure(stores.accounts, stores.rosters, stores.writes, router.route)
-    arrivals = Arrivals(
-        stores.accounts, stores.listed, stores.writes, chain.decide, erasure, around.start, around.now
-    )
-    users = Users(
-        stores.users, stores.accounts, stores.writes, around.start, wants, arrivals if is_listed else None
-    )
+    accounts = account_parts(settings, stores, around, router, directory)
+    users = accounts.users
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
     declared = features(parts)
     tables = compile_features(declared)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
-    domains = {
-        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes, directory.alias)
-        for name in settings.domains
-    }
+    domains = _domains(settings, accounts, handlers, tables, stores)
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
-    sessions = Sessions(
-        users,
-        handlers,
-        tables,
-        router.submit,
-        around,
-        _session_policy(settings),
-        parts.resumption,
-        parts.signs.expect,
-        hand_on,
-    )
+    sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
     parts.resumption.connect(sessions.close, tables.session)
     announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
-    movers = Movers(
-        users, parts.rosters, parts.subscriptions, frozenset(settings.domains).__contains__, directory.resolve
-    )
-    keep = timedelta(seconds=settings.accounts.keep_departed)
     return Core(
         router,
         users,
@@ -133,26 +97,34 @@ def build_core(
         parts.questions,
         tables,
         announced,
-        directory,
-        chain,
-        arrivals,
-        Lifecycle(users, stores, arrivals, movers, erasure, around.now, keep),
+        accounts,
+        lifecycle(settings, accounts, parts),
     )
 
 
-def chain_accounts(
-    settings: Settings, stores: Stores, core: Core, off_loop: OffLoop, fake_secret: bytes
-) -> ChainAccounts:
-    """How logins are verified, whichever source decides."""
-    return ChainAccounts(
-        core.chain,
-        core.directory,
-        Hands(core.users.account, core.arrivals.arrive, stores.listed.keep_keys, off_loop),
-        fake_secret,
-        settings.sasl.iterations,
-        settings.accounts.keys,
-        hash_names(settings.sasl.mechanisms),
-    )
+def _domains(
+    settings: Settings, accounts: AccountParts, handlers: Handlers, tables: Tables, stores: Stores
+) -> dict[str, LocalDomain]:
+    users, alias = accounts.users, accounts.directory.alias
+    return {
+        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes, alias)
+        for name in settings.domains
+    }
+
+
+def _sessions(
+    settings: Settings,
+    users: Users,
+    handlers: Handlers,
+    tables: Tables,
+    router: Router,
+    around: Surroundings,
+    parts: Parts,
+    hand_on: Callable[[Session], Awaitable[None] | None],
+) -> Sessions:
+    policy = _session_policy(settings)
+    resumption, unsure = parts.resumption, parts.signs.expect
+    return Sessions(users, handlers, tables, router.submit, around, policy, resumption, unsure, hand_on)
 
 
 def _parts(
@@ -216,19 +188,6 @@ def stream_settings(
         with_tokens=settings.devices.token_lifetime > 0,
         idle_seconds=int(settings.c2s.idle_ping_after),
         random=random,
-        resolve=core.directory.resolve if settings.accounts.files else None,
-        by_password=_by_password(settings, core.directory),
+        resolve=core.accounts.directory.resolve if settings.accounts.files else None,
+        by_password=domains_by_password(settings),
     )
-
-
-def domains_of_files(settings: Settings) -> frozenset[str]:
-    """Where accounts may come from files."""
-    sources = settings.accounts.files.values()
-    return frozenset(source.domain or settings.domains[0] for source in sources)
-
-
-def _by_password(settings: Settings, directory: Directory) -> frozenset[str]:
-    """Domains where files decide, and clients are not offered what few accounts there can do."""
-    if settings.accounts.keys is KeyPolicy.OFFERED:
-        return frozenset()
-    return frozenset(filter(directory.serves, settings.domains))

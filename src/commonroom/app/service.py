@@ -20,13 +20,8 @@ from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.account_files import AccountFilesWatch, erase_departed
-from commonroom.app.composition import (
-    Core,
-    build_core,
-    chain_accounts,
-    domains_of_files,
-    stream_settings,
-)
+from commonroom.app.account_parts import chain_accounts, domains_of_files
+from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives
 from commonroom.config import ListenAddress, Settings
@@ -140,7 +135,7 @@ class Service:
                 c2s.stanza_burst,
             ),
             tls=tls,
-            accounts=chain_accounts(settings, stores, core, off_loop, fake_secret),
+            accounts=chain_accounts(settings, stores, core.accounts, off_loop, fake_secret),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from commonroom.accounts.directory import Alias
+from commonroom.accounts.interfaces import Alias
 from commonroom.core.user import User
 from commonroom.protocol.errors import StanzaError, moved, service_unavailable
 from commonroom.protocol.jid import JID

@@ -1,7 +1,7 @@
 """Accounts that are erased for good: nothing is left here, and contacts see that nobody is there any more."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from commonroom.protocol.stanza import Presence, PresenceType, Stanza
 from commonroom.protocol.subscription import removal
@@ -12,19 +12,19 @@ log = logging.getLogger(__name__)
 
 
 class Erasure:
-    """`route` takes stanzas in the name of the account that was."""
+    """`tell` takes stanzas in the name of the account that was."""
 
     def __init__(
         self,
         accounts: AccountStore,
         rosters: RosterStore,
         writes: Writes,
-        route: Callable[[Stanza], Awaitable[None] | None],
+        tell: Callable[[Stanza], None],
     ) -> None:
         self._accounts = accounts
         self._rosters = rosters
         self._writes = writes
-        self._route = route
+        self._tell = tell
 
     async def erase(self, account: Account) -> None:
         """End all subscriptions as its owner would, or who gets the address next would inherit them."""
@@ -34,7 +34,5 @@ class Erasure:
         for item in roster.items:
             for action in removal(item.state).send:
                 kind = PresenceType(action.value)
-                waiting = self._route(Presence(kind, to=item.jid, sender=account.jid))
-                if waiting is not None:
-                    await waiting
+                self._tell(Presence(kind, to=item.jid, sender=account.jid))
         log.info("account erased", extra={"jid": account.jid, "departed": str(account.departed)})

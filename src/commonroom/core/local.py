@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from functools import partial
 
-from commonroom.accounts.directory import Alias
+from commonroom.accounts.interfaces import Alias
 from commonroom.core.aliases import FindAlias, no_alias, redirected, refuse
 from commonroom.core.commit import AfterCommit
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict

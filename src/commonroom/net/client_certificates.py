@@ -85,7 +85,7 @@ def _address(der: bytes) -> JID | None:
 
 
 def _is_for_clients(certificate: x509.Certificate) -> bool:
-    """What says what it is for must say this; an authority is nobody (RFC 5280 §4.2.1.9, §4.2.1.12)."""
+    """What says what it is for must say this; an authority is nobody (RFC 5280)."""
     try:
         extensions = certificate.extensions
         usage = _found(extensions, x509.ExtendedKeyUsage)
