@@ -8,13 +8,12 @@ import pytest
 from commonroom.accounts.libcrypt import crypt
 from commonroom.admin.account_files import (
     CONFIRMED,
-    CURRENT,
     FilesState,
     FilesStatus,
     builder,
-    folder,
     write_status,
 )
+from commonroom.admin.places import accounts_folder, snapshot_in_force
 from commonroom.admin.registry import Registry
 from commonroom.cli.output import settings_of
 from commonroom.cli.with_registry import with_registry
@@ -41,8 +40,8 @@ def config(tmp_path: Path) -> Path:
     with path.open("a") as file:
         file.write('\n[accounts.files.people]\npasswords = ["passwd"]\n')
     settings = settings_of(path)
-    folder(settings).mkdir()
-    builder(settings, None, 0).build(folder(settings) / CURRENT)
+    accounts_folder(settings).mkdir()
+    builder(settings, None, 0).build(snapshot_in_force(settings))
     return path
 
 
@@ -105,7 +104,7 @@ def test_a_large_change_is_confirmed_for_these_files_only(config: Path, tmp_path
     settings = settings_of(config)
     digest = json.loads(worked(run("user", "plan", "--json", "-c", config)))
     assert digest["held_because"].startswith("25 of 30")
-    assert len((folder(settings) / CONFIRMED).read_text().strip()) == 64
+    assert len((accounts_folder(settings) / CONFIRMED).read_text().strip()) == 64
 
 
 def test_a_program_gets_json(config: Path, tmp_path: Path) -> None:
@@ -148,3 +147,22 @@ def test_a_listed_account_is_shown_as_such_and_has_no_password_here(config: Path
     assert '"source": "people"' in worked(run("user", "show", "u1@localhost", "--json", "-c", config))
     said = failed(run("user", "passwd", "u1@localhost", "--password-stdin", "-c", config, stdin="new"))
     assert "its password is in people's files" in said
+
+
+def test_an_account_that_is_only_in_a_file_is_not_made_here_and_told(config: Path) -> None:
+    said = failed(run("user", "add", "u1@localhost", "--password-stdin", "-c", config, stdin="secret"))
+    assert "it is in the files of people" in said
+    assert "the files of people list it, and nothing is kept for it yet" in failed(
+        run("user", "show", "u1@localhost", "-c", config)
+    )
+
+
+def test_a_departed_account_is_listed_as_such(config: Path) -> None:
+    async def fill(registry: Registry) -> None:
+        jid = JID.parse("gone@localhost")
+        registry.stores.accounts.put(Account(jid, (), FIRST, origin="people", departed=FIRST, login=jid))
+        await registry.stores.writes.flushed()
+
+    with_registry(config, fill)
+    assert "gone@localhost\tdeparted" in worked(run("user", "list", "-c", config))
+    assert '"departed": "2026-01-01T00:00:00Z"' in worked(run("user", "list", "--json", "-c", config))

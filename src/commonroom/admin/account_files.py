@@ -14,11 +14,10 @@ from commonroom.accounts.build import Builder
 from commonroom.accounts.line_files import Unreadable
 from commonroom.accounts.plan import HoldRule, Plan, is_snapshot, read_plan
 from commonroom.admin.errors import AdminError
+from commonroom.admin.places import accounts_folder, snapshot_in_force
 from commonroom.config import Settings
 from commonroom.config.accounts import AccountFiles
 
-FOLDER = "accounts"
-CURRENT = "current.sqlite3"
 NEXT = "next.sqlite3"
 STATUS = "status.json"
 CONFIRMED = "confirmed"
@@ -42,11 +41,6 @@ class FilesStatus:
     reason: str = ""
     digest: str = ""
     faults: tuple[str, ...] = ()
-
-
-def folder(settings: Settings) -> Path:
-    """Where the state of the account files is kept."""
-    return settings.state / FOLDER
 
 
 def hold_rule(settings: Settings) -> HoldRule:
@@ -77,7 +71,7 @@ def planned(settings: Settings, instead: Mapping[Path, Path] | None = None) -> I
     """
     if not settings.accounts.files:
         raise AdminError("accounts: no files are configured; add a table [accounts.files.people]")
-    current = folder(settings) / CURRENT
+    current = snapshot_in_force(settings)
     previous = current if is_snapshot(current) else None
     with tempfile.TemporaryDirectory() as made:
         path = Path(made) / NEXT
@@ -90,7 +84,7 @@ def planned(settings: Settings, instead: Mapping[Path, Path] | None = None) -> I
 
 def confirm(settings: Settings, plan: Plan) -> None:
     """Let the service, now or when it starts, do what this plan says, and nothing else."""
-    place = folder(settings)
+    place = accounts_folder(settings)
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         (place / CONFIRMED).write_text(plan.digest + "\n", encoding="ascii")
@@ -103,14 +97,14 @@ def confirm(settings: Settings, plan: Plan) -> None:
 def is_confirmed(settings: Settings, plan: Plan) -> bool:
     """Whether an operator wants exactly this."""
     try:
-        return (folder(settings) / CONFIRMED).read_text(encoding="ascii").strip() == plan.digest
+        return (accounts_folder(settings) / CONFIRMED).read_text(encoding="ascii").strip() == plan.digest
     except (OSError, ValueError):
         return False
 
 
 def write_status(settings: Settings, status: FilesStatus) -> None:
     """As the service does."""
-    path = folder(settings) / STATUS
+    path = accounts_folder(settings) / STATUS
     text = json.dumps(
         {
             "state": status.state.value,
@@ -129,7 +123,7 @@ def write_status(settings: Settings, status: FilesStatus) -> None:
 def read_status(settings: Settings) -> FilesStatus | None:
     """What the service said last; None if none has run with account files."""
     try:
-        found = json.loads((folder(settings) / STATUS).read_text(encoding="utf-8"))
+        found = json.loads((accounts_folder(settings) / STATUS).read_text(encoding="utf-8"))
         return FilesStatus(
             FilesState(found["state"]),
             found["accounts"],

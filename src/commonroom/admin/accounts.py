@@ -35,6 +35,8 @@ async def add_account(registry: Registry, address: str, password: str) -> JID:
     jid = local_address(registry.domains, address)
     if await registry.stores.accounts.exists(jid):
         raise AccountExists(f"{jid}: there is such an account; change its password, or remove it first")
+    if (listed := registry.listed(jid)) is not None:
+        raise AccountExists(f"{jid}: it is in the files of {listed.source}; choose another name")
     await _put(registry, made(registry, jid, password))
     return jid
 
@@ -103,7 +105,10 @@ async def find(registry: Registry, address: str) -> Account:
     jid = local_address(registry.domains, address)
     account = await registry.stores.accounts.get(jid)
     if account is None:
-        raise NoSuchAccount(f"{jid}: there is no such account")
+        listed = registry.listed(jid)
+        if listed is None:
+            raise NoSuchAccount(f"{jid}: there is no such account")
+        raise NoSuchAccount(f"{jid}: the files of {listed.source} list it, and nothing is kept for it yet")
     return account
 
 

@@ -15,18 +15,17 @@ from commonroom.accounts.line_files import Stamp, Unreadable, stamp
 from commonroom.accounts.plan import ChangeKind, Plan, is_snapshot, read_plan
 from commonroom.admin.account_files import (
     CONFIRMED,
-    CURRENT,
     NEXT,
     FilesState,
     FilesStatus,
     builder,
     files_of,
-    folder,
     hold_rule,
     is_confirmed,
     write_status,
 )
 from commonroom.admin.lock import StateError
+from commonroom.admin.places import accounts_folder, snapshot_in_force
 from commonroom.app.composition import Core
 from commonroom.config import Settings
 from commonroom.core.lifecycle import Lifecycle
@@ -66,7 +65,8 @@ class AccountFilesWatch:
         self._lifecycle: Lifecycle = core.lifecycle
         self._writes = writes
         self._in_thread = in_thread
-        self._folder = folder(settings)
+        self._folder = accounts_folder(settings)
+        self._current = snapshot_in_force(settings)
         self._read: list[Stamp | None] = []  # as the files were when they were read last
         self._seen: list[Stamp | None] = []
         self._held: Plan | None = None
@@ -81,25 +81,24 @@ class AccountFilesWatch:
         try:
             available()
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            current = self._folder / CURRENT
-            if not await self._thread(partial(is_snapshot, current)):
+            if not await self._thread(partial(is_snapshot, self._current)):
                 await self._thread(self._build_first)
-                self._directory.use(current)
+                self._directory.use(self._current)
                 await self._reconcile()
             else:
-                self._directory.use(current)
+                self._directory.use(self._current)
         except (NoLibcrypt, Unreadable, OSError, sqlite3.Error) as error:
             raise StateError(f"accounts: {error}") from None
 
     def _build_first(self) -> None:
         path = self._folder / NEXT
         builder(self._settings, None, self._now()).build(path)
-        os.replace(path, self._folder / CURRENT)
+        os.replace(path, self._current)
 
     async def _reconcile(self) -> None:
         """There is nothing to compare the files with but what is kept: perhaps of a backup."""
         missing = await self._lifecycle.reconcile()
-        plan = await self._thread(partial(read_plan, self._folder / CURRENT))
+        plan = await self._thread(partial(read_plan, self._current))
         if missing and (not plan.accounts or len(missing) > hold_rule(self._settings).least):
             log.warning(
                 "accounts are missing in the files; what is kept for them stays",
@@ -151,7 +150,7 @@ class AccountFilesWatch:
 
     def _build(self) -> Plan:
         path = self._folder / NEXT
-        builder(self._settings, self._folder / CURRENT, self._now()).build(path)
+        builder(self._settings, self._current, self._now()).build(path)
         return read_plan(path)
 
     # A change becomes true
@@ -185,7 +184,7 @@ class AccountFilesWatch:
             self._warn(f"account files have {plan.fault_count} faults", plan.faults[0])
 
     def _settle(self, plan: Plan) -> None:
-        os.replace(plan.path, self._folder / CURRENT)
+        os.replace(plan.path, self._current)
         (self._folder / CONFIRMED).unlink(missing_ok=True)
 
     async def _tell(self, state: FilesState, reason: str, plan: Plan | None = None) -> None:

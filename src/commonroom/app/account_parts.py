@@ -62,7 +62,10 @@ def lifecycle(settings: Settings, accounts: AccountParts, parts: Parts) -> Lifec
     )
     keep = timedelta(seconds=settings.accounts.keep_departed)
     now = parts.around.now
-    return Lifecycle(accounts.users, parts.stores, accounts.arrivals, movers, accounts.erasure, now, keep)
+    first = settings.accounts.order[0] is Source.STORED
+    return Lifecycle(
+        accounts.users, parts.stores, accounts.arrivals, movers, accounts.erasure, now, keep, first
+    )
 
 
 def chain_accounts(

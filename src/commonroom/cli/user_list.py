@@ -22,7 +22,8 @@ from commonroom.storage.records import Account
 def list_(domain: str | None, as_json: bool, path: Path) -> None:
     """List the accounts, one on a line, in the order of their addresses.
 
-    Behind the address of a disabled account stands a tab and the word `disabled`.
+    Behind the address of a disabled account stands a tab and the word `disabled`, behind that of one that has
+    left the files `departed`. Accounts in files are listed once something is kept for them.
 
     \b
     Examples:
@@ -45,11 +46,19 @@ async def _print_accounts(registry: Registry, domain: str | None, as_json: bool)
 
 
 def _line(account: Account) -> str:
+    if account.departed is not None:
+        return f"{account.jid}\tdeparted"
     return f"{account.jid}\tdisabled" if account.disabled else account.jid
 
 
 def _object(account: Account) -> str:
-    facts = {"address": account.jid, "created": moment(account.created), "disabled": account.disabled}
+    facts: dict[str, Any] = {
+        "address": account.jid,
+        "created": moment(account.created),
+        "disabled": account.disabled,
+    }
+    if account.origin:
+        facts |= {"source": account.origin, "departed": moment(account.departed)}
     return "  " + json.dumps(facts, ensure_ascii=False)
 
 

@@ -159,3 +159,5 @@ class Accounts:
         """Files that nobody reads are a mistake."""
         if self.files and Source.FILES not in self.order:
             yield ("order",), 'it leaves out "files", but there are [accounts.files] tables; add it'
+        if not self.files and Source.STORED not in self.order:
+            yield ("order",), 'nobody could log in: there are no [accounts.files] tables; add "stored"'

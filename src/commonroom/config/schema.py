@@ -477,3 +477,5 @@ class Settings:
         for name, source in self.accounts.files.items():
             if source.domain is not None and source.domain not in self.domains:
                 yield ("accounts", "files", name, "domain"), "it is not in domains; correct one of them"
+        if self.accounts.files and Mechanism.PLAIN not in self.sasl.mechanisms:
+            yield ("sasl", "mechanisms"), 'accounts in files cannot log in without "PLAIN"; add it'

@@ -28,7 +28,10 @@ STEP = 20
 
 
 class Lifecycle:
-    """Each method may be repeated after a crash. `keep` is how long an account that left is kept."""
+    """Each method may be repeated after a crash. `keep` is how long an account that left is kept.
+
+    `stored_first`: where an account is kept here as well, the files do not matter.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Lifecycle:
         erasure: Erasure,
         now: Callable[[], datetime],
         keep: timedelta,
+        stored_first: bool,
     ) -> None:
         self._users = users
         self._stores = stores
@@ -48,6 +52,7 @@ class Lifecycle:
         self._erase = erasure.erase
         self._now = now
         self._keep = keep
+        self._stored_first = stored_first
 
     def rename(self, renamings: Sequence[Renaming]) -> None:
         """Give accounts their new addresses; in the same turn of the loop as the files' word changes."""
@@ -89,7 +94,7 @@ class Lifecycle:
             if self._users.find(account) is None:
                 continue
             kept = await self._stores.accounts.get(account)
-            if kept is None or kept.origin or self._decide(account, kept).listed is not None:
+            if kept is None or kept.origin or not self._stored_first:
                 self._users.drop(account, error)
 
     async def erase_some(self) -> int:
