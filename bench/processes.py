@@ -80,7 +80,11 @@ class Processes:
 
     def memory(self) -> int:
         """KiB in memory; what several share is divided among them (the kernel's Pss)."""
-        return sum(map(_memory, self.pids()))
+        return sum(_memory(pid, "Pss") for pid in self.pids())
+
+    def own_memory(self) -> int:
+        """Of that, what is no file's: the share of a library changes when others begin to use it, or end."""
+        return sum(_memory(pid, "Pss_Anon") for pid in self.pids())
 
 
 def cpu_seconds(pid: int) -> float:
@@ -100,12 +104,12 @@ def _cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def _memory(pid: int) -> int:
+def _memory(pid: int, kind: str) -> int:
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")), 0)
 
 
 def descendants(pid: int) -> list[int]:

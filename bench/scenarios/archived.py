@@ -1,37 +1,33 @@
 """One-to-one messages that are kept in the archives of both (XEP-0313)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
 
-from bench.generator import Generator
-from bench.meter import Meter
 from bench.run import Run
 from bench.scenarios.chat import PAIRS, talk
+from bench.scenarios.flow import Measured, rounds
 from bench.scenarios.rate import talk_at_rate
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, settle
 from bench.servers.catalog import CHEAPEST_ARCHIVES, COMPARED, OURS, SQLITE_ARCHIVES
-from bench.servers.server import Server
 from bench.site import Extras, Population
 from bench.stanzas import MESSAGE
 
 # Messages a second: what all keep up with that need not wait for the disk, and what ours is to do.
 SLOW, FAST = 500, 2000
 
-Talk = Callable[[Meter, Generator, Options], dict[str, float]]
-
 
 class Case(NamedTuple):
     """How they talk."""
 
     words: str
-    talk: Talk
+    talk: Measured
     without: tuple[str, ...] = ()
 
 
 CASES = (
-    Case("TLS, 1 in flight", lambda meter, generator, options: talk(meter, generator, 1, options)),
+    Case("TLS, 1 in flight", partial(talk, in_flight=1)),
     Case(f"{SLOW:,} messages/s", partial(talk_at_rate, per_second=SLOW), SQLITE_ARCHIVES),
     Case(f"{FAST:,} messages/s, ours alone", partial(talk_at_rate, per_second=FAST), COMPARED),
 )
@@ -52,16 +48,7 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
         pairs = list(zip(servers, generators, strict=True))
         for case in wanted:
             able = [pair for pair in pairs if pair[0].name not in case.without]
-            yield from _measure_case(run, options, case, able)
-
-
-def _measure_case(
-    run: Run, options: Options, case: Case, pairs: Sequence[tuple[Server, Generator]]
-) -> Iterator[Row]:
-    for number in range(options.rounds):
-        for server, generator in pairs:
-            figures = quietly(options, partial(case.talk, run.meter(server, generator), generator, options))
-            yield Row(case.words, server.name, number, figures)
+            yield from rounds(run, options, case.words, able, case.talk)
 
 
 ARCHIVED = Scenario(

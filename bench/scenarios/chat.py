@@ -1,6 +1,5 @@
 """One-to-one messages: pairs that answer each other as fast as the server lets them."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -8,7 +7,8 @@ from functools import partial
 from bench.generator import Generator
 from bench.meter import Meter
 from bench.run import Run
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.flow import rounds, watch
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, settle
 from bench.servers.server import Server
 from bench.site import Population
 from bench.stanzas import MESSAGE
@@ -39,34 +39,16 @@ def _measure_over(
             generator.login(2 * PAIRS)
         settle()
         for in_flight, case in cases.items():
-            for number in range(options.rounds):
-                for server, generator in zip(servers, generators, strict=True):
-                    meter = run.meter(server, generator)
-                    figures = quietly(options, partial(talk, meter, generator, in_flight, options))
-                    yield Row(case, server.name, number, figures)
+            talking = partial(talk, in_flight=in_flight)
+            yield from rounds(run, options, case, zip(servers, generators, strict=True), talking)
 
 
-def talk(meter: Meter, generator: Generator, in_flight: int, options: Options) -> dict[str, float]:
+def talk(meter: Meter, generator: Generator, options: Options, in_flight: int) -> dict[str, float]:
     """As fast as the server lets them, until `seconds` have passed."""
     generator.chat(PAIRS, in_flight)
-    time.sleep(options.warm_up)
-    generator.reset()
-    before = generator.count()
-    meter.begin()
-    time.sleep(options.seconds)
-    window = meter.end()
-    after = generator.count()
+    figures = watch(meter, generator, options.warm_up, options.seconds)
     generator.stop()
-    per_second = (after.received - before.received) / (after.time - before.time)
-    messages = per_second * window.seconds
-    return {
-        "cpu_us": 1e6 * window.cpu / messages,
-        "raw_cpu_us": 1e6 * window.raw_cpu / messages,
-        "per_second": per_second,
-        "p50_ms": 1000 * (after.p50 or 0),
-        "p99_ms": 1000 * (after.p99 or 0),
-        **window.figures(),
-    }
+    return figures
 
 
 CHAT = Scenario(

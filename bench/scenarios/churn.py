@@ -79,25 +79,30 @@ def day_figures(memory: list[int], sessions: int) -> dict[str, float]:
 
 def _memory_after_rest(server: Server) -> int:
     settle(REST)
-    return server.processes.memory()
+    return server.processes.own_memory()
 
 
 def _come_and_go(generator: Generator, begin: int, turns: int) -> None:
-    """In each turn other accounts; half of the turns end without a word."""
+    """In each turn other accounts, each of which leaves without a word every other time.
+
+    What it may not have got then waits for it, and would pile up on the disk if it never took its leave.
+    """
     for turn in range(begin, begin + turns):
         first = turn * CLIENTS % ACCOUNTS
+        time_around = turn * CLIENTS // ACCOUNTS
         generator.login(CLIENTS, AT_A_TIME, first)
         generator.chat(CLIENTS // 2, 1, first)
         generator.stop()
-        (generator.logout if turn % 2 else generator.drop)(CLIENTS, first)
+        (generator.logout if time_around % 2 else generator.drop)(CLIENTS, first)
 
 
 CHURN = Scenario(
     name="churn",
     title="A day of coming and going",
     what=f"{ACCOUNTS:,} accounts log in, {CLIENTS} at a time, talk in pairs, and leave, half of the time "
-    f"without a word. {WARM_UP:,} sessions before that are not counted. Memory is Pss, {REST:g} s after "
-    "the last has left. The last half tells more about growth than the whole: by then caches are full.",
+    f"without a word. {WARM_UP:,} sessions before that are not counted. Memory is what is no file's "
+    f"(Pss_Anon), {REST:g} s after the last has left. The last half tells more about growth than the whole: "
+    "by then caches are full.",
     figures=(
         Figure("bytes", "bytes grown per session", 1),
         Figure("late_bytes", "bytes grown per session in the last half", 1, most=10),

@@ -1,7 +1,6 @@
 """Reading an archive, a page at a time (XEP-0313)."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -10,7 +9,8 @@ from bench.generator import Generator, LoadFailed
 from bench.meter import Meter
 from bench.processes import wait_until
 from bench.run import Run
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.flow import rounds, watch
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, settle
 from bench.servers.catalog import OURS, SQLITE_ARCHIVES
 from bench.site import Extras, Population
 from bench.stanzas import MESSAGE, page_after, page_from, page_last
@@ -38,11 +38,9 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
         settle(2)
         queries = [{LAST: page_last(PAGE), MIDDLE: _page_in_middle(*pair)} for pair in middles.items()]
         for case in wanted:
-            for number in range(options.rounds):
-                for server, generator, query in zip(servers, generators, queries, strict=True):
-                    meter = run.meter(server, generator)
-                    figures = quietly(options, partial(_read, meter, generator, query[case], options))
-                    yield Row(case, server.name, number, figures)
+            wished = dict(zip(generators, (query[case] for query in queries), strict=True))
+            pairs = zip(servers, generators, strict=True)
+            yield from rounds(run, options, case, pairs, partial(_read, wished))
 
 
 def fill(generators: Sequence[Generator]) -> dict[Generator, datetime]:
@@ -80,26 +78,15 @@ def _ask(generator: Generator, query: str) -> None:
     generator.pages(0, 1)
 
 
-def _read(meter: Meter, generator: Generator, query: str, options: Options) -> dict[str, float]:
-    _ask(generator, query)
-    time.sleep(options.warm_up)
-    generator.reset()
-    before = generator.count()
-    meter.begin()
-    time.sleep(options.seconds)
-    window = meter.end()
-    after = generator.count()
+def _read(
+    queries: Mapping[Generator, str], meter: Meter, generator: Generator, options: Options
+) -> dict[str, float]:
+    _ask(generator, queries[generator])
+    figures = watch(meter, generator, options.warm_up, options.seconds)
     whole = generator.stop()
     if whole.results != PAGE * whole.received:
         raise LoadFailed(f"{whole.results} messages on {whole.received} pages")
-    per_second = (after.received - before.received) / (after.time - before.time)
-    return {
-        "cpu_ms": 1000 * window.cpu / (per_second * window.seconds),
-        "p50_ms": 1000 * (after.p50 or 0),
-        "p99_ms": 1000 * (after.p99 or 0),
-        "per_second": per_second,
-        **window.figures(),
-    }
+    return {**figures, "cpu_ms": figures["cpu_us"] / 1000}
 
 
 HISTORY = Scenario(

@@ -6,7 +6,8 @@ from functools import partial
 
 from bench.run import Run
 from bench.scenarios.chat import IN_FLIGHT, PAIRS, talk
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.flow import rounds
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, settle
 from bench.site import Extras, Population
 from bench.stanzas import MESSAGE
 
@@ -30,11 +31,8 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
             generator.login(2 * PAIRS)
         settle()
         for in_flight, case in wanted.items():
-            for number in range(options.rounds):
-                for server, generator in zip(servers, generators, strict=True):
-                    meter = run.meter(server, generator)
-                    figures = quietly(options, partial(talk, meter, generator, in_flight, options))
-                    yield Row(case, server.name, number, figures)
+            talking = partial(talk, in_flight=in_flight)
+            yield from rounds(run, options, case, zip(servers, generators, strict=True), talking)
 
 
 MANAGED = Scenario(

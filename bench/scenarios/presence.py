@@ -1,14 +1,13 @@
 """Presence of one who has many contacts."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 
 from bench.generator import Generator
 from bench.meter import Meter
 from bench.run import Run
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.flow import rounds, watch
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, settle
 from bench.servers.catalog import FLOOR
 from bench.site import Population
 from bench.stanzas import PRESENCE
@@ -25,31 +24,15 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
             generator.presence(PRESENCE)
             generator.login(CONTACTS + 1)
         settle(2)
-        for number in range(options.rounds):
-            for server, generator in zip(servers, generators, strict=True):
-                meter = run.meter(server, generator)
-                figures = quietly(options, partial(_update, meter, generator, options))
-                yield Row(f"{CONTACTS} contacts", server.name, number, figures)
+        pairs = zip(servers, generators, strict=True)
+        yield from rounds(run, options, f"{CONTACTS} contacts", pairs, _update)
 
 
 def _update(meter: Meter, generator: Generator, options: Options) -> dict[str, float]:
     generator.update(0, 1, CONTACTS)
-    time.sleep(options.warm_up)
-    generator.reset()
-    before = generator.count()
-    meter.begin()
-    time.sleep(options.seconds)
-    window = meter.end()
-    after = generator.count()
+    figures = watch(meter, generator, options.warm_up, options.seconds)
     generator.stop()
-    per_second = (after.received - before.received) / (after.time - before.time)
-    return {
-        "cpu_us": 1e6 * window.cpu / (per_second * window.seconds),
-        "per_second": per_second,
-        "p50_ms": 1000 * (after.p50 or 0),
-        "p99_ms": 1000 * (after.p99 or 0),
-        **window.figures(),
-    }
+    return figures
 
 
 PRESENCE_COPIES = Scenario(

@@ -1,6 +1,5 @@
 """Messages at a fixed rate that every server can keep up with: what a user waits, and what that costs."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -8,7 +7,8 @@ from functools import partial
 from bench.generator import Generator
 from bench.meter import Meter
 from bench.run import Run
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.flow import rounds, watch
+from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, settle
 from bench.site import Population
 from bench.stanzas import MESSAGE
 
@@ -26,33 +26,17 @@ def measure(run: Run, options: Options) -> Iterator[Row]:
             generator.message(MESSAGE)
             generator.login(2 * PAIRS)
         settle()
-        for number in range(options.rounds):
-            for server, generator in zip(servers, generators, strict=True):
-                meter = run.meter(server, generator)
-                figures = quietly(options, partial(talk_at_rate, meter, generator, options, PER_SECOND))
-                yield Row(f"{PER_SECOND:,} messages/s", server.name, number, figures)
+        pairs = zip(servers, generators, strict=True)
+        talking = partial(talk_at_rate, per_second=PER_SECOND)
+        yield from rounds(run, options, f"{PER_SECOND:,} messages/s", pairs, talking)
 
 
 def talk_at_rate(meter: Meter, generator: Generator, options: Options, per_second: int) -> dict[str, float]:
     """So many messages, whatever comes back."""
     generator.rate(PAIRS, per_second)
-    time.sleep(options.warm_up)
-    generator.reset()
-    before = generator.count()
-    meter.begin()
-    time.sleep(options.seconds * LONGER)
-    window = meter.end()
-    after = generator.count()
+    figures = watch(meter, generator, options.warm_up, options.seconds * LONGER)
     generator.stop()
-    arrived = (after.received - before.received) / (after.time - before.time)
-    return {
-        "p99_ms": 1000 * (after.p99 or 0),
-        "p50_ms": 1000 * (after.p50 or 0),
-        "longest_ms": 1000 * (after.longest or 0),
-        "cpu_us": 1e6 * window.cpu / (arrived * window.seconds),
-        "per_second": arrived,
-        **window.figures(),
-    }
+    return figures
 
 
 RATE = Scenario(

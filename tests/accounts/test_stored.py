@@ -10,7 +10,7 @@ import pytest
 from commonroom.accounts.chain import Checked, stored_accounts
 from commonroom.accounts.stored import new_account
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl.scram_keys import SALT_BYTES, check_password, is_proof, sign
+from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, check_password, is_proof, sign
 from commonroom.storage.errors import StorageError
 from commonroom.storage.memory import Memory, MemoryAccountStore
 from commonroom.storage.records import Account
@@ -34,21 +34,27 @@ class Accounts:
     """Accounts with a thread pool that counts its work."""
 
     def __init__(self, *accounts: Account, store: MemoryAccountStore | None = None) -> None:
-        self.store = store or MemoryAccountStore(Memory())
+        self.memory = memory = Memory()
+        self.store = store or MemoryAccountStore(memory)
         for account in accounts:
             self.store.put(account)
         self.work = 0
-        self._accounts = stored_accounts(self.store.get, self._off_loop, b"secret", ITERATIONS)
+        self.accounts = stored_accounts(
+            self.store.get, self.store, memory.writes, self._off_loop, b"secret", ITERATIONS
+        )
 
     async def _off_loop(self, work: Callable[[], Checked]) -> Checked:
         self.work += 1
         return work()
 
     def keys(self, account: JID, hash_name: str) -> Any:
-        return run(self._accounts.keys(account, hash_name))[0]
+        return run(self.accounts.credentials(account)).of(hash_name)
+
+    def add(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        run(self.accounts.add_keys(account, keys, revision))
 
     def check(self, account: JID, password: str) -> Any:
-        return run(self._accounts.check_password(account, password))[0]
+        return run(self.accounts.check_password(account, password))[0]
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -71,6 +77,37 @@ def test_what_the_store_cannot_tell_is_not_taken_for_no():
         accounts.keys(JULIET, "SHA-1")
     with pytest.raises(StorageError):
         accounts.check(JULIET, "pencil")
+
+
+def test_keys_that_cannot_be_written_are_told_of():
+    accounts = Accounts(made(hashes=("SHA-1",)))
+    accounts.memory.writes.hold()
+
+    async def scenario() -> None:
+        adding = asyncio.create_task(accounts.accounts.add_keys(JULIET, made().keys[1], 1))
+        await asyncio.sleep(0)
+        accounts.memory.writes.release(StorageError("disk full"))
+        await adding
+
+    with pytest.raises(StorageError):
+        run(scenario())
+
+
+def test_xep0480_3_keys_are_added_to_those_of_the_password_that_was_looked_at():
+    accounts = Accounts(made(hashes=("SHA-1",)))
+    accounts.add(JULIET, made(password="former").keys[1], 0)
+    assert accounts.keys(JULIET, "SHA-256") is None
+    accounts.add(JULIET, made().keys[1], 1)
+    assert check_password(accounts.keys(JULIET, "SHA-256"), "pencil")
+    assert accounts.keys(JULIET, "SHA-1") is not None
+    assert accounts.check(JULIET, "pencil")
+
+
+def test_a_hash_that_a_client_got_wrong_leaves_the_password_good():
+    accounts = Accounts(made(hashes=("SHA-1",)))
+    accounts.add(JULIET, made(password="mistaken").keys[1], 1)
+    assert accounts.check(JULIET, "pencil")
+    assert not accounts.check(JULIET, "mistaken")
 
 
 @pytest.mark.parametrize("password", ["", "\x00", "\ud800", " \u0007"])

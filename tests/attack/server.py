@@ -27,6 +27,7 @@ PASSWORD = "correct horse"
 ITERATIONS = 4096
 HASHES = ("SHA-1", "SHA-256", "SHA-512")
 ACCOUNTS = 1000
+OLD_ACCOUNTS = 50
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
@@ -55,6 +56,7 @@ class Server:
         self.port, self.tls_port, self.plain_port = free_ports(3)
         self._log = folder / "server.log"
         self._names = iter(f"u{number}" for number in range(2, ACCOUNTS))
+        self._old_names = iter(f"old{number}" for number in range(OLD_ACCOUNTS))
         self._addresses = _addresses()
         create_self_signed(
             folder / "certificate.pem", folder / "key.pem", (DOMAIN, OTHER_DOMAIN), datetime.now(UTC)
@@ -82,6 +84,8 @@ class Server:
         first = new_account(JID.of("u0", DOMAIN), PASSWORD, HASHES, ITERATIONS, secrets.token_bytes, now)
         for number in range(ACCOUNTS):
             accounts.put(type(first)(JID.of(f"u{number}", DOMAIN), first.keys, now))
+        for number in range(OLD_ACCOUNTS):
+            accounts.put(type(first)(JID.of(f"old{number}", DOMAIN), first.keys[:1], now))
         await database.close()
 
     # The process
@@ -137,6 +141,10 @@ class Server:
     def account(self) -> str:
         """The name of an account that no test had before."""
         return next(self._names)
+
+    def old_account(self) -> str:
+        """The same; its password is kept for SHA-1 only."""
+        return next(self._old_names)
 
     def address(self) -> str:
         """A loopback address to connect from that no test had before."""

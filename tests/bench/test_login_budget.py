@@ -29,7 +29,7 @@ STANZAS = (
 )
 
 # 29 of them make a parser anew for each of the first stanzas: 15 KiB less for each idle session.
-CALLS = 450
+CALLS = 446
 READS = {"users.load_user": 1}
 READS_OF_A_SECOND_SESSION = {"accounts.get": 1}
 TASKS = 2
@@ -50,6 +50,17 @@ def test_a_login_reads_the_database_once_and_writes_nothing():
     before = world.memory.writes.appended
     log_in(world, 1)
     assert world.memory.writes.appended == before
+
+
+def test_a_client_that_says_who_it_is_costs_no_other_read():
+    """What its account can do is looked at before (XEP-0388 §2.1), and not again."""
+    world = service()
+    reads = watched(world)
+    log_in(world, 0, sender=f"u0@{DOMAIN}")
+    assert reads == READS
+    reads.clear()
+    log_in(world, 0, "other", sender=f"u0@{DOMAIN}")
+    assert reads == READS_OF_A_SECOND_SESSION
 
 
 def test_a_second_session_reads_the_account_alone():
@@ -116,10 +127,10 @@ def watched(world: World) -> Counter[str]:
     return reads
 
 
-def log_in(world: World, number: int, resource: str = "r") -> None:
+def log_in(world: World, number: int, resource: str = "r", sender: str = "") -> None:
     """SCRAM-SHA-1, bind, roster, presence."""
     client = world.connect()
-    client.send(HEADER.format(domain=DOMAIN))
+    client.send(HEADER.format(domain=DOMAIN).replace(" to=", f" from='{sender}' to=" if sender else " to="))
     bare = f"n=u{number},r=fyko"
     challenge = say(client, f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-1'>{encoded('n,,' + bare)}</auth>")
     server_first = base64.b64decode(challenge).decode()

@@ -91,7 +91,7 @@ def test_a_login_keeps_keys_for_this_hash_and_another_hash_voids_them(world: Lis
     world.try_login("juliet")
     first = kept(world, JULIET)
     assert first is not None
-    assert [keys.hash_name for keys in first.keys] == ["SHA-256"]
+    assert [keys.hash_name for keys in first.keys] == ["SHA-1"]
     world.files.people("romeo", "nurse", juliet=OTHER)
     world.look()
     changed = kept(world, JULIET)

@@ -68,7 +68,9 @@ class NoAccounts(MemoryAccountStore):
 
 def test_rfc6120_6_5_11_accounts_that_cannot_be_read_are_a_temporary_failure():
     world = World("juliet@example.org")
-    broken = stored_accounts(NoAccounts(world.memory).get, at_once, b"fake", 4096)
+    broken = stored_accounts(
+        NoAccounts(world.memory).get, world.stores.accounts, world.memory.writes, at_once, b"fake", 4096
+    )
     world.service = replace(world.service, accounts=broken)
     client = opened(world)
     client.send(plain("juliet", "secret"))
@@ -99,7 +101,9 @@ def test_rfc6120_6_5_10_every_plain_attempt_costs_one_check_of_a_password():
         checks.append(user)
         return work()
 
-    accounts = stored_accounts(world.stores.accounts.get, off_loop, b"fake", 4096)
+    accounts = stored_accounts(
+        world.stores.accounts.get, world.stores.accounts, world.memory.writes, off_loop, b"fake", 4096
+    )
     world.service = replace(world.service, accounts=accounts)
     users = ["juliet", "romeo", "nobody", "not a/name"]
     for user in users:
@@ -283,7 +287,9 @@ def test_a_password_for_a_connection_that_is_gone_is_not_even_looked_at():
     async def off_loop(work: Callable[[], Checked]) -> Checked:
         raise AssertionError("it was looked at")
 
-    accounts = stored_accounts(world.stores.accounts.get, off_loop, b"fake", 4096)
+    accounts = stored_accounts(
+        world.stores.accounts.get, world.stores.accounts, world.memory.writes, off_loop, b"fake", 4096
+    )
     world.service = replace(world.service, sleep=sleep, accounts=accounts)
     client = opened(world)
     client.send(plain("juliet", "secret"))

@@ -1,11 +1,16 @@
 """XEP-0494: users see which clients have access, and take it away."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from commonroom.features.client_access import NS_CLIENT_ACCESS
+from commonroom.features.client_access import NS_CLIENT_ACCESS, reference
+from commonroom.protocol.jid import JID
+from commonroom.storage.records import Device
 from commonroom.xml.element import Element
 from tests.conversations.returning import OTHER, WANTS, by_password, by_token
 from tests.conversations.world import Client, World, condition
+from tests.protocol.sasl2 import CLIENT
 
 JULIET, ROMEO = "juliet@example.org", "romeo@example.org"
 BIND = "<bind xmlns='urn:xmpp:bind:0'/>"
@@ -80,3 +85,56 @@ def test_ids_of_clients_are_not_shown_to_others():
     by_password(here, JULIET, id=OTHER)
     mine = by_password(here, JULIET)
     assert OTHER not in {client.get("id") for client in listed(mine.client)}
+
+
+# The examples of §3, byte for byte
+
+
+def client_of(here: World, id: str, *, password: bool) -> str:
+    """A client that was here once; gives what it is called."""
+    seen = datetime(2023, 3, 27, 15, 16, 9, tzinfo=UTC)
+    device = Device(id, "REST client", "", seen, seen + timedelta(minutes=21, seconds=15), password)
+    here.stores.devices.put(JID.parse(JULIET), device)
+    return reference(device)
+
+
+def test_xep0494_3_1_the_example_of_a_list():
+    here = World(JULIET)
+    rest = client_of(here, OTHER, password=False)
+    login = by_password(here, JULIET)
+    login.client.send("<iq id='5468616e6b73' type='get'><list xmlns='urn:xmpp:cam:0'/></iq>")
+    mine = reference(Device(CLIENT, "", "", here.now(), here.now(), True))
+    moment = "2026-03-01T12:00:00.000000Z"
+    assert login.client.bytes == (
+        f"<iq type='result' to='{login.jid}' id='5468616e6b73'>"
+        "<clients xmlns='urn:xmpp:cam:0'>"
+        f"<client connected='true' id='{mine}' type='session'><first-seen>{moment}</first-seen>"
+        f"<last-seen>{moment}</last-seen><auth><password/></auth><permission status='unrestricted'/>"
+        "<user-agent><software>Nightingale</software><device>Balcony</device></user-agent></client>"
+        f"<client connected='false' id='{rest}' type='session'>"
+        "<first-seen>2023-03-27T15:16:09.000000Z</first-seen>"
+        "<last-seen>2023-03-27T15:37:24.000000Z</last-seen><auth/>"
+        "<permission status='unrestricted'/><user-agent><software>REST client</software></user-agent>"
+        "</client></clients></iq>"
+    )
+
+
+def test_xep0494_3_2_the_example_of_a_revocation():
+    here = World(JULIET)
+    rest = client_of(here, OTHER, password=False)
+    login = by_password(here, JULIET)
+    login.client.send(f"<iq id='4e4c6e6574' type='set'><revoke xmlns='urn:xmpp:cam:0' id='{rest}'/></iq>")
+    assert login.client.bytes == f"<iq type='result' to='{login.jid}' id='4e4c6e6574'/>"
+
+
+def test_xep0494_3_2_the_example_of_a_client_that_knows_the_password():
+    here = World(JULIET)
+    rest = client_of(here, OTHER, password=True)
+    login = by_password(here, JULIET)
+    login.client.send(f"<iq id='4e4c6e6574' type='set'><revoke xmlns='urn:xmpp:cam:0' id='{rest}'/></iq>")
+    said = login.client.bytes
+    assert said.startswith(
+        f"<iq type='error' to='{login.jid}' id='4e4c6e6574'><error type='cancel'>"
+        "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+    ), said
+    assert said.endswith("<password-reset-required xmlns='urn:xmpp:cam:0'/></error></iq>")

@@ -8,6 +8,8 @@ from commonroom.core.session import Session
 from commonroom.core.signs import EVERY
 from commonroom.net.c2s import ClientConnection
 from commonroom.protocol.c2s import ServerStream
+from commonroom.protocol.stanza import Message
+from tests.conversations.managed import enable
 from tests.conversations.world import Client, World
 from tests.core.test_session import WAIT, Slow, chat
 
@@ -73,4 +75,40 @@ def test_nothing_refers_to_a_session_that_ended(how):
     assert [timer for timer in world.timers if not timer.cancelled] == []
     world.timers.clear()
     del romeo, connection, slow
+    assert sessions() == before
+
+
+def test_a_client_for_which_something_waited_leaves_no_circle():
+    """What hears of its answer would else keep the session, and all that it was sent."""
+    world = World("romeo@example.org", "juliet@example.org")
+    juliet = world.online("juliet@example.org/balcony")
+    gc.collect()
+    gc.disable()
+    try:
+        before = {id(thing) for thing in gc.get_objects() if isinstance(thing, Session | Message)}
+        for number in range(3):
+            juliet.send(chat(number, "romeo@example.org"))
+            romeo = world.online("romeo@example.org/r")
+            romeo.cut()
+            del romeo
+        world.timers.clear()
+        after = [thing for thing in gc.get_objects() if isinstance(thing, Session | Message)]
+    finally:
+        gc.enable()
+    assert [thing for thing in after if id(thing) not in before] == []
+
+
+@pytest.mark.parametrize("how", [Client.leave, Client.cut], ids=["left", "cut"])
+def test_nothing_refers_to_a_managed_session_for_which_something_waited(how):
+    world = World("romeo@example.org", "juliet@example.org")
+    juliet = world.online("juliet@example.org/balcony")
+    before = sessions()
+    for number in range(3):
+        juliet.send(chat(number, "romeo@example.org"))
+        romeo = world.login("romeo@example.org/r")
+        enable(romeo, "")
+        romeo.send("<presence/>")
+        how(romeo)
+    world.timers.clear()
+    del romeo
     assert sessions() == before

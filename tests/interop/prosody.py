@@ -31,6 +31,7 @@ authentication = "internal_plain"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "offline", "posix",
     "time", "version", "ping", "private", "lastactivity", "uptime",
+    "smacks", "carbons", "mam",
 }}
 modules_disabled = {{ "s2s" }}
 VirtualHost "{domain}"
@@ -43,6 +44,7 @@ class Prosody(ServerUnderTest):
     lacks: ClassVar[Mapping[str, str]] = {
         "SCRAM-SHA-512": "Prosody 0.12 knows SHA-1 and SHA-256 only",
         "SCRAM-SHA-512-PLUS": "Prosody 0.12 knows SHA-1 and SHA-256 only",
+        "durable": "Prosody 0.12 acknowledges what a kill takes from sessions that wait",
     }
 
     @property

@@ -59,7 +59,9 @@ class LoopThread:
 class RecordingStream(ClientXMPP):
     """slixmpp's client, which also keeps what was said on the wire and every stanza it has dealt with."""
 
-    def __init__(self, jid: str, password: str, mechanism: str | None, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, jid: str, password: str, mechanism: str | None, tls: ssl.SSLContext, more: Sequence[str]
+    ) -> None:
         super().__init__(jid, password, sasl_mech=mechanism, ssl_context=tls)
         self.spoken: list[str] = []
         self.inbox: list[StanzaBase] = []
@@ -67,7 +69,7 @@ class RecordingStream(ClientXMPP):
         self._sender: asyncio.Task[Any] | None = None
         self.auto_authorize = None
         self.auto_subscribe = False
-        for plugin in PLUGINS:
+        for plugin in (*PLUGINS, *more):
             self.register_plugin(plugin)
 
     async def run_filters(self) -> None:
@@ -119,21 +121,24 @@ class SlixClient:
         direct_tls: bool = False,
         newest_tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
         trusts_server: bool = True,
+        plugins: Sequence[str] = (),
     ) -> None:
         self._loop = loop
         self._server = server
         self._direct_tls = direct_tls
         self._newest_tls = newest_tls
         self._trusts_server = trusts_server
-        self._stream = loop.call(self._make_stream(jid, password, mechanism))
+        self._stream = loop.call(self._make_stream(jid, password, mechanism, plugins))
 
-    async def _make_stream(self, jid: str, password: str, mechanism: str | None) -> RecordingStream:
+    async def _make_stream(
+        self, jid: str, password: str, mechanism: str | None, plugins: Sequence[str]
+    ) -> RecordingStream:
         # Certificate and name are verified, and the machine's authorities do not count.
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         tls.maximum_version = self._newest_tls
         if self._trusts_server:
             tls.load_verify_locations(self._server.certificate)
-        stream = RecordingStream(jid, password, mechanism, tls)
+        stream = RecordingStream(jid, password, mechanism, tls, plugins)
         stream.enable_direct_tls = self._direct_tls
         stream.enable_starttls = not self._direct_tls
         return stream
@@ -167,6 +172,7 @@ class SlixClient:
 
         stream = self._stream
         stream.add_event_handler("session_start", accept)
+        stream.add_event_handler("session_resumed", accept)
         stream.add_event_handler("failed_auth", lambda failure: refuse(failure["condition"]))
         for event in ("no_auth", "ssl_invalid_chain", "connection_failed", "disconnected"):
             stream.add_event_handler(event, lambda reason, event=event: refuse(f"{event}: {reason}"))
@@ -183,8 +189,21 @@ class SlixClient:
         self.ask(lambda stream: stream.disconnect(LOGOUT_SECONDS))
 
     def vanish(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without a word; but a session that would wait for its client is closed."""
+        if self._stream.transport is not None and "xep_0198" in self._stream.plugin:
+            self.logout()
         self.do(lambda stream: stream.end())
+
+    def cut(self) -> None:
+        """The connection is gone, and slixmpp may come back: `login` resumes what can be resumed."""
+        self.do(lambda stream: stream.abort())
+        wait_until(lambda: self._stream.transport is None, f"the connection of {self.jid} to be gone")
+
+    def heard(self, event: str) -> list[Any]:
+        """What comes with an event of slixmpp, from now on."""
+        found: list[Any] = []
+        self.do(lambda stream: stream.add_event_handler(event, found.append))
+        return found
 
     def do(self, action: Callable[[Any], object]) -> None:
         """Let the client do something that has no answer."""

@@ -115,7 +115,7 @@ class Server:
             stream_settings(self._settings, core, b"fake", secrets.token_bytes),
             ClientLimits(**self._limits),
             self._contexts,
-            stored_accounts(core.users.account, off_loop, b"fake", 4096),
+            stored_accounts(core.users.account, stores.accounts, stores.writes, off_loop, b"fake", 4096),
             core.devices,
             Throttle(1.0, 30.0, loop.time),
             core.sessions,

@@ -174,6 +174,25 @@ async def test_data_in_the_handshakes_last_packet_comes_after_connected(contexts
 
 
 @in_loop
+async def test_data_in_the_handshakes_last_packet_takes_no_turn_of_its_own(contexts: TlsContexts) -> None:
+    class Early(Stream):
+        def connected(self, connection: Connection) -> None:
+            super().connected(connection)
+            asyncio.get_running_loop().call_soon(self.events.append, "the next turn")
+
+        def receive(self, data: bytes) -> None:
+            self.events.append("received")
+
+    server = await Server.start(stream=Early, contexts=contexts)
+    client = ByHand(server)
+    with closing(client.sock):
+        await asyncio.to_thread(client.handshake, b"early")
+        stream = await server.stream()
+        await until(lambda: len(stream.events) > 2)
+    assert stream.events[:3] == ["connected", "received", "the next turn"]
+
+
+@in_loop
 async def test_a_stream_that_ends_when_it_is_connected_receives_nothing(contexts: TlsContexts) -> None:
     class Full(Stream):
         def connected(self, connection: Connection) -> None:

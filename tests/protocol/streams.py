@@ -120,6 +120,8 @@ class Peer:
         self.passwords = {"juliet@example.com": "pencil", "romeo@example.org": "pencil"}
         self.tokens: dict[tuple[str, str], tuple[Candidate, ...]] = {}
         self.settled: Issued | SaslCondition | None = None
+        self.hashes: frozenset[str] | SaslCondition = frozenset()  # of every account
+        self.refusal: SaslCondition | None = None  # of new keys
         self.told: tuple[Element, ...] = ()  # of a resource that is bound with the login
         self.early = ""  # sent to the client as soon as it is
         self.handled: int | None = None  # of a former stream
@@ -134,6 +136,10 @@ class Peer:
         self.stream = ServerStream(self, settings(**changes), needs_tls)
 
     # The stream's host
+
+    @property
+    def desk(self) -> "Peer":
+        return self
 
     def write(self, text: str) -> None:
         assert not self.closed, f"after the end: {text}"
@@ -167,6 +173,12 @@ class Peer:
         password = self.passwords.get(account or "")
         keys = None if password is None else derive_keys(password, hash_name, SALT, ITERATIONS)
         self._ask(("keys", account, hash_name), lambda: answer(keys))
+
+    def find_hashes(self, account: JID, answer: Callable[[frozenset[str] | SaslCondition], None]) -> None:
+        self._ask(("hashes", account), lambda: answer(self.hashes))
+
+    def add_keys(self, account: JID, keys: ScramKeys, answer: Callable[[SaslCondition | None], None]) -> None:
+        self._ask(("add", account, keys), lambda: answer(self.refusal))
 
     def check_password(
         self, account: JID | None, password: str, answer: Callable[[bool | SaslCondition], None]

@@ -17,6 +17,7 @@ IDS = count(1_700_000_000_000_000)  # of stored messages
 CREATED = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
 SHA1 = ScramKeys("SHA-1", b"salt", 4096, bytes(range(20)), bytes(range(20, 40)))
 SHA256 = ScramKeys("SHA-256", b"more salt", 10_000, bytes(range(32)), bytes(range(32, 64)))
+SHA512 = ScramKeys("SHA-512", b"much more salt", 4096, bytes(range(64)), bytes(range(64, 128)))
 
 
 def account(jid: JID = JULIET, *keys: ScramKeys, disabled: bool = False) -> Account:

@@ -25,7 +25,7 @@ from commonroom.storage.statements import Statement
 from commonroom.storage.stores import sql_stores
 from commonroom.storage.tables import metadata
 from tests.storage.conftest import Backend, Run
-from tests.storage.samples import CREATED, IDS, JULIET, NURSE, ROMEO, SHA1, SHA256, account, item
+from tests.storage.samples import CREATED, IDS, JULIET, NURSE, ROMEO, SHA1, SHA256, SHA512, account, item
 
 
 def test_an_account_that_nobody_made_is_not_there(run: Run) -> None:
@@ -258,6 +258,46 @@ def test_each_of_many_imported_accounts_has_its_own_revision(run: Run) -> None:
         assert [(change.jid, change.revision) for change in changes] == [
             (jid, number) for number, jid in enumerate(jids, 1)
         ]
+
+    run(scenario)
+
+
+def test_keys_are_not_added_to_what_is_not_as_it_was(run: Run) -> None:
+    """Not of a former password, not of one that is kept elsewhere, not twice."""
+
+    async def scenario(stores: Stores) -> None:
+        for accounts in ((account(JULIET, SHA1),), (account(JULIET, SHA1),), (account(NURSE),)):
+            stores.accounts.put(*accounts)
+        stores.accounts.put(account(ROMEO, SHA256))
+        stores.accounts.disable(ROMEO, True)
+        stores.accounts.add_keys(JULIET, SHA256, 1)
+        stores.accounts.add_keys(JULIET, SHA256, 3)
+        stores.accounts.add_keys(NURSE, SHA256, 3)
+        stores.accounts.add_keys(ROMEO, SHA1, 4)
+        stores.accounts.add_keys(JID.parse("tybalt@capulet.example"), SHA256, 5)
+        await stores.writes.flushed()
+        assert [found.keys for found in await stores.accounts.page(None, None, 9)] == [(SHA1,), (), (SHA256,)]
+        stores.accounts.add_keys(JULIET, replace(SHA1, salt=b"other"), 2)
+        await stores.writes.flushed()
+        found = await stores.accounts.get(JULIET)
+        assert found is not None
+        assert found.keys == (SHA1,)
+
+    run(scenario)
+
+
+def test_keys_that_are_added_are_no_change_of_the_account(run: Run) -> None:
+    async def scenario(stores: Stores) -> None:
+        stores.accounts.put(account(NURSE, SHA256))
+        stores.accounts.put(account(JULIET, SHA256))
+        stores.accounts.add_keys(JULIET, SHA1, 2)
+        stores.accounts.add_keys(JULIET, SHA512, 2)
+        stores.accounts.add_keys(JULIET, replace(SHA512, salt=b"other"), 2)  # another client was faster
+        await stores.writes.flushed()
+        assert await stores.accounts.get(JULIET) == replace(account(JULIET, SHA256, SHA1, SHA512), changed=2)
+        assert await stores.accounts.get(NURSE) == replace(account(NURSE, SHA256), changed=1)
+        assert await stores.accounts.revision() == 2
+        assert await stores.accounts.changed_since(2) == ()
 
     run(scenario)
 

@@ -7,11 +7,12 @@ from enum import Enum
 from typing import NamedTuple
 
 from commonroom.accounts.crypt_hash import is_password
-from commonroom.accounts.interfaces import Listed, Listing, NoListing, always
-from commonroom.accounts.stored import PREFERRED, preferred
+from commonroom.accounts.interfaces import Credentials, Listed, Listing, NoListing, always
+from commonroom.accounts.stored import FIRST_HASH
 from commonroom.config.accounts import KeyPolicy, Source
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys, check_password, derive_keys, fake_keys
+from commonroom.storage.interfaces import AccountStore, Writes
 from commonroom.storage.records import Account
 
 
@@ -32,6 +33,7 @@ class Decision(NamedTuple):
 
 
 NOBODY = Decision(Standing.GONE)
+NOTHING = Credentials((), 0)
 Decide = Callable[[JID, Account | None], Decision]
 
 
@@ -73,12 +75,14 @@ def _is_anothers(kept: Account, listed: Listed) -> bool:
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What verification needs done. `find` reads what is kept for an account, `arrive` makes it, or restores
-    it; `keep_keys` keeps keys that were derived for a hash, by its verifier. `off_loop` runs a function in a
-    thread of a bounded pool, unless it is not wanted any more when its turn comes.
+    it; `add_keys` keeps those for one more hash of an account's own, `keep_keys` keys that were derived for a
+    hash, by its verifier. `off_loop` runs a function in a thread of a bounded pool, unless it is not wanted
+    any more when its turn comes.
     """
 
     find: Callable[[JID], Awaitable[Account | None]]
     arrive: Callable[[JID], Awaitable[Account | None]]
+    add_keys: Callable[[JID, ScramKeys, int], Awaitable[None]]
     keep_keys: Callable[[JID, Sequence[ScramKeys], str], None]
     off_loop: OffLoop
 
@@ -106,19 +110,25 @@ class ChainAccounts:
         self._fake_secret = fake_secret
         self._iterations = iterations
         self._policy = policy
-        self._derived = hash_names if policy is KeyPolicy.OFFERED else PREFERRED[:1]
+        self._derived = hash_names if policy is KeyPolicy.OFFERED else (FIRST_HASH,)
 
-    async def keys(self, account: JID, hash_name: str) -> tuple[ScramKeys | None, int]:
+    async def credentials(self, account: JID) -> Credentials:
         """See `interfaces.Accounts`; derived keys only where SCRAM is offered to such accounts."""
         kept = await self._hands.find(account)
         decision = self._chain.decide(account, kept)
         if kept is None or decision.standing is not Standing.THERE:
-            return None, 0
+            return NOTHING
         keys = kept.keys
         if decision.listed is not None:
             offered = self._policy is KeyPolicy.OFFERED
             keys = self._usable_keys(kept, decision.listed) if offered else ()
-        return next((each for each in keys if each.hash_name == hash_name), None), kept.changed
+        return Credentials(keys, kept.changed)
+
+    async def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """See `interfaces.Accounts`; not for accounts whose password is kept elsewhere."""
+        kept = await self._hands.find(account)
+        if self._chain.decide(account, kept).listed is None:
+            await self._hands.add_keys(account, keys, revision)
 
     async def revision(self, account: JID) -> int | None:
         """See `interfaces.Accounts`."""
@@ -134,6 +144,7 @@ class ChainAccounts:
     ) -> tuple[bool, int]:
         """See `interfaces.Accounts`.
 
+        It is checked against the first keys: those that were added later are a client's word (XEP-0480 §3).
         Where files decide, a wrong password costs the check of keys and of a hash, whatever there is of them.
         """
         kept = await self._hands.find(account)
@@ -158,8 +169,8 @@ class ChainAccounts:
         """All that the thread needs is looked up here."""
         may = decision.standing in (Standing.THERE, Standing.ARRIVES)
         listed = decision.listed
-        keys = preferred(self._usable_keys(kept, listed)) if may and kept is not None else None
-        against = keys or fake_keys(self._fake_secret, account, PREFERRED[0], self._iterations)
+        keys = next(iter(self._usable_keys(kept, listed)), None) if may and kept is not None else None
+        against = keys or fake_keys(self._fake_secret, account, FIRST_HASH, self._iterations)
         if not self._directory.serves(account.domain):
             return lambda: Checked(check_password(against, password) and keys is not None)
         hash = listed.hash if may and listed is not None else ""
@@ -199,14 +210,27 @@ class ChainAccounts:
         return decision.listed is not None and self._directory.find(account) != decision.listed
 
 
+def adding(store: AccountStore, writes: Writes) -> Callable[[JID, ScramKeys, int], Awaitable[None]]:
+    """Keeps keys, and returns once they are on disk."""
+
+    async def add(account: JID, keys: ScramKeys, revision: int) -> None:
+        before = writes.appended
+        store.add_keys(account, keys, revision)
+        await writes.flushed(before)
+
+    return add
+
+
 def stored_accounts(
     find: Callable[[JID], Awaitable[Account | None]],
+    store: AccountStore,
+    writes: Writes,
     off_loop: Callable[[Callable[[], Checked]], Awaitable[Checked]],
     fake_secret: bytes,
     iterations: int,
 ) -> ChainAccounts:
     """Where there are no files."""
     directory = NoListing()
-    hands = Hands(find, find, lambda *_: None, lambda work, _: off_loop(work))
+    hands = Hands(find, find, adding(store, writes), lambda *_: None, lambda work, _: off_loop(work))
     chain = Chain((Source.STORED,), directory)
     return ChainAccounts(chain, directory, hands, fake_secret, iterations, KeyPolicy.NONE, ())

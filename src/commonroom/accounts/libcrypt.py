@@ -1,7 +1,7 @@
 """crypt(3): the system's library that checks the password hashes of passwd, shadow and htpasswd.
 
 Python's own module for it is gone since 3.13, and what wraps it elsewhere adds nothing that is needed here
-(docs/decisions/0019-password-files.md). A call lets other threads run.
+(docs/decisions/0020-password-files.md). A call lets other threads run.
 """
 
 import ctypes

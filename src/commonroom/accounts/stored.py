@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, derive_keys
+from commonroom.protocol.sasl.scram_keys import SALT_BYTES, derive_keys
 from commonroom.storage.records import Account
 
-# The hash against which PLAIN passwords are checked, if an account has keys for several.
-PREFERRED = ("SHA-256", "SHA-1", "SHA-512")
+# The hash that accounts have first, as a rule.
+FIRST_HASH = "SHA-1"
 
 
 def new_account(
@@ -25,9 +25,3 @@ def new_account(
     """
     keys = tuple(derive_keys(password, name, random(SALT_BYTES), iterations) for name in hash_names)
     return Account(jid, keys, now)
-
-
-def preferred(keys: tuple[ScramKeys, ...]) -> ScramKeys | None:
-    """The keys against which a PLAIN password is checked."""
-    by_hash = {key.hash_name: key for key in keys}
-    return next((by_hash[name] for name in PREFERRED if name in by_hash), None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from commonroom.accounts.chain import Chain, ChainAccounts, Hands, OffLoop
+from commonroom.accounts.chain import Chain, ChainAccounts, Hands, OffLoop, adding
 from commonroom.accounts.directory import Directory
 from commonroom.admin.registry import hash_names
 from commonroom.catalog import Parts
@@ -75,7 +75,13 @@ def chain_accounts(
     return ChainAccounts(
         accounts.chain,
         accounts.directory,
-        Hands(accounts.users.account, accounts.arrivals.arrive, stores.listed.keep_keys, off_loop),
+        Hands(
+            accounts.users.account,
+            accounts.arrivals.arrive,
+            adding(stores.accounts, stores.writes),
+            stores.listed.keep_keys,
+            off_loop,
+        ),
         fake_secret,
         settings.sasl.iterations,
         settings.accounts.keys,

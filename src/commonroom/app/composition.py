@@ -123,8 +123,8 @@ def _sessions(
     hand_on: Callable[[Session], Awaitable[None] | None],
 ) -> Sessions:
     policy = _session_policy(settings)
-    resumption, unsure = parts.resumption, parts.signs.expect
-    return Sessions(users, handlers, tables, router.submit, around, policy, resumption, unsure, hand_on)
+    resumption, signs = parts.resumption, parts.signs
+    return Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
 
 
 def _parts(
@@ -189,5 +189,6 @@ def stream_settings(
         idle_seconds=int(settings.c2s.idle_ping_after),
         random=random,
         resolve=core.accounts.directory.resolve if settings.accounts.files else None,
+        with_certificates=settings.accounts.authorities is not None,
         by_password=domains_by_password(settings),
     )

@@ -30,9 +30,16 @@ def log_to_stderr(settings: Log, stream: TextIO | None = None) -> None:
     """Log as configured, from now on; in place of what was set up before."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if settings.format is LogFormat.JSON else TextLines())
+    _note_less()
     logging.basicConfig(level=LEVELS[settings.level], handlers=[handler], force=True)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[settings.level]))
+
+
+def _note_less() -> None:
+    """Nothing is looked up for a record that no line shows."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
 
 
 class Clock:

@@ -9,6 +9,7 @@ from commonroom.core.handlers import Handlers
 from commonroom.core.moments import Moment, tell, tell_all
 from commonroom.core.resumption import Resumption
 from commonroom.core.session import ClientStream, Session, Submit
+from commonroom.core.signs import SignsOfLife
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.core.users import Users
@@ -52,7 +53,7 @@ class Sessions:
         around: Surroundings,
         policy: SessionPolicy,
         resumption: Resumption,
-        unsure: Callable[[Session], None],
+        signs: SignsOfLife,
         hand_on: Callable[[Session], Awaitable[None] | None],
     ) -> None:
         self._users = users
@@ -65,7 +66,8 @@ class Sessions:
         self._random = around.random
         self._policy = policy
         self._resumption = resumption
-        self._unsure = unsure
+        self._signs = signs
+        self._unsure = signs.expect  # a new one for each session would take 64 bytes
         self._hand_on = hand_on
         self._leaving: dict[JID, Session] = {}  # closed, while what their clients sent is still handled
 
@@ -166,6 +168,7 @@ class Sessions:
 
     def _leave(self, session: Session) -> Awaitable[None] | None:
         self._questions.session_closed(session)
+        self._signs.session_closed(session)
         moments = self._presences.session_closed(session)
         self._users.release(session.user)
         return tell_all((*moments, Moment.CLOSED), self._moments, session)

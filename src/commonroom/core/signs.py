@@ -34,41 +34,27 @@ class SignsOfLife:
 
         With XEP-0198 no time is enough: a client that lost its connection may take long to come back.
         """
-        outbox = session.outbox
-        through = 0 if outbox is None else outbox.sent
-        self._asked[session] = through
-
-        def answered(answer: Iq | NoAnswer) -> None:
-            if answer is NoAnswer.CLOSED:
-                return
-            if answer is NoAnswer.SILENT:
-                go_on()
-                return
-            if session.outbox is outbox and session.management is None:
-                session.confirm(through)
-            if then is not None:
-                then()
-
-        def go_on() -> None:
-            if then is None or session.closed:
-                return
-            if session.management is not None and session.outbox is outbox and session.confirmed < through:
-                self._later(PATIENCE, go_on)
-            else:
-                then()
-
+        if session.closed:
+            return
+        question = _Question(self._later, session, then)
+        self._asked[session] = question.through
         try:
-            self._questions.ask_whether_alive(session, answered, PATIENCE)
+            self._questions.ask_whether_alive(session, question.answered, PATIENCE)
         except StanzaError:  # it owes us too many answers already
             self._asked.pop(session, None)
-            self._later(PATIENCE, go_on)
+            self._later(PATIENCE, question.go_on)
+
+    def session_closed(self, session: Session) -> None:
+        """Nothing more is expected of it."""
+        self._unsure.discard(session)
+        self._asked.pop(session, None)
 
     def _look(self) -> None:
         """Whoever is silent is not asked again: sooner or later its connection ends."""
         self._runs = False
         for session in tuple(self._unsure):
             outbox = session.outbox
-            if session.closed or session.management is not None or not outbox:
+            if session.management is not None or not outbox:
                 self._unsure.discard(session)
                 session.is_watched = False
                 self._asked.pop(session, None)
@@ -77,3 +63,44 @@ class SignsOfLife:
         if self._unsure:
             self._runs = True
             self._later(EVERY, self._look)
+
+
+class _Question:
+    """Whether a client has what was sent to it until now. Not a function that knows itself: each would be a
+    circle, with all that waits for this client in it."""
+
+    __slots__ = ("_later", "_outbox", "_session", "_then", "through")
+
+    def __init__(
+        self,
+        later: Callable[[float, Callable[[], None]], Timer],
+        session: Session,
+        then: Callable[[], None] | None,
+    ) -> None:
+        self._later = later
+        self._session = session
+        self._outbox = session.outbox
+        self._then = then
+        self.through = 0 if session.outbox is None else session.outbox.sent
+
+    def answered(self, answer: Iq | NoAnswer) -> None:
+        if answer is NoAnswer.CLOSED:
+            return
+        if answer is NoAnswer.SILENT:
+            self.go_on()
+            return
+        session = self._session
+        if session.outbox is self._outbox and session.management is None:
+            session.confirm(self.through)
+        if self._then is not None:
+            self._then()
+
+    def go_on(self) -> None:
+        session = self._session
+        if self._then is None or session.closed:
+            return
+        is_same = session.management is not None and session.outbox is self._outbox
+        if is_same and session.confirmed < self.through:
+            self._later(PATIENCE, self.go_on)
+        else:
+            self._then()

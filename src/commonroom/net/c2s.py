@@ -4,9 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from commonroom.accounts.bounded import Unwanted
 from commonroom.accounts.devices import Devices
 from commonroom.accounts.interfaces import Accounts
 from commonroom.accounts.throttle import Throttle
@@ -18,27 +17,20 @@ from commonroom.core.sessions import Sessions
 from commonroom.net.channel_bindings import channel_bindings
 from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
-from commonroom.net.listener import origin_of
+from commonroom.net.login import Desk
 from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.tls import TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.c2s_host import Resumed
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
-from commonroom.protocol.fast import Issued, Visit
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl import SaslCondition
-from commonroom.protocol.sasl.mechanism import Candidate
-from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.protocol.stanza import Iq
 from commonroom.protocol.stream_management import Resume
 from commonroom.storage.errors import StorageError
-from commonroom.storage.records import Device
 from commonroom.xml.element import Element
 
 log = logging.getLogger(__name__)
-
-Found = TypeVar("Found")
 
 # After so many seconds of silence a connection gives up what it can do without.
 REST_AFTER = 1.0
@@ -96,24 +88,21 @@ class ClientConnection:
     __slots__ = (
         "_allowance",
         "_connection",
-        "_deadline",
-        "_device",
         "_fleeting",
         "_refilled",
-        "_revision",
         "_service",
         "_session",
         "_stream",
         "appointment",
+        "desk",
     )
     _connection: Connection
+    desk: Desk  # until there is a session
 
     def __init__(self, service: ClientService, needs_tls: bool) -> None:
         self._service = service
         self._stream = ServerStream(self, service.stream_settings, needs_tls)
         self._session: Session | None = None
-        self._revision = 0  # of the account whose password was looked at last
-        self._device: Device | None = None  # whose tokens were
         self._allowance = service.limits.stanza_burst
         self._refilled = service.clock()
         self._fleeting = 0  # reads to come that leave no parser behind
@@ -128,9 +117,11 @@ class ClientConnection:
         """
         self._connection = connection
         self._service.connected.add(self)
-        self._deadline = connection.connected_at + self._service.limits.login_timeout
+        deadline = connection.connected_at + self._service.limits.login_timeout
+        domain = self._service.stream_settings.domains[0]
+        self.desk = Desk(self._service, self._stream, self.write, connection.address[0], deadline, domain)
         now = self._service.clock()
-        self._service.rounds.meet(self, now, self._deadline - now)
+        self._service.rounds.meet(self, now, deadline - now)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -157,6 +148,7 @@ class ClientConnection:
             self._service.resumption.lost(session)
             self._log("session ended" if session.closed else "session waits", session.jid, reason=reason)
         self._stream.let_go()
+        self._leave_desk()
 
     # The stream's host
 
@@ -185,36 +177,6 @@ class ClientConnection:
         certified = self._service.certified
         return () if certified is None else certified(self._connection.tls, domain)
 
-    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
-        """Whether it may log in."""
-        self._service.start(self._look_up(account, partial(self._may_log_in, account), answer))
-
-    def find_keys(
-        self, account: JID | None, hash_name: str, answer: Callable[[ScramKeys | SaslCondition | None], None]
-    ) -> None:
-        """Look SCRAM keys up."""
-        question = partial(self._keys, account, hash_name)
-        self._service.start(self._look_up(account, question, answer))
-
-    def check_password(
-        self, account: JID | None, password: str, answer: Callable[[bool | SaslCondition], None]
-    ) -> None:
-        """Check a PLAIN password; for a name that cannot be an account's, as one that does not exist."""
-        nobody = JID.of(None, self._service.stream_settings.domains[0])
-        question = partial(self._is_password, account or nobody, password)
-        self._service.start(self._look_up(account, question, answer))
-
-    def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
-        """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
-        if condition is SaslCondition.NOT_AUTHORIZED:
-            self._service.throttle.failed(account, origin_of(self._connection.address[0]))
-        self._log("login failed", account, mechanism=mechanism, reason=condition.value)
-
-    def login_succeeded(self, account: JID, mechanism: str) -> None:
-        """The client is who it says it is."""
-        self._service.throttle.succeeded(account, origin_of(self._connection.address[0]))
-        self._log("logged in", account, mechanism=mechanism)
-
     def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
         """Go on with the session of a former stream."""
 
@@ -230,7 +192,7 @@ class ClientConnection:
     def bind(self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]) -> None:
         """Bind a resource; at once, if the account is in memory, as after a login it should be."""
         try:
-            session = self._service.sessions.open_now(account, self._revision, resource, self)
+            session = self._service.sessions.open_now(account, self.desk.revision, resource, self)
         except StanzaError as error:
             answer(error)
             return
@@ -253,127 +215,13 @@ class ClientConnection:
             else:
                 answer(outcome, told)
 
-        self._service.bind2.bind(account, self._revision, request, self, bound)
-
-    def find_tokens(
-        self,
-        account: JID | None,
-        client: str,
-        answer: Callable[[tuple[Candidate, ...] | SaslCondition], None],
-    ) -> None:
-        """Look a client's tokens up."""
-        question = partial(self._tokens, account, client)
-        self._service.start(self._look_up(account, question, answer))
-
-    def settle_login(
-        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
-    ) -> None:
-        """Note that a client logged in; by a token: at once, or its use could be counted twice."""
-        device, self._device = self._device, None
-        if visit.used is not None:
-            self._settle(account, visit, device, answer)
-        else:
-            self._service.start(self._settle_later(account, visit, answer))
-
-    def _settle(
-        self,
-        account: JID,
-        visit: Visit,
-        device: Device | None,
-        answer: Callable[[Issued | SaslCondition | None], None],
-    ) -> None:
-        outcome, is_urgent = self._service.devices.settle(account, self._revision, visit, device)
-        if is_urgent:
-            self._service.start(self._settled(outcome, answer))
-        else:
-            answer(outcome)
-
-    async def _settle_later(
-        self, account: JID, visit: Visit, answer: Callable[[Issued | SaslCondition | None], None]
-    ) -> None:
-        devices = self._service.devices
-        device = await self._found(partial(devices.find, account, visit.client))
-        if device is None:
-            device = await self._found(partial(devices.make_room, account))
-        if isinstance(device, SaslCondition):
-            answer(device)
-        else:
-            self._settle(account, visit, device, answer)
-
-    async def _settled(
-        self,
-        outcome: Issued | SaslCondition | None,
-        answer: Callable[[Issued | SaslCondition | None], None],
-    ) -> None:
-        failure = await self._found(self._service.devices.flushed)
-        answer(failure or outcome)
-
-    async def _tokens(self, account: JID | None, client: str) -> tuple[Candidate, ...]:
-        if account is None:
-            return ()
-        revision = await self._service.accounts.revision(account)
-        self._device = await self._service.devices.find(account, client)
-        if revision is None:
-            return ()
-        self._revision = revision
-        return self._service.devices.candidates(self._device, revision)
-
-    async def _keys(self, account: JID | None, hash_name: str) -> ScramKeys | None:
-        if account is None:
-            return None
-        keys, self._revision = await self._service.accounts.keys(account, hash_name)
-        return keys
-
-    async def _is_password(self, account: JID, password: str) -> bool:
-        accounts = self._service.accounts
-        right, self._revision = await accounts.check_password(account, password, self._is_there)
-        return right
-
-    async def _may_log_in(self, account: JID | None) -> bool:
-        revision = None if account is None else await self._service.accounts.revision(account)
-        self._revision = revision or 0
-        return revision is not None
-
-    def _is_there(self) -> bool:
-        return not self._stream.closed
-
-    async def _look_up(
-        self,
-        account: JID | None,
-        question: Callable[[], Awaitable[Found]],
-        answer: Callable[[Found | SaslCondition], None],
-    ) -> None:
-        """Answer a question about an account, after the delay that other attempts have earned it."""
-        throttle, origin = self._service.throttle, origin_of(self._connection.address[0])
-        delay = throttle.delay(account, origin)
-        throttle.began(account, origin)
-        try:
-            await self._wait(delay)
-            if not self._stream.closed:  # or what it costs would be for nobody
-                answer(await self._found(question))
-        finally:
-            throttle.ended(account, origin)
-
-    async def _wait(self, delay: float) -> None:
-        """Never more than half of the time left: a delay that outlasts the deadline would be a lock-out."""
-        delay = min(delay, (self._deadline - self._service.clock()) / 2)
-        if delay > 0:
-            await self._service.sleep(delay)
-
-    async def _found(self, question: Callable[[], Awaitable[Found]]) -> Found | SaslCondition:
-        try:
-            return await question()
-        except Unwanted:
-            return SaslCondition.ABORTED
-        except StorageError as error:
-            log.warning("accounts cannot be read", extra={"reason": str(error)})
-            return SaslCondition.TEMPORARY_AUTH_FAILURE
+        self._service.bind2.bind(account, self.desk.revision, request, self, bound)
 
     async def _bind_later(
         self, account: JID, resource: str | None, answer: Callable[[Bound | StanzaError], None]
     ) -> None:
         try:
-            session = await self._service.sessions.open(account, self._revision, resource, self)
+            session = await self._service.sessions.open(account, self.desk.revision, resource, self)
         except StanzaError as error:
             answer(error)
             return
@@ -384,12 +232,18 @@ class ClientConnection:
 
     def _bound(self, session: Session, answer: Callable[[Bound | StanzaError], None]) -> None:
         self._session = session
+        self._leave_desk()
         if self._stream.closed:  # the client left meanwhile
             self._end_session("closed")
             return
         self._rest(READS_AFTER_LOGIN)
         self._look_after(REST_AFTER)
         answer(session)
+
+    def _leave_desk(self) -> None:
+        """Nothing of the login is left, and no circle."""
+        if hasattr(self, "desk"):
+            del self.desk
 
     # What the session asks as well
 

@@ -54,7 +54,8 @@ class Channel(ABC):
     def _own(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         self._loop, self._socket, self._fd = loop, sock, sock.fileno()
         self._poll = poll_of(loop)
-        self._poll.add(self._fd, self, 0)
+        self._reading = True
+        self._poll.add(self._fd, self, EPOLLIN)
 
     def ready(self, events: int) -> None:
         """What epoll says of the socket."""

@@ -198,8 +198,10 @@ class Connection(Channel):
             try:
                 if self._state is _OPEN:
                     self._receive()
-                else:
+                elif self._poll.handshakes.may_go(self._go_on):
                     self._shake_hands()
+                else:
+                    self._stop_reading()
             except Exception as error:  # a bug: nobody must go on as if nothing were missing
                 self._shut(words_for(error))
                 raise
@@ -263,6 +265,12 @@ class Connection(Channel):
             self._limits.handshake_timeout, self._fail, "the TLS handshake took too long"
         )
 
+    def _go_on(self) -> None:
+        """Perhaps it is this one's turn."""
+        if not self._closed:
+            self._start_reading()
+            self.readable()
+
     def _shake_hands(self) -> None:
         tls = self.tls
         assert tls is not None
@@ -282,6 +290,8 @@ class Connection(Channel):
         self.bytes_received += SEAL_BYTES
         if done:
             self._handshake_done()
+            if self._pauses is _UNPAUSED and self._state is _OPEN:
+                self._receive()  # mostly the stream's header came with the client's last word
         elif tls.wants_write:
             self._await_writable()
 

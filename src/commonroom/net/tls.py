@@ -40,6 +40,7 @@ ChannelBinding = Literal["tls-exporter", "tls-unique", "tls-server-end-point"]
 _binding = Binding()
 _ffi, _lib = _binding.ffi, _binding.lib
 _SSL_get_error, _SSL_read, _SSL_write = _lib.SSL_get_error, _lib.SSL_read, _lib.SSL_write
+_SSL_do_handshake = _lib.SSL_do_handshake
 _ERR_clear_error = _lib.ERR_clear_error
 _SSL_pending = _lib.SSL_pending
 _WANT_READ: int = _lib.SSL_ERROR_WANT_READ
@@ -222,8 +223,12 @@ class TlsEngine:
         """Go on with the handshake; whether it is done. Raises `TlsError`, and `OSError` of the socket."""
         _ERR_clear_error()
         self.wants_write = False
+        result = _SSL_do_handshake(self._ssl)
+        if result <= 0 and _SSL_get_error(self._ssl, result) == _WANT_READ:
+            return False
         try:
-            self._connection.do_handshake()
+            if result <= 0:
+                self._connection._raise_ssl_error(self._ssl, result)
         except SSL.WantReadError:
             return False
         except SSL.WantWriteError:

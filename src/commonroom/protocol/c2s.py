@@ -13,6 +13,7 @@ from commonroom.protocol.c2s_host import Bound, Host, StreamSettings
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, unexpected_request
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.login import Login
+from commonroom.protocol.sasl import SaslCondition
 from commonroom.protocol.sasl.negotiation import Reply
 from commonroom.protocol.stanza import READERS, unread
 from commonroom.protocol.stream import STREAM_END, Header, read_header, response_header, stream_error
@@ -23,6 +24,8 @@ from commonroom.xml.parser import Event, StreamHeader, StreamParser, XmlError
 from commonroom.xml.serializer import serialize
 
 __all__ = ["Bound", "Host", "ServerStream", "StreamSettings"]
+
+NO_HASHES: frozenset[str] = frozenset()
 
 
 class ServerStream:
@@ -229,23 +232,35 @@ class ServerStream:
             features = f"<starttls xmlns='{NS_TLS}'><required/></starttls>"
             self._on_element = self._before_tls
         elif self._account is None:
-            login = Login(
-                self._host,
-                self._settings,
-                self._assumed,
-                self._asking,
-                self._accept,
-                self._claimed,
-                self._admit,
-                self._enter,
-            )
-            features = login.features()
-            self._on_element = partial(self._negotiate, login, "log in first")
+            if self._claimed is not None:
+                self._host.desk.find_hashes(self._claimed, self._asking(self._offer_login))
+                return
+            features = self._begin_login(NO_HASHES)
         else:
             features = self._settings.announcement
             binding = Binding(self._host, self._account, self._asking, self._begin)
             self._on_element = partial(self._negotiate, binding, "bind a resource first")
         self._host.write(f"<stream:features>{features}</stream:features>")
+
+    def _offer_login(self, hashes: frozenset[str] | SaslCondition) -> None:
+        """What the account can do that the client says it is (XEP-0388 §2.1)."""
+        features = self._begin_login(NO_HASHES if isinstance(hashes, SaslCondition) else hashes)
+        self._host.write(f"<stream:features>{features}</stream:features>")
+
+    def _begin_login(self, hashes: frozenset[str]) -> str:
+        login = Login(
+            self._host,
+            self._settings,
+            self._assumed,
+            self._asking,
+            self._accept,
+            self._claimed,
+            self._admit,
+            self._enter,
+            hashes,
+        )
+        self._on_element = partial(self._negotiate, login, "log in first")
+        return login.announcement
 
     def _negotiate(self, stage: Login | Binding, advice: str, element: Element) -> None:
         """Nothing else for now (RFC 6120 §4.9.3.12); STARTTLS (§5.4.2.2) and XEP-0198 (§3) have their own."""
@@ -279,14 +294,14 @@ class ServerStream:
         if self._claimed not in (None, account):
             raise StreamError(StreamCondition.INVALID_FROM, "the stream's 'from' is somebody else")
         self._account = account
-        self._host.login_succeeded(account, mechanism)
+        self._host.desk.login_succeeded(account, mechanism)
         self._restart()
 
     # The same without a new stream: XEP-0388
 
     def _admit(self, account: JID, mechanism: str) -> None:
         self._account = account
-        self._host.login_succeeded(account, mechanism)
+        self._host.desk.login_succeeded(account, mechanism)
         self._parser.set_limits(self._settings.limits)
 
     def _enter(self, session: Bound | None, is_former: bool) -> None:

@@ -17,21 +17,24 @@ class Login:
     """Ends by calling `accept` with the account and the mechanism, which may still raise StreamError.
 
     Or, in the profile of XEP-0388, `admit` with the same, and then `enter` with the session, if there is one
-    already, and whether it is a former one. `claimed` is who the stream header says that it is.
+    already, and whether it is a former one. `claimed` is who the stream header says that it is, `hashes` for
+    which that account has keys. `announcement` is what the stream says of it.
     """
 
     __slots__ = (
         "_accept",
         "_admit",
-        "_announcement",
         "_asking",
         "_claimed",
         "_context",
+        "_desk",
         "_enter",
         "_fast",
         "_host",
         "_negotiation",
         "_registration_closed",
+        "_upgrades",
+        "announcement",
     )
 
     def __init__(
@@ -44,11 +47,12 @@ class Login:
         claimed: JID | None,
         admit: Callable[[JID, str], None],
         enter: Callable[[Bound | None, bool], None],
+        hashes: frozenset[str],
     ) -> None:
         bindings = host.channel_bindings()
-        certified = host.certified(domain)
-        mechanisms, self._fast, protection, self._announcement = settings.login_offer(
-            tuple(bindings), domain, bool(certified)
+        certified = host.certified(domain) if settings.with_certificates else ()
+        mechanisms, self._fast, self._upgrades, protection, self.announcement = settings.login_offer(
+            tuple(bindings), hashes, domain, bool(certified)
         )
         self._context = context = SaslContext(
             domain=domain,
@@ -64,17 +68,14 @@ class Login:
             certified=certified,
         )
         self._host = host
+        self._desk = desk = host.desk
         self._asking = asking
         self._accept = accept
         self._claimed = claimed
         self._admit = admit
         self._enter = enter
         self._registration_closed = settings.registration_closed
-        self._negotiation = SaslNegotiation(host, context, settings.tries, asking, accept)
-
-    def features(self) -> str:
-        """What the stream announces."""
-        return self._announcement
+        self._negotiation = SaslNegotiation(desk, context, settings.tries, asking, accept)
 
     def take(self, element: Element) -> bool:
         """Take what the client sent; False if it does not belong here. May raise StreamError."""
@@ -95,18 +96,20 @@ class Login:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "one exchange at a time")
         if current.namespace == NS_SASL:
             self._negotiation = Sasl2Negotiation(
-                self._host,
+                self._desk,
                 self._context,
                 current.tries_left,
                 self._asking,
                 self._admit,
                 self._claimed,
                 self._fast,
+                self._upgrades,
+                self._host,
                 self._enter,
             )
         else:
             self._negotiation = SaslNegotiation(
-                self._host, self._context, current.tries_left, self._asking, self._accept
+                self._desk, self._context, current.tries_left, self._asking, self._accept
             )
 
     def _refuse_registration(self, element: Element) -> None:

@@ -9,19 +9,21 @@ from commonroom.protocol.sasl.downgrade import protection
 from commonroom.protocol.sasl.hashed_token import mechanisms as token_mechanisms
 from commonroom.protocol.sasl.negotiation import announcement
 from commonroom.protocol.stream_management import FEATURE as MANAGEMENT
+from commonroom.protocol.upgrade_names import announced
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_SASL2
 from commonroom.xml.serializer import serialize
 
 
 class LoginOffer(NamedTuple):
-    """The mechanisms of SASL, and those for tokens; how all of it is announced.
+    """The mechanisms of SASL, and those for tokens; tasks (XEP-0480); how all of it is announced.
 
     `protection` is a digest of what SCRAM protects, for each hash (XEP-0474 §6.1).
     """
 
     mechanisms: tuple[str, ...]
     fast: tuple[str, ...]
+    upgrades: tuple[str, ...]
     protection: Mapping[str, str]
     announcement: str
 
@@ -31,6 +33,7 @@ def login_offer(
     channel_bindings: tuple[str, ...],
     inline: Iterable[str],
     with_tokens: bool,
+    upgrades: tuple[str, ...] = (),
     certified: bool = False,
 ) -> LoginOffer:
     """What to offer on an encrypted connection. `inline`: what can be switched on with a resource."""
@@ -41,11 +44,12 @@ def login_offer(
     features = [MANAGEMENT, bind2.feature(inline)]
     if tokens:
         features.append(fast.feature(tokens))
-    text += serialize(_authentication(names, features), NS_CLIENT)
-    return LoginOffer(names, tokens, protection(names, channel_bindings if is_bound else ()), text)
+    text += serialize(_authentication(names, features, upgrades), NS_CLIENT)
+    return LoginOffer(names, tokens, upgrades, protection(names, channel_bindings if is_bound else ()), text)
 
 
-def _authentication(names: Iterable[str], inline: Iterable[Element]) -> Element:
-    """What SASL2 announces (XEP-0388 §2.1)."""
+def _authentication(names: Iterable[str], inline: Iterable[Element], upgrades: Iterable[str]) -> Element:
+    """What SASL2 announces (XEP-0388 §2.1, XEP-0480 §2.1)."""
     mechanisms = [Element(NS_SASL2, "mechanism", None, name) for name in names]
-    return Element(NS_SASL2, "authentication", None, *mechanisms, Element(NS_SASL2, "inline", None, *inline))
+    features = Element(NS_SASL2, "inline", None, *inline)
+    return Element(NS_SASL2, "authentication", None, *mechanisms, features, *announced(upgrades))

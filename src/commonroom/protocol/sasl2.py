@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from commonroom.protocol import bind2, fast
-from commonroom.protocol.c2s_host import Bound, Host
+from commonroom.protocol.c2s_host import Bound, Host, LoginDesk
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.fast import FastUse, Issued, Visit, read_fast
 from commonroom.protocol.inline import Entry, Wishes
@@ -22,6 +22,7 @@ from commonroom.protocol.sasl.mechanism import (
 )
 from commonroom.protocol.sasl.negotiation import Asking, SaslNegotiation, from_base64, to_base64
 from commonroom.protocol.stream_management import FEATURE as MANAGEMENT
+from commonroom.protocol.upgrades import Tasks, read_upgrades
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_BIND2, NS_CLIENT, NS_FAST, NS_SASL, NS_SASL2
 from commonroom.xml.serializer import serialize
@@ -54,12 +55,14 @@ class Authenticate(NamedTuple):
     wants_token_for: str | None
     resume: Element | None
     bind: Element | None
+    upgrades: tuple[str, ...]
 
 
 class Sasl2Negotiation(SaslNegotiation):
     """Takes the client's elements until it is logged in, or the tries are used up.
 
-    `claimed` is who the stream header says that it is. `fast` are the mechanisms for tokens. `accept` hears
+    `claimed` is who the stream header says that it is. `fast` are the mechanisms for tokens, `upgrades` the
+    tasks that were announced. `accept` hears
     of a success before the client does, `enter` is told how it went on: with which session, if any, and
     whether that is a former one.
 
@@ -68,32 +71,44 @@ class Sasl2Negotiation(SaslNegotiation):
     between elements is not seen at all.
     """
 
-    __slots__ = ("_claimed", "_enter", "_fast", "_request")
+    __slots__ = ("_claimed", "_enter", "_fast", "_request", "_sessions", "_tasks", "_upgrades")
     _request: Authenticate
-    _host: Host
+    _host: LoginDesk
 
     namespace = NS_SASL2
     of_conditions = f" xmlns='{NS_SASL}'"
 
     def __init__(
         self,
-        host: Host,
+        host: LoginDesk,
         context: SaslContext,
         tries: int,
         asking: Asking,
         accept: Callable[[JID, str], None],
         claimed: JID | None,
         fast: Collection[str],
+        upgrades: Collection[str],
+        sessions: Host,
         enter: Callable[[Bound | None, bool], None],
     ) -> None:
         super().__init__(host, context, tries, asking, accept)
         self._claimed = claimed
         self._fast = fast
+        self._upgrades = upgrades
+        self._sessions = sessions
         self._enter = enter
+        self._tasks: Tasks | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an exchange has begun and is not over; after <continue/> there is no other (§4.8)."""
+        return self._exchange is not None or self._tasks is not None
 
     def receive(self, element: Element) -> None:
         """Take an element of this namespace. Raises StreamError: out of place, or no tries left."""
-        if element.name == "authenticate" and self._exchange is None:
+        if self._tasks is not None:
+            self._tasks.receive(element)
+        elif element.name == "authenticate" and self._exchange is None:
             self._authenticate(element)
         elif element.name == "response" and self._exchange is not None:
             self._hand_on(self._exchange, element.text())
@@ -105,7 +120,7 @@ class Sasl2Negotiation(SaslNegotiation):
     def _authenticate(self, element: Element) -> None:
         self._mechanism = "unknown"
         try:
-            self._request = request = read_authenticate(element)
+            self._request = request = read_authenticate(element, self._upgrades)
         except ValueError:
             self._refuse(Failure(SaslCondition.MALFORMED_REQUEST))
             return
@@ -132,7 +147,7 @@ class Sasl2Negotiation(SaslNegotiation):
             self._find_tokens(exchange, outcome)
         elif isinstance(outcome, Success):
             self._exchange = None
-            self._settle(outcome)
+            self._upgrade(outcome)
         else:
             super()._conclude(exchange, outcome)
 
@@ -152,6 +167,27 @@ class Sasl2Negotiation(SaslNegotiation):
         if exchange is self._exchange:
             outcome = Failure(found) if isinstance(found, SaslCondition) else exchange.tokens(found)
             self._conclude(exchange, outcome)
+
+    # §2.6.3: tasks
+
+    def _upgrade(self, success: Success) -> None:
+        """Before all else that follows a login (XEP-0480 §2.2); who has only a token proved no password."""
+        chosen = self._request.upgrades
+        account = self._account(success.username)
+        assert account is not None  # whoever has keys, a password or a token has an address
+        if not chosen or success.token is not None:
+            self._settle(success)
+            return
+        done = partial(self._settle, success._replace(data=None))
+        failed = partial(self._task_failed, account)
+        self._tasks = Tasks(self._host, self._asking, self._context, account, chosen, done, failed)
+        self._tasks.begin(success.data)
+
+    def _task_failed(self, account: JID, condition: SaslCondition) -> None:
+        """Nobody is logged in; that somebody had the right password is noted, whatever the reason."""
+        if condition is SaslCondition.ABORTED:
+            self._host.login_failed(account, condition, self._mechanism)
+        self._refuse(Failure(condition, account.local))
 
     # §2.6.1: success
 
@@ -193,7 +229,7 @@ class Sasl2Negotiation(SaslNegotiation):
                 request.bind, account, request.agent.id, context.fake_secret, context.random
             )
         wishes = Wishes(account, request.resume, wish)
-        Entry(self._host, self._asking, wishes, partial(self._tell, success, issued)).begin()
+        Entry(self._sessions, self._asking, wishes, partial(self._tell, success, issued)).begin()
 
     def _tell(
         self, success: Success, issued: Issued | None, session: Bound | None, results: Iterable[Element]
@@ -214,8 +250,8 @@ class Sasl2Negotiation(SaslNegotiation):
         self._enter(session, is_former)
 
 
-def read_authenticate(element: Element) -> Authenticate:
-    """Raises ValueError for what cannot be understood."""
+def read_authenticate(element: Element, upgrades: Collection[str]) -> Authenticate:
+    """Raises ValueError for what cannot be understood, and for tasks that are not among the `upgrades`."""
     used = element.child(NS_FAST, "fast")
     wants = element.child(NS_FAST, "request-token")
     return Authenticate(
@@ -226,6 +262,7 @@ def read_authenticate(element: Element) -> Authenticate:
         None if wants is None else wants.get("mechanism", ""),
         element.child(NS_SM, "resume"),
         element.child(NS_BIND2, "bind"),
+        read_upgrades(element, upgrades),
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CompoundSelect,
     Select,
+    Update,
     bindparam,
     delete,
     insert,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 
 from commonroom.protocol.jid import JID
-from commonroom.protocol.sasl.scram_keys import format_keys, parse_keys
+from commonroom.protocol.sasl.scram_keys import ScramKeys, format_keys, parse_keys
 from commonroom.storage.archive_owners import ArchiveOwners
 from commonroom.storage.committer import Step
 from commonroom.storage.connection import Connection
@@ -75,6 +76,7 @@ class SqlAccountStore:
         self._disable = compiled(
             update(table).where(_ONE).values(disabled=bindparam("disable"), changed=_CURRENT)
         )
+        self._add_keys = compiled(_more_keys())
         self._note_removal = compiled(
             from_rows(insert(removed_account), select(_CURRENT.label("revision"), table.c.jid).where(_ONE))
         )
@@ -128,6 +130,15 @@ class SqlAccountStore:
             (self._count, ({"by": 1},)), (self._disable, ({"account": account, "disable": disabled},))
         )
 
+    def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """Add keys for one more hash; one statement decides and writes."""
+        text = format_keys(keys)
+        scheme = f"%{text.partition('$')[0]}$%"
+        self._writer.append(
+            self._add_keys,
+            {"account": account, "keys": f"\n{text}", "scheme": scheme, "revision": revision},
+        )
+
     def remove(self, account: JID) -> None:
         """Remove an account; the database removes what hangs on it."""
         one = ({"account": account},)
@@ -179,6 +190,20 @@ def _new_row() -> Select[*tuple[Any, ...]]:
         *(bindparam(name, type_=table.c[name].type).label(name) for name in written),
         (_CURRENT - bindparam("back", type_=BigInteger)).label("changed"),
     ).where(true())
+
+
+def _more_keys() -> Update:
+    """No name of a scheme has a letter that LIKE takes for more."""
+    return (
+        update(table)
+        .where(
+            _ONE,
+            table.c.changed == bindparam("revision"),
+            table.c.scram_keys != "",
+            table.c.scram_keys.not_like(bindparam("scheme")),
+        )
+        .values(scram_keys=table.c.scram_keys + bindparam("keys"))
+    )
 
 
 def _changes() -> CompoundSelect[*tuple[Any, ...]]:

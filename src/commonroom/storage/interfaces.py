@@ -115,6 +115,13 @@ class AccountStore(Protocol):
     def disable(self, account: JID, disabled: bool) -> None:
         """Lock an account, or unlock it."""
 
+    def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """Add the keys of the same password for one more hash (XEP-0480 §3).
+
+        Only while the last change of the account is this one, if it has keys, and none for this hash. It is
+        no change: sessions and tokens of the account stay good.
+        """
+
     def remove(self, account: JID) -> None:
         """Remove an account with all that is kept for it."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from types import coroutine
 
 from commonroom.protocol.jid import JID
+from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
@@ -174,6 +175,15 @@ class MemoryAccountStore:
         revision = self._memory.next_revision()
         if kept is not None:
             kept.account = replace(kept.account, disabled=disabled, changed=revision)
+
+    def add_keys(self, account: JID, keys: ScramKeys, revision: int) -> None:
+        """Add keys for one more hash."""
+        kept = self._memory.write(account)
+        if kept is None or kept.account.changed != revision:
+            return
+        known = kept.account.keys
+        if known and keys.hash_name not in [each.hash_name for each in known]:
+            kept.account = replace(kept.account, keys=(*known, keys))
 
     def remove(self, account: JID) -> None:
         """Remove an account and what is kept for it."""

@@ -1,12 +1,16 @@
 """XEP-0474: what a stream offered is signed by SCRAM."""
 
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from hashlib import sha1, sha256
 
 import pytest
 
+from commonroom.protocol.sasl import Success
 from commonroom.protocol.sasl.downgrade import protection
-from tests.protocol.sasl.peer import attributes, client_final
+from commonroom.protocol.sasl.scram import Scram
+from commonroom.protocol.sasl.scram_keys import derive_keys
+from tests.protocol.sasl.peer import attributes, challenged, client_final, make_context
 from tests.protocol.streams import Peer, auth, failure, response
 
 OFFERED = sorted(["PLAIN", *(f"SCRAM-SHA-{size}{plus}" for size in (1, 256, 512) for plus in ("", "-PLUS"))])
@@ -60,3 +64,38 @@ def test_who_checks_nothing_logs_in_as_before(mechanism):
     peer = Peer()
     peer.open()
     assert peer.scram(mechanism).name == "success"
+
+
+NONCES = "r=12C4CD5C-E38E-4A98-8F6D-15C38F51CCC6a09117a6-ac50-4f2f-93f1-93799c2bddf6"
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "final", "signature"),
+    [
+        (  # XEP-0388 §2.5; its proof and signature are not of these messages: RFC 5802 §3 makes these of them
+            b64decode("cD10bHMtZXhwb3J0ZXIsLMcoQvOdBDePd4OswlmAWV3dg1a1Wh1tYPTBwVid10VU")[16:],
+            "s=QSXCR+Q6sek8bf92,i=4096",
+            f"c=cD10bHMtZXhwb3J0ZXIsLMcoQvOdBDePd4OswlmAWV3dg1a1Wh1tYPTBwVid10VU,{NONCES},"
+            "p=+8UyrQAeVIqsH2YovGeGTRx6zBM=",
+            b"v=GRqYg0SPMGrqPRk5HfMz9nGHq94=",
+        ),
+        (  # XEP-0474 §6.3
+            b"THIS IS FAKE CB DATA",
+            "s=QSXCR+Q6sek8bf92,i=4096,h=G6k/rBLDqgOhRRaCuuatSDFkJ08=",
+            f"c=cD10bHMtZXhwb3J0ZXIsLFRISVMgSVMgRkFLRSBDQiBEQVRB,{NONCES},"
+            "x=19C6532F-1CF4-4A27-A18D-DC9CEA41BBB3,p=M/SIDjT+dfcxUh89jZEypRvFxB4=",
+            b"v=MQrMPvv7yv4x4Cq4W4Ih25EqS2c=",
+        ),
+    ],
+    ids=["XEP-0388", "XEP-0474"],
+)
+def test_xep0474_6_3_the_exchanges_of_the_examples_byte_for_byte(data, said, final, signature):
+    bindings = {"tls-exporter": lambda: data, "tls-server-end-point": lambda: b"x"}
+    context = make_context(offered=("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"), channel_bindings=bindings)
+    if ",h=" in said:
+        context = replace(context, protection=protection(context.offered, context.channel_bindings))
+    exchange = Scram("SHA-1", context, "a09117a6-ac50-4f2f-93f1-93799c2bddf6", bound=True)
+    first = b"p=tls-exporter,,n=user,r=12C4CD5C-E38E-4A98-8F6D-15C38F51CCC6"
+    keys = derive_keys("pencil", "SHA-1", b64decode("QSXCR+Q6sek8bf92"), 4096)
+    assert challenged(exchange, first, keys) == f"{NONCES},{said}"
+    assert exchange.receive(final.encode()) == Success("user", signature)

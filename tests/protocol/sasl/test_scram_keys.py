@@ -15,6 +15,7 @@ from commonroom.protocol.sasl.scram_keys import (
     fake_keys,
     format_keys,
     is_proof,
+    keys_of_salted,
     parse_keys,
     prepare_password,
 )
@@ -75,6 +76,12 @@ def test_rfc5803_3_stored_text_of_another_form_is_refused_and_not_repeated(text:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  (the text differs; what must not be in it counts)
         parse_keys(text)
     assert "YMOdZcOP" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, 19, 21, 32, 64])
+def test_rfc5802_3_a_salted_password_has_the_length_of_the_hash(size: int) -> None:
+    with pytest.raises(ValueError, match="another length"):
+        keys_of_salted(b"x" * size, "SHA-1", b"salt", 4096)
 
 
 def test_fake_keys_pass_for_real_ones() -> None:

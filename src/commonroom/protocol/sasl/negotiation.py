@@ -67,7 +67,7 @@ class SaslNegotiation:
     still raise StreamError (RFC 6120 §6.4.6).
     """
 
-    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "tries_left")
+    __slots__ = ("_accept", "_asking", "_context", "_exchange", "_host", "_mechanism", "_named", "tries_left")
 
     # The profile's own, and what it says of the namespace of a condition.
     namespace: ClassVar[str] = NS_SASL
@@ -95,6 +95,7 @@ class SaslNegotiation:
         self._accept = accept
         self._mechanism = ""
         self._exchange: Exchange | None = None
+        self._named: tuple[str, JID | None] = "", None
 
     def receive(self, element: Element) -> None:
         """Take an element of the SASL namespace. Raises StreamError: no such element, or no tries left."""
@@ -204,12 +205,18 @@ class SaslNegotiation:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "too many failed logins")
 
     def _account(self, username: str) -> JID | None:
-        """The account of a simple user name, if it can be one (RFC 6120 §6.3.7)."""
-        try:
-            name = JID.of(username, self._context.domain)
-        except InvalidJID:
-            return None
-        return name if self._context.resolve is None else JID.parse(self._context.resolve(name))
+        """The account of a simple user name, if it can be one (RFC 6120 §6.3.7): asked for in each step."""
+        if self._named[0] != username:
+            self._named = username, _account_of(username, self._context)
+        return self._named[1]
+
+
+def _account_of(username: str, context: SaslContext) -> JID | None:
+    try:
+        name = JID.of(username, context.domain)
+    except InvalidJID:
+        return None
+    return name if context.resolve is None else JID.parse(context.resolve(name))
 
 
 def announcement(names: Collection[str], channel_bindings: Collection[str]) -> str:

@@ -47,11 +47,17 @@ def derive_keys(password: str, hash_name: str, salt: bytes, iterations: int) -> 
 
     Raises ValueError for a password that RFC 8265 §4.2 forbids.
     """
-    digest = DIGESTS[hash_name]
     algorithm = _ALGORITHMS[hash_name]
     # hashlib's takes 1.5 times as long for the three hashes of an account: its OpenSSL is the system's.
     kdf = PBKDF2HMAC(algorithm, algorithm.digest_size, salt, iterations)
-    salted = kdf.derive(prepare_password(password).encode())
+    return keys_of_salted(kdf.derive(prepare_password(password).encode()), hash_name, salt, iterations)
+
+
+def keys_of_salted(salted: bytes, hash_name: str, salt: bytes, iterations: int) -> ScramKeys:
+    """Make the keys of a SaltedPassword (RFC 5802 §3); raises ValueError for one that has not its length."""
+    if len(salted) != _ALGORITHMS[hash_name].digest_size:
+        raise ValueError(f"a password that was salted with {hash_name} has another length")
+    digest = DIGESTS[hash_name]
     stored_key = hashlib.new(digest, hmac.digest(salted, b"Client Key", digest)).digest()
     server_key = hmac.digest(salted, b"Server Key", digest)
     return ScramKeys(hash_name, salt, iterations, stored_key, server_key)
