@@ -35,7 +35,7 @@ def run(*steps: int, leaves: int | None = None) -> list[list[int]]:
 
     async def scenario() -> list[list[int]]:
         nonlocal turns
-        handshakes = Handshakes(asyncio.get_running_loop())
+        handshakes = Handshakes()
         shakers = [Shaker(str(number), handshakes, lambda: turns, n) for number, n in enumerate(steps)]
         for shaker in shakers:
             shaker.ask()

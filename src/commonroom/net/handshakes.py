@@ -12,10 +12,9 @@ from collections.abc import Callable
 class Handshakes:
     """Lets one step be made in each turn of the loop; the others wait in order, and nothing spins."""
 
-    __slots__ = ("_is_taken", "_loop", "_waiting")
+    __slots__ = ("_is_taken", "_waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._is_taken = False
         self._waiting: deque[Callable[[], None]] = deque()
 
@@ -25,7 +24,7 @@ class Handshakes:
             self._waiting.append(later)
             return False
         self._is_taken = True
-        self._loop.call_soon(self._next)
+        asyncio.get_running_loop().call_soon(self._next)
         return True
 
     def _next(self) -> None:

@@ -84,7 +84,7 @@ class Poll:
         self._channels: dict[int, Watched] = {}
         self._epoll = select.epoll()
         self.turn = Turn()
-        self.handshakes = Handshakes(loop)
+        self.handshakes = Handshakes()
         loop.add_reader(self._epoll.fileno(), self._look, loop)
 
     def add(self, fd: int, channel: Watched, events: int) -> None:
