@@ -157,6 +157,12 @@ def test_an_account_that_is_only_in_a_file_is_not_made_here_and_told(config: Pat
     )
 
 
+def test_accounts_of_files_are_not_imported(config: Path) -> None:
+    said = failed(run("user", "import", "-", "--update", "-c", config, stdin="new:secret\nu1:secret\n"))
+    assert "u1@localhost is in the files that accounts come from" in said
+    assert "new@localhost" not in worked(run("user", "list", "-c", config))
+
+
 def test_a_departed_account_is_listed_as_such(config: Path) -> None:
     async def fill(registry: Registry) -> None:
         jid = JID.parse("gone@localhost")

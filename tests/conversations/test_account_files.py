@@ -7,6 +7,7 @@ import pytest
 
 from commonroom.admin.account_files import FilesState, confirm, planned, read_status
 from commonroom.admin.lock import StateError
+from commonroom.app.account_files import RETRY_AFTER
 from commonroom.config.accounts import KeyPolicy, Source
 from commonroom.protocol.jid import JID
 from commonroom.storage.records import Account
@@ -296,6 +297,21 @@ def test_a_torn_file_that_is_written_to_its_end_counts(world: ListedWorld) -> No
     status = read_status(world.settings)
     assert status is not None
     assert status.state is FilesState.IN_FORCE
+
+
+def test_a_file_that_stays_broken_is_not_read_again_and_again(
+    world: ListedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.files.write("passwd", f"romeo:{DES}", "jul", end="")
+    world.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.watch), "_build", None)  # it would fail
+        world.look()
+    world.seconds += RETRY_AFTER
+    world.look()
+    status = read_status(world.settings)
+    assert status is not None
+    assert status.since == int(world.now().timestamp())
 
 
 def test_an_emptied_file_is_held_back_however_few_there_were(world: ListedWorld) -> None:

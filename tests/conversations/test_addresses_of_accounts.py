@@ -366,3 +366,13 @@ def test_the_same_message_is_in_the_senders_archive_as_it_was_written(world: Lis
     world.turn()
     page = world.run(world.stores.archive.page(ROMEO, ArchiveFilter(), 10))
     assert [m.peer for m in page.messages] == ["jules@example.org"]
+
+
+def test_an_account_that_is_kept_here_is_no_alias_of_somebody_else(world: ListedWorld) -> None:
+    world.add("jules@example.org")
+    romeo = world.online(f"{ROMEO}/r")
+    for _ in range(2):
+        romeo.send("<message to='jules@example.org' type='chat'><body>hello</body></message>")
+        world.turn()
+    assert world.run(world.stores.offline.usage(JID.parse("jules@example.org"))).count == 2
+    assert world.run(world.stores.offline.usage(JULIET)).count == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -43,6 +44,8 @@ Thread = Callable[[Callable[[], T]], Awaitable[T]]
 LOOK_EVERY = 1.0
 # Accounts that change in one step: others have their turn between steps.
 STEP = 200
+# What could not be read is tried again after so long, if it does not change before.
+RETRY_AFTER = 30.0
 # An alarm is repeated.
 ALARM_EVERY = 3600.0
 # How often it is looked for accounts to be erased.
@@ -69,6 +72,7 @@ class AccountFilesWatch:
         self._current = snapshot_in_force(settings)
         self._read: list[Stamp | None] = []  # as the files were when they were read last
         self._seen: list[Stamp | None] = []
+        self._retry_at = math.inf
         self._held: Plan | None = None
         self._alarm: tuple[str, float] = ("", 0.0)
         self._now = now  # seconds since 1970
@@ -122,7 +126,8 @@ class AccountFilesWatch:
         if self._held is not None and await self._thread(partial(is_confirmed, self._settings, self._held)):
             await self._apply(self._held)
             return
-        if stamps == self._read or stamps != self._seen:
+        is_known = stamps == self._read and self._now() < self._retry_at
+        if is_known or stamps != self._seen:
             self._seen = stamps
             return
         await self._read_again(stamps)
@@ -132,14 +137,14 @@ class AccountFilesWatch:
 
     async def _read_again(self, stamps: list[Stamp | None]) -> None:
         self._held = None
+        self._read, self._retry_at = stamps, math.inf
         try:
             plan = await self._thread(self._build)
         except Unreadable as error:
-            self._seen = []  # it may be whole at the next look, without being another one
+            self._retry_at = self._now() + RETRY_AFTER  # it may be the disk, and no other file then
             await self._tell(FilesState.UNREADABLE, str(error))
             self._warn("account files cannot be read; what they said before counts", str(error))
             return
-        self._read = stamps
         reason = plan.hold(hold_rule(self._settings))
         if reason is None or is_confirmed(self._settings, plan):
             await self._apply(plan)

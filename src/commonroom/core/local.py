@@ -53,10 +53,7 @@ class LocalDomain:
             return self._to_user(stanza, user)
         if isinstance(stanza, Presence) and not _needs_account(stanza):
             return None
-        alias = self._find_alias(to.bare)
-        if alias is not None:
-            return self._to_alias(stanza, sender, alias)
-        return self._to_unloaded(stanza, to.bare)
+        return self._to_unloaded(stanza, sender, to.bare)
 
     # To the server: RFC 6120 §10.5.1, §10.5.2
 
@@ -73,9 +70,16 @@ class LocalDomain:
 
     # To an account: RFC 6121 §8.5
 
-    async def _to_unloaded(self, stanza: Stanza, account: JID) -> None:
+    async def _to_unloaded(self, stanza: Stanza, sender: JID, account: JID) -> None:
+        """What is no account may be an alias of one."""
         user = await self._users.load(account)
-        waiting = self._to_nobody(stanza) if user is None else self._to_user(stanza, user)
+        alias = self._find_alias(account) if user is None else None
+        if user is not None:
+            waiting = self._to_user(stanza, user)
+        elif alias is not None:
+            waiting = self._to_alias(stanza, sender, alias)
+        else:
+            waiting = self._to_nobody(stanza)
         if waiting is not None:
             await waiting
 
