@@ -117,6 +117,18 @@ class Generator:
         """One changes presence again and again; each time all others get a copy first."""
         self._count(f"update {sender} {first} {count}")
 
+    def say(self, number: int, stanza: str) -> None:
+        """One client sends something, and nobody waits for what comes of it."""
+        self._count(f"say {number} {stanza}")
+
+    def enter(self, room: str, first: int, count: int, copies: int) -> None:
+        """They enter a room at once, and see so many presences altogether: then nothing is in flight."""
+        self._count(f"enter {room} {first} {count} {copies}")
+
+    def discuss(self, room: str, sender: int, count: int) -> None:
+        """One speaks when all, itself among them, have what it said before; the first of them is client 0."""
+        self._count(f"discuss {room} {sender} 0 {count}")
+
     def pages(self, first: int, count: int) -> None:
         """So many clients ask for a page of their archive, again and again."""
         self._count(f"pages {first} {count}")

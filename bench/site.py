@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DOMAIN = "bench.example"
+ROOMS = f"group.{DOMAIN}"
 PASSWORD = "secret"
 # Text, because Prosody's salts are; one for all, so that the generator hashes the password once.
 SALT = b"5a0be5d8-8c28-4a3e"
@@ -71,6 +72,7 @@ class Extras(NamedTuple):
     archived: bool = False  # every message is archived for both sides (XEP-0313)
     hash: str = ""  # everybody's, in a password file; and what is made of passwords
     keys: str = "kept"
+    rooms: bool = False  # there is a room service (XEP-0045), at ROOMS
 
 
 NO_EXTRAS = Extras()

@@ -16,6 +16,20 @@ PRESENCE = (
     "ver='QgayPKawpkPSDYmwT/WM94uAlu0='/></presence>"
 )
 
+GROUPCHAT = MESSAGE.replace("type='chat'", "type='groupchat'").replace(
+    "<request xmlns='urn:xmpp:receipts'/>", ""
+)
+ENTRANCE = (
+    "<presence to='@TO@' id='@ID@'><x xmlns='http://jabber.org/protocol/muc'/>"
+    "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='https://client.example' "
+    "ver='QgayPKawpkPSDYmwT/WM94uAlu0='/></presence>"
+)
+# What makes a room that can be entered of one that was just made (XEP-0045 §10.1.2).
+INSTANT_ROOM = (
+    "<iq type='set' id='instant' to='{room}'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+    "<x xmlns='jabber:x:data' type='submit'/></query></iq>"
+)
+
 QUERY = (
     "<iq type='set' id='@ID@'><query xmlns='urn:xmpp:mam:2'>{form}"
     "<set xmlns='http://jabber.org/protocol/rsm'><max>{count}</max>{where}</set></query></iq>"

@@ -132,9 +132,11 @@ class Client:
         async with asyncio.timeout(LOGIN_SECONDS):
             wire, features = await login(self._world.door, f"u{self.account}", PASSWORD)
         self._wire, self._is_leaving, self._lost_at = wire, False, None
+        has_joined = False
         try:
             async with asyncio.timeout(LOGIN_SECONDS):
                 await self._join(wire, features)
+            has_joined = True
             self._world.came_online()
             await self._read_and_write(wire)
         finally:
@@ -142,7 +144,8 @@ class Client:
             self._online.clear()
             self.archive.fail(Gone("connection lost"))
             wire.abort()
-            if self._session is not None:
+            # What ended before it joined ends no session: that one had lost its connection already.
+            if has_joined and self._session is not None:
                 self._ledger.connection_lost(self._session, self._lost_at or self._ledger.clock())
 
     async def _read_and_write(self, wire: Wire) -> None:

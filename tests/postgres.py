@@ -20,16 +20,17 @@ _MISSING = (
 _SETTINGS = (
     "listen_addresses = ''",
     "shared_buffers = 16MB",
-    # The machine does not lose its power in these tests, only the server is killed.
-    "fsync = off",
 )
+# The machine does not lose its power in most tests, and only the server is killed.
+_FASTER = "fsync = off"
 
 
 class Cluster:
     """A server that can be stopped and started."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, syncs: bool = False) -> None:
         self.folder = folder
+        self._syncs = syncs
         self._programs = programs
         self._data = folder / "data"
 
@@ -40,7 +41,8 @@ class Cluster:
     def initialise(self) -> None:
         """Make the folder's content."""
         self._run("initdb", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        settings = (*_SETTINGS, f"unix_socket_directories = '{self.folder}'")
+        faster = () if self._syncs else (_FASTER,)
+        settings = (*_SETTINGS, *faster, f"unix_socket_directories = '{self.folder}'")
         with (self._data / "postgresql.conf").open("a") as file:
             file.write("\n".join(settings) + "\n")
 
@@ -75,14 +77,17 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Make a server, and remove it afterwards. Raises AssertionError if PostgreSQL is not installed."""
+def running_cluster(syncs: bool = False) -> Iterator[Cluster]:
+    """Make a server, and remove it afterwards. Raises AssertionError if PostgreSQL is not installed.
+
+    `syncs`: what it commits is on the disk, as it is for operators.
+    """
     programs = find_programs()
     folder = Path(tempfile.mkdtemp(prefix="commonroom-pg-"))
     try:
         if os.getuid() == 0:
             shutil.chown(folder, _owner().pw_uid)
-        cluster = Cluster(folder, programs)
+        cluster = Cluster(folder, programs, syncs)
         cluster.initialise()
         cluster.start()
         try:

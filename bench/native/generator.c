@@ -9,6 +9,9 @@
    chat FIRST PAIRS IN_FLIGHT             from FIRST on, which is even: 2n and 2n + 1 answer each other's messages
    rate PAIRS PER_SECOND                  messages at a fixed rate, whatever comes back
    update SENDER FIRST COUNT              SENDER changes presence when all others of these have the last one
+   say NUMBER STANZA                      one client sends it
+   enter ROOM FIRST COUNT COPIES          they enter a room at once, and see so many presences there altogether
+   discuss ROOM SENDER FIRST COUNT        SENDER speaks when all of these have what it said before
    pages FIRST COUNT                      each asks for a page of its archive when it has the one before
    last                                   the id of the last message on the last page
    count | reset                          what was sent and received; reset begins new latencies
@@ -154,7 +157,9 @@ static void leave(int first, int count, bool politely)
 
 static void do_command(char *line)
 {
-    int a, b, c;
+    int a, b, c, at;
+    long copies;
+    char room[200];
     if (!strncmp(line, "message ", 8)) {
         message_template = strdup(line + 8);
         report();
@@ -187,6 +192,15 @@ static void do_command(char *line)
         report();
     } else if (sscanf(line, "update %d %d %d", &a, &b, &c) == 3) {
         load_presence(a, b, b + c, presence_template);
+        report();
+    } else if (sscanf(line, "say %d %n", &a, &at) == 1) {
+        load_say(a, line + at);
+        report();
+    } else if (sscanf(line, "enter %199s %d %d %ld", room, &a, &b, &copies) == 4) {
+        load_entrance(room, a, b, copies, presence_template);
+        report();
+    } else if (sscanf(line, "discuss %199s %d %d %d", room, &a, &b, &c) == 4) {
+        load_discussion(room, a, b, b + c, message_template);
         report();
     } else if (!strcmp(line, "count")) {
         report();

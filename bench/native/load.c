@@ -9,6 +9,7 @@
 
 #define MESSAGE_END "</message>"
 #define PRESENCE_START "<presence"
+#define OCCUPANT "<item " /* in an occupant's presence; a room has a presence of its own in some servers */
 #define PAGE_END "</iq>"
 #define RESULT_END "</forwarded>"
 #define LAST_START "<last>"
@@ -19,11 +20,20 @@
 
 struct load load;
 char last_id[LAST_ID_SIZE];
+static const char *const markers[] = {
+    [IDLE] = MESSAGE_END,
+    [CHAT] = MESSAGE_END,
+    [RATE] = MESSAGE_END,
+    [PRESENCE] = PRESENCE_START,
+    [PAGES] = PAGE_END,
+    [DISCUSSION] = MESSAGE_END,
+    [ENTRANCE] = OCCUPANT,
+};
 static const char *marker = MESSAGE_END;
 static struct buffer together; /* several go out in one write, as a client would send what it has */
 static unsigned histogram[STEPS];
 static long measured;
-static double update_began;
+static double fan_out_began;
 
 void latency_reset(void)
 {
@@ -95,6 +105,11 @@ static void ask_now_and_then(struct client *client)
     client->unasked = 0;
 }
 
+static bool is_fan_out(void)
+{
+    return load.kind == PRESENCE || load.kind == DISCUSSION;
+}
+
 static void send_stanzas(struct client *client, long count, double due)
 {
     struct client *receiver = client_number(load.kind == PAGES ? client->number : client->number ^ 1);
@@ -105,25 +120,26 @@ static void send_stanzas(struct client *client, long count, double due)
         append(&together, client->stanza.text, client->stanza.length);
         if (client->managed)
             ask_now_and_then(client);
-        if (load.kind != PRESENCE)
+        if (!is_fan_out())
             remember(&receiver->sent, due);
     }
     load.sent += count;
     client_write(client, together.data, together.length);
 }
 
-static void update_presence(void)
+/* One stanza that everybody gets a copy of. */
+static void fan_out(void)
 {
-    update_began = now();
+    fan_out_began = now();
     load.in_flight = load.last - load.first;
-    send_stanzas(client_number(load.sender), 1, update_began);
+    send_stanzas(client_number(load.sender), 1, fan_out_began);
 }
 
 static void begin(enum kind kind, int first, int last)
 {
     long sequence = load.sequence;
     load = (struct load){.kind = kind, .first = first, .last = last, .sequence = sequence};
-    marker = kind == PRESENCE ? PRESENCE_START : kind == PAGES ? PAGE_END : MESSAGE_END;
+    marker = markers[kind];
     for (int n = first; n < last; n++) {
         client_number(n)->matched = 0;
         client_number(n)->sent.count = 0;
@@ -163,7 +179,36 @@ void load_presence(int sender, int first, int last, const char *template)
     begin(PRESENCE, first, last);
     load.sender = sender;
     encode(&client_number(sender)->stanza, template, "");
-    update_presence();
+    fan_out();
+}
+
+/* Who speaks gets a copy as well (XEP-0045 §7.4). */
+void load_discussion(const char *room, int sender, int first, int last, const char *template)
+{
+    begin(DISCUSSION, first, last);
+    load.sender = sender;
+    encode(&client_number(sender)->stanza, template, room);
+    fan_out();
+}
+
+/* All enter a room at once; it is over when so many copies of presences have come to those who are in it. */
+void load_entrance(const char *room, int first, int count, long copies, const char *template)
+{
+    char occupant[300];
+    begin(ENTRANCE, first, first + count);
+    load.in_flight = copies;
+    load.began = now();
+    for (int n = load.first; n < load.last; n++) {
+        snprintf(occupant, sizeof occupant, "%s/u%d", room, n);
+        encode(&client_number(n)->stanza, template, occupant);
+        number(&client_number(n)->stanza);
+        client_write(client_number(n), client_number(n)->stanza.text, client_number(n)->stanza.length);
+    }
+}
+
+void load_say(int number, const char *text)
+{
+    client_write(client_number(number), text, strlen(text));
 }
 
 /* Each asks for a page of its archive as soon as it has the page before. */
@@ -239,16 +284,23 @@ static void answer(struct client *client, long arrived)
 
 static void copy_arrived(struct client *client, long arrived)
 {
-    if (client->number == load.sender) {
+    if (load.kind == PRESENCE && client->number == load.sender) {
         load.received -= arrived; /* its own, which every server sends back, is not a delivered copy */
         return;
     }
     load.in_flight -= arrived;
     if (load.in_flight > 0)
         return;
-    latency_add(now() - update_began);
+    latency_add(now() - fan_out_began);
     if (!load.stopping)
-        update_presence();
+        fan_out();
+}
+
+static void entrance_seen(long arrived)
+{
+    load.in_flight -= arrived;
+    if (load.in_flight <= 0)
+        latency_add(now() - load.began);
 }
 
 static void read_page(struct client *client)
@@ -284,8 +336,10 @@ static void stanzas_arrived(struct client *client, const char *data, size_t leng
     if (!arrived)
         return;
     load.received += arrived;
-    if (load.kind == PRESENCE)
+    if (is_fan_out())
         copy_arrived(client, arrived);
+    else if (load.kind == ENTRANCE)
+        entrance_seen(arrived);
     else if (load.kind == PAGES)
         page_arrived(client);
     else

@@ -6,13 +6,13 @@
 
 #define LAST_ID_SIZE 128
 
-enum kind { IDLE, CHAT, RATE, PRESENCE, PAGES };
+enum kind { IDLE, CHAT, RATE, PRESENCE, PAGES, DISCUSSION, ENTRANCE };
 
 struct load {
     enum kind kind;
     bool stopping;
     int first, last;    /* the clients that take part; in CHAT and RATE 2n and 2n + 1 talk to each other */
-    int sender;         /* PRESENCE: who changes presence; the others get a copy each */
+    int sender;         /* PRESENCE: who changes presence, DISCUSSION: who speaks; the others get a copy each */
     long per_second;    /* RATE */
     double began;       /* RATE */
     long sent, received, errors;
@@ -29,6 +29,9 @@ void load_chat(int first, int pairs, int in_flight, const char *template);
 void load_rate(int pairs, long per_second, const char *template);
 void load_presence(int sender, int first, int last, const char *template);
 void load_pages(int first, int count, const char *template);
+void load_discussion(const char *room, int sender, int first, int last, const char *template);
+void load_entrance(const char *room, int first, int count, long copies, const char *template);
+void load_say(int number, const char *text);
 void load_tick(void);
 void load_stop(void);
 

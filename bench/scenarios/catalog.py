@@ -12,6 +12,7 @@ from bench.scenarios.managed import MANAGED
 from bench.scenarios.presence import PRESENCE_COPIES
 from bench.scenarios.rate import RATE
 from bench.scenarios.reconnect import RECONNECT
+from bench.scenarios.rooms import DISCUSSION, ENTERING
 from bench.scenarios.scenario import Scenario
 from bench.scenarios.startup import STARTUP
 from bench.scenarios.token import BY_TOKEN
@@ -24,6 +25,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     ARCHIVED,
     HISTORY,
     PRESENCE_COPIES,
+    DISCUSSION,
+    ENTERING,
     LOGIN,
     BY_TOKEN,
     RECONNECT,

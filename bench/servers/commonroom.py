@@ -39,6 +39,14 @@ stanza_burst = 1000000
 
 [archive]
 default = "{archive}"
+
+[rooms.limits]
+messages_per_second = 10000
+message_burst = 10000
+room_messages_per_second = 100000
+room_message_burst = 100000
+joins_per_second = 100000
+join_burst = 100000
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.processes import Command, Processes
 from bench.servers.prosody import package_version
 from bench.servers.server import HOST, Server, plain_command
-from bench.site import DOMAIN, ITERATIONS, SALT, Population, Site, keys
+from bench.site import DOMAIN, ITERATIONS, ROOMS, SALT, Population, Site, keys
 
 NO_BUSY_WAIT = ("+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
 
@@ -57,6 +57,15 @@ MANAGED = """  mod_stream_mgmt:
 """
 ARCHIVE = """  mod_mam:
     default: always
+"""
+# Without the limits that ours does not have here, either.
+ROOM_SERVICE = """  mod_muc:
+    host: "{host}"
+    max_users: 5000
+    max_users_presence: 5000
+    max_user_conferences: 1000
+    default_room_options:
+      max_users: 5000
 """
 SQLITE = """    db_type: sql
 sql_type: sqlite
@@ -104,7 +113,8 @@ class Ejabberd(Server):
 
     def _extras(self) -> str:
         extras = self.site.extras
-        return MANAGED * extras.managed + (self._archive() if extras.archived else "")
+        rooms = ROOM_SERVICE.format(host=ROOMS) if extras.rooms else ""
+        return MANAGED * extras.managed + rooms + (self._archive() if extras.archived else "")
 
     def _archive(self) -> str:
         if not self._sqlite:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.processes import Command
 from bench.servers.server import HOST, Server, plain_command
-from bench.site import DOMAIN, ITERATIONS, SALT, Population, Site, keys
+from bench.site import DOMAIN, ITERATIONS, ROOMS, SALT, Population, Site, keys
 
 GENERATIONAL = 'gc = { mode = "generational" }'
 
@@ -30,12 +30,15 @@ modules_enabled = {{
 }}
 modules_disabled = {{ "s2s" }}
 {settings}VirtualHost "{domain}"
-"""
+{rooms}"""
 # Added where a scenario wants them.
 MANAGED_MODULES = ' "smacks",'
 ARCHIVE_MODULES = ' "mam",'
 ARCHIVE = """default_archive_policy = true
 archive_expires_after = "never"
+"""
+ROOM_SERVICE = """Component "{host}" "muc"
+muc_room_locking = false
 """
 SQLITE = """storage = {{ archive = "sql" }}
 sql = {{ driver = "SQLite3"; database = "{folder}/archive.sqlite" }}
@@ -86,6 +89,7 @@ class Prosody(Server):
                 certificate=self.site.certificate,
                 modules=self._modules(),
                 settings=self._settings(),
+                rooms=ROOM_SERVICE.format(host=ROOMS) if self.site.extras.rooms else "",
                 **self.ports,
             ),
         )

@@ -18,7 +18,7 @@ class Postgres:
 
     def __init__(self) -> None:
         self._open = ExitStack()
-        self._cluster = self._open.enter_context(running_cluster())
+        self._cluster = self._open.enter_context(running_cluster(syncs=True))
 
     @property
     def url(self) -> str:

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from commonroom import __version__
 from commonroom.accounts.devices import Devices
 from commonroom.config import Settings
+from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
+from commonroom.core.holding import OfflineQuota, Outlet
 from commonroom.core.iq import Route
 from commonroom.core.questions import Questions
 from commonroom.core.resumption import Resumption
@@ -19,7 +21,7 @@ from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
 from commonroom.features.archive import Archive
 from commonroom.features.archive_preferences import ArchivingPreferences
-from commonroom.features.archive_queries import ArchiveQueries, PageLengths
+from commonroom.features.archive_queries import ArchiveQueries
 from commonroom.features.carbons import Carbons
 from commonroom.features.client_access import ClientAccess
 from commonroom.features.client_state import ClientState
@@ -28,7 +30,9 @@ from commonroom.features.delay import Postmarks
 from commonroom.features.disco import Disco
 from commonroom.features.duplicates import Duplicates, Keepers
 from commonroom.features.last_activity import LastActivity
-from commonroom.features.offline import Offline, OfflineQuota, is_worth_keeping
+from commonroom.features.muc.service import RoomService
+from commonroom.features.muc.sessions import RoomSessions
+from commonroom.features.offline import Offline, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
@@ -66,6 +70,7 @@ class Parts:
     route: Route
     devices: Devices
     clients: Clients
+    rooms: tuple[RoomService, ...]
 
 
 def features(parts: Parts) -> list[Feature]:
@@ -73,7 +78,7 @@ def features(parts: Parts) -> list[Feature]:
     settings, stores = parts.settings, parts.stores
     registration = settings.registration
     offline = _offline(parts)
-    archive = _archive(parts)
+    archive = _archive(parts, offline)
     duplicates = _duplicates(parts, offline, archive)
     return [
         parts.subscriptions,
@@ -88,7 +93,8 @@ def features(parts: Parts) -> list[Feature]:
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
         _push(parts),
-        Disco(CAPS_NODE),
+        Disco(CAPS_NODE, _services(parts)),
+        RoomSessions(parts.rooms),
         Contact(asdict(settings.contact)),
         Ping(),
         Version("Common Room", __version__),
@@ -100,11 +106,29 @@ def features(parts: Parts) -> list[Feature]:
     ]
 
 
+def _services(parts: Parts) -> dict[str, list[JID]]:
+    """What each domain names beside itself: the rooms that are below it."""
+    services = [service.domain for service in parts.rooms]
+    return {
+        name: [service for service in services if service.domain.endswith(f".{name}")]
+        for name in parts.settings.domains
+    }
+
+
 def _offline(parts: Parts) -> Offline:
     stores, settings = parts.stores, parts.settings.offline
     quota = OfflineQuota(settings.messages, settings.bytes)
-    now = parts.around.now
-    return Offline(stores.offline, stores.writes, parts.signs, quota, parts.mail_comes, parts.next_id, now)
+    outlet = Outlet(parts.route, parts.around.start, parts.around.later)
+    return Offline(
+        stores.offline,
+        stores.writes,
+        parts.signs,
+        quota,
+        parts.mail_comes,
+        parts.next_id,
+        parts.resumption.waits_for,
+        outlet,
+    )
 
 
 def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
@@ -117,6 +141,7 @@ def _stream_management(parts: Parts, duplicates: Duplicates) -> Feature:
         duplicates.watch,
         resumption.keep,
         resumption.closed,
+        parts.around.later,
     )
 
 
@@ -124,7 +149,7 @@ def _push(parts: Parts) -> Push:
     stores, settings = parts.stores, parts.settings.push
     policy = PushPolicy(Include(settings.include.value), settings.services)
     around = parts.around
-    outside = Outside(around.start, around.later, parts.find, parts.route, parts.resumption.waits_for)
+    outside = Outside(around.start, around.later, parts.find, parts.route)
     return Push(stores.pushes, stores.offline, stores.writes, parts.questions, policy, outside)
 
 
@@ -135,9 +160,9 @@ def _duplicates(parts: Parts, offline: Offline, archive: Archive) -> Duplicates:
     return Duplicates(stores.archive, stores.writes, offline, keepers, domains, around.now, around.later)
 
 
-def _archive(parts: Parts) -> Archive:
+def _archive(parts: Parts, offline: Offline) -> Archive:
     default = ArchiveDefault(parts.settings.archive.default.value)
-    return Archive(parts.stores.archive, parts.next_id, default)
+    return Archive(parts.stores.archive, parts.next_id, default, offline.check_room)
 
 
 def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature]:
@@ -149,6 +174,8 @@ def _archiving(parts: Parts, offline: Offline, archive: Archive) -> list[Feature
         StanzaIds(frozenset(parts.settings.domains)),
         Retraction(stores.archive, stores.writes, parts.around.now),
         archive,
-        ArchiveQueries(stores.archive, stores.writes, parts.around.start, lengths, offline.read),
+        ArchiveQueries(
+            ArchivePages(stores.archive, stores.writes, lengths), parts.around.start, offline.read
+        ),
         ArchivingPreferences(stores.preferences, stores.writes, default, settings.rules),
     ]

@@ -25,6 +25,15 @@ STRICT: Tables = {
     "offline": {"messages": 8, "bytes": "64 KiB"},
     "private_storage": {"bytes": "16 KiB"},
     "stream_management": {"stanzas": 200, "bytes": "1 MiB"},
+    "rooms.limits": {
+        "messages_per_second": 1,
+        "message_burst": 5,
+        "presences_per_minute": 1,
+        "presence_burst": 5,
+        "rooms_per_person": 10,
+        "owned": 3,
+        "message_bytes": "16 KiB",
+    },
 }
 # Short of time and of connections, and otherwise generous: rates and delays are not what is tested there.
 HASTY: Tables = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import commonroom
-from bench.stanzas import MESSAGE, PRESENCE
+from bench.stanzas import ENTRANCE, GROUPCHAT, INSTANT_ROOM, MESSAGE, PRESENCE
 from commonroom.config import Settings
 from commonroom.config.archive import Archive, ArchiveDefault
 from commonroom.net.c2s import READS_AFTER_LOGIN
@@ -29,6 +29,7 @@ PACKAGE = str(Path(commonroom.__file__).parent)
 # Without comprehensions, which are functions up to Python 3.11 and none since.
 MESSAGE_BUDGET = 58
 PRESENCE_COPY_BUDGET = 20
+ROOM_COPY_BUDGET = 9
 
 
 def test_one_chat_message_stays_within_its_budget():
@@ -48,6 +49,12 @@ def test_one_copy_of_a_presence_stays_within_its_budget():
     assert copies.total() // 10 <= PRESENCE_COPY_BUDGET, listed(copies)
 
 
+def test_one_copy_of_a_rooms_message_stays_within_its_budget():
+    few, many = calls_for_occupants(10), calls_for_occupants(20)
+    copies = many - few
+    assert copies.total() // 10 <= ROOM_COPY_BUDGET, listed(copies)
+
+
 def say(client: Client, number: str) -> None:
     client.send(MESSAGE.replace("@TO@", f"juliet@{DOMAIN}").replace("@ID@", number))
 
@@ -63,6 +70,22 @@ def calls_for_contacts(count: int) -> Counter[str]:
     people[0].send(PRESENCE.replace("@ID@", "1"))
     calls = calls_of(lambda: people[0].send(PRESENCE.replace("@ID@", "2")))
     assert all(person.received()[-1].get("id") == "2" for person in people)
+    return calls
+
+
+def calls_for_occupants(count: int) -> Counter[str]:
+    """What a message to a room calls, when so many are in it."""
+    names = [f"u{number}@{DOMAIN}" for number in range(count)]
+    world = World(*names, settings=SETTINGS)
+    room = f"hall@group.{DOMAIN}"
+    people = [world.online(f"{name}/bench") for name in names]
+    for number, person in enumerate(people):
+        person.send(ENTRANCE.replace("@TO@", f"{room}/u{number}").replace("@ID@", "1"))
+        person.send(INSTANT_ROOM.format(room=room))
+    say_there = GROUPCHAT.replace("@TO@", room)
+    people[0].send(say_there.replace("@ID@", "2"))
+    calls = calls_of(lambda: people[0].send(say_there.replace("@ID@", "3")))
+    assert all(person.received()[-1].get("id") == "3" for person in people)
     return calls
 
 

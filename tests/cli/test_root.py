@@ -53,12 +53,17 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("session", "list"): ["a@b"],
     ("session", "revoke"): ["a@b", "x"],
     ("archive", "erase"): ["a@b", "--yes"],
+    ("room", "list"): [],
+    ("room", "requests"): [],
+    ("room", "create"): ["a@b", "--owner", "c@d"],
+    ("room", "destroy"): ["a@b", "--yes"],
+    ("room", "set"): ["a@b", "public=yes"],
 }
 
 
 @pytest.mark.parametrize("words", [words for words in EVERY_COMMAND if words not in {("demo",), ("init",)}])
 def test_a_configuration_that_is_not_there_is_told_with_what_to_do(words: tuple[str, ...]) -> None:
-    arguments = ARGUMENTS.get(words, ["a@b"] if words[0] == "user" else [])
+    arguments = ARGUMENTS.get(words, ["a@b"] if words[0] in ("user", "room") else [])
     result = run(*words, *arguments, "--config", "/nowhere/commonroom.toml")
     assert result.exit_code == 1
     assert "there is no such file; run `commonroom init` to write one" in result.output

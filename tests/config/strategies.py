@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from commonroom.config import Settings
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
-from commonroom.config.kinds import Choice, Duration, FilePath, Kind, ListOf, Number, Size, Text, Whole
+from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
+from commonroom.config.people import Person
 
 HOSTS = st.ip_addresses().map(str)
 LOOPBACK = st.ip_addresses(network="127.0.0.0/8").map(str) | st.just("::1")
@@ -46,6 +47,10 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.from_regex(r"https://[a-z.]{1,9}/[a-zA-Z0-9~%&=?#']{0,9}", fullmatch=True)
         case Domain():
             return DOMAINS
+        case Flag():
+            return st.booleans()
+        case Person():  # no groups: they would have to be there
+            return st.builds("{}@{}".format, st.sampled_from(("*", "juliet")), DOMAINS)
         case DatabaseUrl():
             return st.sampled_from(["sqlite", "postgresql://u:p%22@h/d", "postgresql:///d"])
     raise AssertionError(f"no values for {kind}")
@@ -78,6 +83,7 @@ def fits(settings: Settings) -> bool:
         settings.sasl,
         settings.archive,
         settings.accounts,
+        settings.rooms,
     )
     return not any(list(part.faults()) for part in checked)
 

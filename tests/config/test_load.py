@@ -331,12 +331,16 @@ def test_any_bytes_give_settings_or_a_config_error(
         load(path)
 
 
-ALL = [
-    (key, name)
-    for key, settings in walk(Settings)
-    if key[:2] not in (("tls", "domains"), ("archive", "policies"), ("accounts", "files"))
-    for name in options(settings)
-]
+# Tables that operators name: what they require may be missing as well.
+NAMED = (
+    ("tls", "domains"),
+    ("archive", "policies"),
+    ("accounts", "files"),
+    ("rooms", "groups"),
+    ("rooms", "classes"),
+    ("rooms", "declared"),
+)
+ALL = [(key, name) for key, settings in walk(Settings) if key[:2] not in NAMED for name in options(settings)]
 NOISE = st.lists(st.sampled_from(["", "# c2s.linger = 1", "   # [log]", "\t"]), max_size=3)
 STYLES = ("table", "dotted", "inline", "quoted")
 
@@ -345,7 +349,10 @@ def written(key: tuple[str, ...], name: str, style: str, noise: list[str]) -> li
     """Lines of which the last sets an option to a list of an empty table, which no option can be."""
     path = ".".join((*key, name))
     if style == "inline" and key:
-        return [*noise, f"{key[0]} = {{ '{name}' = [ {{}} ] }}"]
+        inside = f"'{name}' = [ {{}} ]"
+        for table in reversed(key):
+            inside = f"{table} = {{ {inside} }}"
+        return [*noise, inside]
     if style == "table" and key:
         return [f"[ {'.'.join(key)} ] # table", *noise, f"{name} = [{{}}]"]
     if style == "quoted":

@@ -395,3 +395,59 @@ def test_nothing_is_dropped_that_was_not_there_and_unique_ids_come_as_often_as_a
         body: shown.count(body) for body in shown
     }
     assert len(kept(world, JULIET)) == len(kept(world, ROMEO)) == len(shown)
+
+
+# Streams that overlap: the client noticed sooner than the server that its connection was gone
+
+
+def test_what_a_closed_stream_left_behind_is_looked_at_too(world: World):
+    romeo(world).send(chat() + chat(LONG + "2", "fair"))
+    it = killed(world)
+    world.memory.writes.hold()
+    world.login(f"{JULIET}/slow").send(NO_ARCHIVE.replace("never", "always"))
+    it.send(chat() + chat(LONG + "2", "fair"))
+    it.client.leave()
+    world.memory.writes.release()
+    world.turn()
+    assert kept(world, ROMEO) == kept(world, JULIET) == ["soft", "fair"]
+
+
+@pytest.mark.parametrize("resource", ["orchard", "wall"])
+def test_what_a_former_stream_still_brings_is_compared_with(world: World, resource: str):
+    romeo(world).send(chat("other" + LONG, "first"))
+    it = killed(world)
+    world.memory.writes.hold()
+    world.login(f"{JULIET}/slow").send(NO_ARCHIVE.replace("never", "always"))
+    it.send(chat())
+    assert kept(world, ROMEO) == ["first"]
+    if resource == "orchard":
+        it.client.leave()
+    again = romeo(world, resource)
+    again.send(chat())
+    world.memory.writes.release()
+    world.turn()
+    assert kept(world, ROMEO) == kept(world, JULIET) == ["first", "soft"]
+    assert again.handled() == "2"
+
+
+# A full mailbox
+
+
+def test_what_was_refused_because_nothing_more_could_wait_is_sent_again_when_there_is_room():
+    world = World(str(ROMEO), str(JULIET), settings=with_options(offline=Offline(messages=1)))
+    it = romeo(world)
+    it.send(chat(LONG + "0", "full") + chat())
+    assert [condition(e) for e in it.read()] == ["service-unavailable"]
+    assert kept(world, JULIET) == ["full"]
+    assert reads(world) == ["full"]
+    killed(world).send(chat())
+    assert reads(world) == ["soft"]
+    assert kept(world, ROMEO) == ["full", "soft"]
+
+
+def test_also_what_one_writes_to_oneself_and_is_refused():
+    world = World(str(ROMEO), settings=with_options(offline=Offline(messages=0)))
+    it = romeo(world, presence="")
+    it.send(chat(to=ROMEO))
+    assert [condition(e) for e in it.read()] == ["service-unavailable"]
+    assert kept(world, ROMEO) == []

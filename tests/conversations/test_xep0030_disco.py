@@ -88,7 +88,12 @@ def test_xep0030_3_1_an_account_is_registered(romeo: Client, to: str):
     assert len(set(features(query))) == len(features(query))
 
 
-@pytest.mark.parametrize("to", ["", "romeo@example.org", "juliet@example.org", "example.org"])
+def test_xep0030_4_1_the_services_beside_the_server_are_its_items(romeo: Client):
+    query = romeo.ask(disco("items", "example.org")).elements()[0]
+    assert [item.attributes for item in query.elements()] == [{"jid": "group.example.org"}]
+
+
+@pytest.mark.parametrize("to", ["", "romeo@example.org", "juliet@example.org"])
 def test_xep0030_4_1_there_are_no_items(romeo: Client, to: str):
     query = romeo.ask(disco("items", to)).elements()[0]
     assert (query.namespace, query.name, query.children) == (NS_ITEMS, "query", [])

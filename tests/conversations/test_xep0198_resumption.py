@@ -350,9 +350,28 @@ def test_xep0352_what_was_held_back_is_there_after_a_resumption(world: World):
     juliet.cut()
     friend.send("<presence><show>away</show></presence>")
     again = back(world, juliet, JULIET)
-    assert [e.name for e in again.read()] == ["presence", "presence"]
+    assert [e.child_text("jabber:client", "show") for e in again.read()] == ["away"]
     friend.send("<presence/>")
     assert len(again.read()) == 1  # a resumed stream begins active (XEP-0352 §5.1)
+
+
+def test_xep0352_of_whoever_comes_and_goes_meanwhile_the_last_counts(world: World):
+    """It would fill the outbox, and end the session."""
+    world.befriend(ROMEO, JULIET)
+    juliet = managed(world, f"{JULIET}/balcony")
+    friend = world.online(f"{ROMEO}/orchard")
+    juliet.acknowledge()
+    juliet.cut()
+    for number in range(20):
+        friend.send(f"<presence><status>{number}</status></presence>")
+    friend.send(chat(1))
+    friend.send("<presence type='unavailable'/>")
+    again = back(world, juliet, JULIET)
+    assert [(e.name, e.get("type")) for e in again.read()] == [
+        ("presence", None),
+        ("message", "chat"),
+        ("presence", "unavailable"),
+    ]
 
 
 @pytest.mark.parametrize("policy", ["replace", "refuse", "rename"])

@@ -5,7 +5,7 @@ import pytest
 from commonroom.protocol.jid import JID
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CARBONS, NS_CLIENT
-from tests.conversations.world import Client, World
+from tests.conversations.world import Client, World, condition
 
 NS_FORWARD = "urn:xmpp:forward:0"
 ENABLE = f"<iq type='set' id='on'><enable xmlns='{NS_CARBONS}'/></iq>"
@@ -233,6 +233,14 @@ def test_xep0280_6_1_an_error_is_copied_if_it_answers_what_was(juliet: Client, g
     assert copied(home, "sent").get("id") == "odd"
     say(juliet, "romeo@example.org/garden", ERROR, "error", "odd")
     assert copied(home, "received") == garden.one()
+
+
+def test_xep0280_8_what_is_refused_at_once_was_sent_and_its_refusal_answers_it(garden: Client, home: Client):
+    say(garden, "nobody@example.org", id="odd")
+    sent, refusal = home.received()
+    assert sent.child(NS_CARBONS, "sent") is not None
+    assert refusal.child(NS_CARBONS, "received") is not None
+    assert condition(garden.one()) == "service-unavailable"
 
 
 def test_xep0280_6_1_an_error_that_a_client_sends_is_copied_too(juliet: Client, garden: Client, home: Client):

@@ -3,11 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonroom.config.schema import Offline
 from commonroom.core.session import HIGH_WATER
 from commonroom.protocol.jid import JID
 from commonroom.storage.records import ArchivedMessage
 from tests.conversations.history import Result, chat, everything, field, form, page, query, rsm
-from tests.conversations.world import Client, World
+from tests.conversations.world import Client, World, with_options
 
 ROMEO = JID.parse("romeo@example.org")
 PEERS = [
@@ -83,7 +84,8 @@ def missed(world: World, romeo: Client, count: int) -> None:
 
 def test_xep0313_6_3_a_client_that_missed_500_messages_catches_up():
     """As Converse does: it knows the id of the last message that it has seen, and asks for what is after."""
-    world = World("romeo@example.org", "juliet@example.org")
+    settings = with_options(offline=Offline(messages=1000))
+    world = World("romeo@example.org", "juliet@example.org", settings=settings)
     romeo, juliet = (world.online(f"{name}@example.org/home") for name in ("romeo", "juliet"))
     romeo.send(chat("juliet@example.org", "seen"))
     (seen,) = juliet.received()

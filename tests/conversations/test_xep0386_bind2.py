@@ -2,7 +2,7 @@
 
 import pytest
 
-from commonroom.config.schema import C2s, ResourceConflict
+from commonroom.config.schema import C2s, Offline, ResourceConflict
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
 from commonroom.xml.element import Element
@@ -278,9 +278,42 @@ def test_xep0386_3_2_what_is_in_the_archive_is_not_sent_from_the_offline_store()
     login = by_password(here, JULIET, bind())
     login.client.send("<presence/>")
     assert login.client.bodies() == ["secret"]  # nobody else has it
+
+
+def test_xep0386_3_2_but_it_waits_until_somebody_has_read_it():
+    here = world()
+    here.online(f"{ROMEO}/orchard").send(chat(JULIET, "archived"))
+    login = by_password(here, JULIET, bind())
+    login.client.send("<presence/>")
     login.client.cut()
-    other = here.online(f"{JULIET}/old")
-    assert "archived" not in other.bodies()
+    old = here.login(f"{JULIET}/old")
+    old.send("<presence/>")
+    assert old.bodies() == ["archived"]
+
+
+def test_xep0386_3_2_what_was_read_in_the_archive_waits_no_more():
+    here = world()
+    here.online(f"{ROMEO}/orchard").send(chat(JULIET, "archived"))
+    login = by_password(here, JULIET, bind())
+    login.client.send("<presence/>")
+    login.client.send("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>")
+    assert [e.name for e in login.client.received()][-2:] == ["message", "iq"]
+    login.client.leave()
+    old = here.login(f"{JULIET}/old")
+    old.send("<presence/>")
+    assert old.bodies() == []
+
+
+def test_xep0386_3_2_who_never_reads_the_archive_keeps_room_for_what_comes():
+    here = world(offline=Offline(messages=4))
+    romeo = here.online(f"{ROMEO}/orchard")
+    for number in range(4):
+        romeo.send(chat(JULIET, str(number)))
+    by_password(here, JULIET, bind()).client.leave()
+    assert len(here.memory.kept[JID.parse(JULIET)].offline) == 2
+    old = here.login(f"{JULIET}/old")
+    old.send("<presence/>")
+    assert old.bodies() == ["2", "3"]
 
 
 def test_what_came_after_the_session_began_is_delivered():

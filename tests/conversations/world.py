@@ -122,7 +122,7 @@ class World:
         """One more feature: its stages come after those of the catalog."""
         ours, its = self.core.tables, compile_features([feature])
         ours.iq.update(its.iq)
-        for name in ("sent", "copies", "entered", "received", "delivery"):
+        for name in ("sent", "copies", "entered", "received", "delivery", "rooms"):
             table = getattr(ours, name)
             table._entries = (*table.entries(), *getattr(its, name).entries())
             table.clear()  # what was looked up before

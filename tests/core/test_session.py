@@ -1,5 +1,7 @@
 """RFC 6120 §10.1: what one client sends is handled in order, whatever it has to wait for."""
 
+import inspect
+
 import pytest
 
 from commonroom.core.feature import Feature, Scope, on_iq, on_message, on_session
@@ -7,6 +9,7 @@ from commonroom.core.message import Outcome, Received
 from commonroom.core.moments import Moment
 from commonroom.core.session import HIGH_WATER, Session
 from commonroom.core.user import User
+from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, Message
 from commonroom.xml.element import Element
 from tests.conversations.world import Client, Gate, World, condition
@@ -227,3 +230,24 @@ def test_a_feature_that_breaks_at_a_moment_harms_nobody(world: World, juliet: Cl
     romeo.leave()
     assert heard == ["romeo@example.org/new"] * 5
     assert "clumsy" in caplog.text
+
+
+# A stop
+
+
+def test_work_that_never_begins_at_a_stop_is_closed(world: World, romeo: Client, juliet: Client):
+    """Python warns of coroutines that nobody awaits; nothing else would hide among such warnings."""
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(1)
+
+    romeo.send(WAIT)
+    session = world.core.users.find(JID.parse("romeo@example.org")).sessions["orchard"]  # type: ignore[union-attr]
+    waiting = work()
+    session.after(waiting)  # type: ignore[union-attr]
+    (task,) = world.tasks
+    world.tasks.clear()
+    task._coroutine.close()
+    assert inspect.getcoroutinestate(waiting) == inspect.CORO_CLOSED
+    assert begun == []

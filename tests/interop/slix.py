@@ -19,7 +19,10 @@ from .waiting import wait_until
 ANSWER_SECONDS = 8.0
 LOGOUT_SECONDS = 2.0
 TRANSCRIPT_LINES = 60
-PLUGINS = ("xep_0012", "xep_0030", "xep_0048", "xep_0049", "xep_0092", "xep_0199", "xep_0202", "xep_0203")
+PLUGINS = tuple(
+    f"xep_{number}"
+    for number in ("0004", "0012", "0030", "0045", "0048", "0049", "0092", "0199", "0202", "0203", "0313")
+)
 SETTLED = "{urn:example:interop}settled"
 
 Result = TypeVar("Result")

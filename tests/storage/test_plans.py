@@ -28,6 +28,8 @@ NUMBERS = {
     "owner_number",
     "conversation",
     "before",
+    "public",
+    "since",
 }
 
 HARMLESS = (

@@ -39,12 +39,23 @@ class Expiry:
 
 
 def keep_rules(settings: Settings) -> KeepRules:
-    """What the configuration says of how long messages are kept."""
+    """What the configuration says of how long messages are kept; of rooms, their class before all."""
     rules = [
+        KeepRule(f"rooms.classes.{name}", _rooms(settings, each.names), each.keep)
+        for name, each in settings.rooms.classes.items()
+        if each.keep is not None
+    ]
+    rules += [
         KeepRule(f"archive.policies.{name}", policy.accounts, policy.keep)
         for name, policy in settings.archive.policies.items()
     ]
     return KeepRules(rules, KeepRule(DEFAULT_RULE, (), settings.archive.keep))
+
+
+def _rooms(settings: Settings, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses of rooms with such names."""
+    prefix = settings.rooms.prefix
+    return tuple(f"{name}@{prefix}.{domain}" for name in names for domain in settings.domains)
 
 
 async def expiring(registry: Registry, rules: KeepRules) -> list[Expiry]:

@@ -1,6 +1,6 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -8,11 +8,12 @@ from functools import partial
 from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.accounts.directory import Directory
 from commonroom.app.account_parts import AccountParts, account_parts, domains_by_password, lifecycle
+from commonroom.app.rooms import make_declared, room_services
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
-from commonroom.core.feature import Tables, compile_features
+from commonroom.core.feature import Feature, Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
 from commonroom.core.lifecycle import Lifecycle
@@ -27,9 +28,11 @@ from commonroom.core.router import Router
 from commonroom.core.session import Session
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
+from commonroom.core.spread import Spread
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.users import Users
+from commonroom.features.muc.service import RoomService
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
@@ -53,6 +56,7 @@ class Core:
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
+    rooms: tuple[RoomService, ...]
     accounts: AccountParts
     lifecycle: Lifecycle
 
@@ -75,9 +79,11 @@ def build_core(
     accounts = account_parts(settings, stores, around, router, directory)
     users = accounts.users
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
-    parts = _parts(settings, stores, around, Ids(around.microseconds, last_id), router, users, presences)
+    spread = Spread(users.find, router.tell)
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread)
     declared = features(parts)
     tables = compile_features(declared)
+    spread.connect(tables.rooms)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
     domains = _domains(settings, accounts, handlers, tables, stores)
@@ -85,7 +91,7 @@ def build_core(
     hand_on = Redelivery(router, domains, around.now).hand_on
     sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
     parts.resumption.connect(sessions.close, tables.session)
-    announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
+    make_declared(settings, parts.rooms, around)
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     return Core(
         router,
@@ -96,10 +102,16 @@ def build_core(
         parts.resumption,
         parts.questions,
         tables,
-        announced,
+        _announced(declared),
+        parts.rooms,
         accounts,
         lifecycle(settings, accounts, parts),
     )
+
+
+def _announced(declared: Sequence[Feature]) -> tuple[Element, ...]:
+    """What streams announce to those who have logged in."""
+    return (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
 
 
 def _domains(
@@ -131,12 +143,15 @@ def _parts(
     settings: Settings,
     stores: Stores,
     around: Surroundings,
-    ids: Ids,
+    last_id: int,
     router: Router,
     users: Users,
     presences: Presences,
+    spread: Spread,
 ) -> Parts:
     questions = Questions(around.later)
+    ids = Ids(around.microseconds, last_id)
+    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
         settings,
@@ -153,6 +168,7 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        rooms,
     )
 
 

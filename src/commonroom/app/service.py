@@ -22,8 +22,9 @@ from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.account_files import AccountFilesWatch, erase_departed
 from commonroom.app.account_parts import chain_accounts, domains_of_files
 from commonroom.app.composition import Core, build_core, stream_settings
+from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
-from commonroom.app.upkeep import look_after_archives
+from commonroom.app.upkeep import look_after_archives, look_after_rooms
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
@@ -90,13 +91,15 @@ class Service:
         if authorities is not None:
             clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
-        opening.push_async_callback(self._disconnect, clients)
+        opening.push_async_callback(self._disconnect, core, clients)
         watch = self._tasks.start(
             self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
         )
         opening.callback(watch.cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
+        rooms = tidying(settings, stores, self._surroundings(), core.rooms)
+        opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         await self._listen(opening, clients)
 
     async def stop(self) -> None:
@@ -198,8 +201,10 @@ class Service:
             opening.callback(listener.stop)
             self.addresses.append((kind, listener.address))
 
-    async def _disconnect(self, clients: ClientService) -> None:
-        """Every client hears why, and has `linger` seconds to read it."""
+    async def _disconnect(self, core: Core, clients: ClientService) -> None:
+        """Every client hears why, and has `linger` seconds to read it; first of all from its rooms."""
+        for rooms in core.rooms:
+            rooms.shut_down()
         shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
         for connection in tuple(clients.connected):
             connection.fail(shutdown)

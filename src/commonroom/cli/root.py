@@ -18,6 +18,7 @@ COMMANDS = {
     "session": Later(
         "commonroom.cli.session", "session", "See the clients of an account, and make them log in anew."
     ),
+    "room": Later("commonroom.cli.room", "room", "List, show, make, change and destroy rooms."),
     "archive": Later(
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),

@@ -19,6 +19,7 @@ from commonroom.config.archive import Archive
 from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
 from commonroom.config.option import Key, option, table, tables
+from commonroom.config.rooms import Rooms
 from commonroom.config.stream_management import StreamManagement
 
 
@@ -458,6 +459,7 @@ class Settings:
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
     archive: Archive = table(Archive)
+    rooms: Rooms = table(Rooms)
     devices: Devices = table(Devices)
     client_state: ClientState = table(ClientState)
     push: Push = table(Push)

@@ -22,7 +22,7 @@ def redirected(message: Message, account: JID) -> Message:
     A copy, because in the archive and on the other devices of its sender it stays as it was written.
     """
     copy = message.addressed(account, message.sender)
-    copy.began, copy.follows, copy.lasts = message.began, message.follows, message.lasts
+    copy.began, copy.follows, copy.owed = message.began, message.follows, message.owed
     return copy
 
 

@@ -77,7 +77,7 @@ class Delivery(Feature):
 
     rfc = "6121"
 
-    @on_message(Received.DELIVER)
+    @on_message(Received.DELIVER, rooms=False)
     def deliver(self, message: Message, user: User) -> Outcome:
         """Hand the message to the recipient's resources (RFC 6121 §8.5.2.1.1, §8.5.2.2.1, §8.5.3).
 

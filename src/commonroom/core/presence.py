@@ -158,7 +158,7 @@ class Presences:
     def receive(self, presence: Presence, user: User) -> None:
         """Deliver to all available resources, or to the one that is named (RFC 6121 §8.5.2.1.2, §8.5.3.1)."""
         assert presence.to is not None
-        if presence.type is PresenceType.UNAVAILABLE:
+        if presence.type is PresenceType.UNAVAILABLE or presence.type is PresenceType.ERROR:
             _forget_who_left(presence, user)
         name = presence.to.resource
         if name is None:
@@ -223,7 +223,7 @@ def _directed_to(contact: JID, resource: Resource) -> set[JID]:
 
 
 def _forget_who_left(presence: Presence, user: User) -> None:
-    """Whoever leaves needs not hear any more when the user does (RFC 6121 §4.6.1)."""
+    """Whoever leaves, or took nothing, needs not hear any more when the user does (RFC 6121 §4.6.1)."""
     assert presence.to is not None
     if presence.sender is None:
         return

@@ -93,9 +93,6 @@ class Resumption:
             return
         end = partial(self._close, session)
         session.attach(Away(end))
-        session.hold_nothing()  # what is not important was not sent, and so would be lost
-        if session.closed:  # that was too much
-            return
         self._timers[session] = self._later(management.longest, end)
         waiting = tell(self._moments[Moment.AWAY], session)
         if waiting is not None:
@@ -145,6 +142,7 @@ class Resumption:
             return
         self._detach(session, stream)
         session.confirm(through)
+        session.secure()
         if session.is_waiting or self._writes.behind:
             session.after(self._settle(session, stream, answer))
         else:
@@ -168,6 +166,7 @@ class Resumption:
         session.attach(Away(partial(self._close, session))).give_up()
 
     async def _settle(self, session: Session, stream: ClientStream, answer: Resumed) -> None:
+        session.secure()
         with suppress(StorageError):  # those whose stanzas failed were told
             await self._writes.flushed()
         self._hand_over(session, stream, answer)

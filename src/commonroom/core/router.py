@@ -83,7 +83,8 @@ class Router:
         if message.to is None:
             message.to = session.user.jid  # RFC 6120 §10.3.1
         message.began = self._writes.appended
-        message.lasts = session.management is not None
+        if session.management is not None:
+            message.owed = session.management.owed
         outcome = run(self._sent[session.user.wants], message, session.user)
         if outcome is None:
             return self._hand_on(message, session.user)
@@ -96,12 +97,18 @@ class Router:
                 await delivery
 
     def _hand_on(self, message: Message, user: User) -> Awaitable[None] | None:
-        """Deliver it, and then show it to the sender's other clients, who see only what is on disk."""
-        waiting = self._deliver(message)
+        """Deliver it, and then show it to the sender's other clients, who see only what is on disk.
+
+        They also see what is refused, and then the refusal: it was sent (XEP-0280 §6.1, §8).
+        """
         stages = self._copies[user.wants]
         if not stages:
-            return waiting
+            return self._deliver(message)
         copy: Work = partial(_copy, stages, message, user)
+        try:
+            waiting = self._deliver(message)
+        except StanzaError as refusal:
+            waiting, copy = None, partial(_despite, refusal, copy)
         if waiting is None:
             return copy() if self._writes.appended == message.began else self._after_commit(message, copy)
         if type(waiting) is AfterCommit:
@@ -197,17 +204,41 @@ async def _wait(outcome: Awaitable[Outcome]) -> None:
 
 
 async def _copy_later(delivery: Awaitable[None], copy: AfterCommit) -> None:
-    await delivery
+    try:
+        await delivery
+    except StanzaError:
+        await copy
+        raise
     await copy
 
 
 def _one_after_the_other(first: Work, second: Work) -> Awaitable[None] | None:
-    waiting = first()
+    try:
+        waiting = first()
+    except StanzaError as refusal:
+        return _despite(refusal, second)
     return second() if waiting is None else _then(waiting, second)
 
 
 async def _then(waiting: Awaitable[None], work: Work) -> None:
-    await waiting
-    rest = work()
+    try:
+        await waiting
+    except StanzaError as refusal:
+        rest = _despite(refusal, work)
+    else:
+        rest = work()
     if rest is not None:
         await rest
+
+
+def _despite(refusal: StanzaError, work: Work) -> Awaitable[None] | None:
+    """The sender hears of it behind the work."""
+    waiting = work()
+    if waiting is None:
+        raise refusal
+    return _refuse_behind(waiting, refusal)
+
+
+async def _refuse_behind(waiting: Awaitable[None], refusal: StanzaError) -> None:
+    await waiting
+    raise refusal

@@ -12,7 +12,7 @@ from commonroom.core.outbox import Outbox
 from commonroom.core.user import User
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Message, Presence, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Owed, Presence, Stanza
 from commonroom.protocol.stream_management import REQUEST
 from commonroom.xml.element import Element
 
@@ -71,20 +71,35 @@ class Filter(Protocol):
 ElementHandler = Callable[[Element, "Session"], None]
 NO_ELEMENTS: Mapping[tuple[str, str], ElementHandler] = MappingProxyType({})
 
+# What a room says to all is in its archive, where it is read by who missed it.
+_GROUPCHAT = MessageType.GROUPCHAT
+
 NOBODY = frozenset[JID]()  # a set of its own would take 216 bytes of each session
 
-# Runs a coroutine to its end under an owner who outlives the session.
-Spawn = Callable[[Coroutine[object, object, None]], object]
+# Runs a coroutine to its end under an owner who outlives the session; gives what many can await.
+Spawn = Callable[[Coroutine[object, object, None]], Awaitable[object]]
+
+
+class Line(deque[Stanza | Awaitable[None]]):
+    """What a client sent that must wait; `work` is what goes through it."""
+
+    __slots__ = ("work",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: Awaitable[object] | None = None
 
 
 class Management:
     """XEP-0198: what was agreed with a client that turned it on.
 
     `name` is that of the stream, if it may be resumed within `longest` seconds. Up to `stanzas` and `size`
-    characters wait for the client's acknowledgement. `began` is how many stanzas it had sent before.
+    characters wait for the client's acknowledgement. `began` is how many stanzas it had sent before, `owed`
+    what it sent since and nobody may have yet. While `is_busy`, it was asked a moment ago, and what is sent
+    now is asked for together, a moment later.
     """
 
-    __slots__ = ("asked", "began", "longest", "name", "size", "stanzas")
+    __slots__ = ("asked", "began", "is_busy", "longest", "name", "owed", "size", "stanzas")
 
     def __init__(self, name: str | None, longest: int, stanzas: int, size: int, began: int) -> None:
         self.name = name
@@ -93,6 +108,8 @@ class Management:
         self.size = size
         self.began = began
         self.asked = False  # and there was no answer yet
+        self.owed = Owed()
+        self.is_busy = False
 
 
 class Session:
@@ -100,7 +117,7 @@ class Session:
 
     `presence` is the last one broadcast, `farewell` the unavailable one that ended it; `directed` are the
     entities that were sent available presence directly and have yet to hear of its end (RFC 6121 §4.6.3).
-    `unsure` hears when the outbox gets a message that will need a sign of life.
+    `unsure` hears when the outbox gets a message that will need a sign of life, or was asked for one.
     `filter` is asked before anything is sent, while the client said that nobody looks (XEP-0352).
     """
 
@@ -155,7 +172,7 @@ class Session:
         self._submit = submit
         self._spawn = spawn
         self._elements = elements
-        self._queue: deque[Stanza | Awaitable[None]] | None = None
+        self._queue: Line | None = None
         self._deliveries = 0  # messages that wait for the disk
         self._delivery: AfterCommit | None = None  # the last of them
         self.received = 0  # stanzas
@@ -205,24 +222,33 @@ class Session:
         """Deliver to this client; to a closed session nothing is sent."""
         if self.closed or (filtered and self.filter is not None and self.filter.holds(stanza)):
             return
-        self._stream.write(stanza.xml())
         if self.management is not None:
-            self._expect_acknowledgement(stanza, self.management)
-        elif type(stanza) is Message or (isinstance(stanza, Message) and stanza.held is not None):
+            self._send_counted(stanza, self.management)
+            return
+        self._stream.write(stanza.xml())
+        if (type(stanza) is Message and stanza.type is not _GROUPCHAT) or (
+            isinstance(stanza, Message) and stanza.held is not None
+        ):
             self._expect_sign_of_life(stanza)
 
     # What the client may not have got: with XEP-0198 everything up to its acknowledgement; otherwise the
     # messages up to the second read since: the stream lived on after they were written to it.
 
-    def _expect_acknowledgement(self, stanza: Stanza, management: Management) -> None:
+    def _send_counted(self, stanza: Stanza, management: Management) -> None:
         outbox = self.outbox
         assert outbox is not None
+        xml = stanza.xml()
         outbox.add(stanza)
-        if len(outbox) > management.stanzas or (outbox.size > management.size and len(outbox) > 1):
+        count = len(outbox.stanzas)
+        if count > management.stanzas or (outbox.size > management.size and count > 1):
+            self._stream.write(xml)
             self.end(StreamError(StreamCondition.POLICY_VIOLATION, "too much was not acknowledged"))
-        elif not management.asked and (type(stanza) is Message or len(outbox) >= ASK_AFTER):
-            management.asked = True
-            self._stream.write(REQUEST)
+        elif management.asked or management.is_busy or not (type(stanza) is Message or count >= ASK_AFTER):
+            self._stream.write(xml)
+        else:
+            management.asked = management.is_busy = True
+            self._stream.write(xml + REQUEST)
+            self._unsure(self)
 
     def _expect_sign_of_life(self, message: Message) -> None:
         outbox = self.outbox
@@ -265,12 +291,24 @@ class Session:
         """Whether something that the client sent is still being handled."""
         return self._queue is not None or self._delivery is not None
 
+    async def come_to_rest(self) -> None:
+        """Wait until all that the client has sent by now is handled."""
+        if self._queue is not None and self._queue.work is not None:
+            await self._queue.work
+        elif self._delivery is not None:
+            await self._delivery.done()
+
     def after(self, work: Awaitable[None]) -> None:
         """Do this after all that the client sent before."""
         if self._queue is None and self._delivery is None:
             self._park(work)
         else:
             self._line().append(work)
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody may be looking: it is available, connected, and does not say otherwise."""
+        return self.presence is not None and self.filter is None and not self.closed
 
     def write(self, xml: str) -> None:
         """Send what is no stanza."""
@@ -292,6 +330,16 @@ class Session:
         """How many stanzas came since acknowledgements count."""
         return self.received - (0 if self.management is None else self.management.began)
 
+    @property
+    def owed(self) -> int | None:
+        """The id of the last message that it sent, that nobody may have yet, and that is not on disk."""
+        return None if self.management is None else self.management.owed.last()
+
+    def secure(self, through: int | None = None) -> None:
+        """What it is about to be told of as handled, up to this one, outlives a crash once all is flushed."""
+        if self.management is not None:
+            self.management.owed.secure(through)
+
     def attach(self, stream: ClientStream) -> ClientStream:
         """Go on over another stream; gives the old one."""
         old, self._stream = self._stream, stream
@@ -301,14 +349,27 @@ class Session:
         """Send what the client has not acknowledged, in the same order (XEP-0198 §5)."""
         for stanza in self.remaining():
             self._stream.write(stanza.xml())
+        self.hold_nothing()  # a resumed stream begins active (XEP-0352 §5.2)
         self.ask_for_acknowledgement()
 
     def ask_for_acknowledgement(self) -> None:
         """Of what the client may not have got, if there is anything (XEP-0198 §4)."""
-        if self.management is not None:
-            self.management.asked = bool(self.outbox)
-            if self.outbox:
+        management, outbox = self.management, self.outbox
+        if management is not None:
+            management.asked = outbox is not None and bool(outbox.stanzas)
+            if management.asked:
                 self._stream.write(REQUEST)
+
+    def ask_again(self) -> bool:
+        """A moment after it was asked: for what it was sent since. False, if there is nothing to ask for."""
+        management = self.management
+        if management is None or self.closed:
+            return False
+        is_busy = not management.asked and bool(self.outbox)
+        management.is_busy = is_busy
+        if is_busy:
+            self.ask_for_acknowledgement()
+        return is_busy
 
     def remaining(self) -> tuple[Stanza, ...]:
         """What the client may not have got."""
@@ -347,7 +408,7 @@ class Session:
         if len(line) >= HIGH_WATER:
             self._stream.pause()
 
-    def _line(self) -> "deque[Stanza | Awaitable[None]]":
+    def _line(self) -> Line:
         if self._queue is None:
             assert self._delivery is not None
             self._park(self._delivery.done())
@@ -355,26 +416,32 @@ class Session:
         return self._queue
 
     def _park(self, waiting: Awaitable[None]) -> None:
-        self._queue = deque()
-        self._spawn(self._go_on(waiting))
+        line = self._queue = Line()
+        line.work = self._spawn(self._go_on(waiting))
 
     async def _go_on(self, waiting: Awaitable[None]) -> None:
         queue = self._queue
         assert queue is not None
-        await self._finish(waiting)
-        while queue:
-            was_full = len(queue) >= HIGH_WATER
-            entry = queue.popleft()
-            if self._stream.closed and _only_asks(entry) and not self._may_come_back():
-                continue  # nobody would hear the answer, which may be large
-            work = await self._begin(entry) if isinstance(entry, Stanza) else entry
-            if was_full and len(queue) < HIGH_WATER:
-                self._stream.resume()
-            if type(work) is AfterCommit:
-                self._expect(work)
-            elif work is not None:
-                await self._finish(work)
+        try:
+            await self._finish(waiting)
+            while queue:
+                await self._take_from(queue)
+        finally:  # at a stop some of it never begins
+            _drop(queue)
         self._queue = None
+
+    async def _take_from(self, queue: Line) -> None:
+        was_full = len(queue) >= HIGH_WATER
+        entry = queue.popleft()
+        if self._stream.closed and _only_asks(entry) and not self._may_come_back():
+            return  # nobody would hear the answer, which may be large
+        work = await self._begin(entry) if isinstance(entry, Stanza) else entry
+        if was_full and len(queue) < HIGH_WATER:
+            self._stream.resume()
+        if type(work) is AfterCommit:
+            self._expect(work)
+        elif work is not None:
+            await self._finish(work)
 
     def _may_come_back(self) -> bool:
         return not self.closed and self.management is not None and self.management.name is not None
@@ -390,6 +457,13 @@ class Session:
             await work
         except Exception:
             log.exception("work for a session failed", extra={"jid": self.jid})
+
+
+def _drop(queue: Line) -> None:
+    for entry in queue:
+        if isinstance(entry, Coroutine):
+            entry.close()
+    queue.clear()
 
 
 def _only_asks(entry: Stanza | Awaitable[None]) -> bool:

@@ -1,4 +1,4 @@
-"""Whether messages that were written to a client without XEP-0198 arrived: its stream must live on."""
+"""Whether messages that were written to a client arrived: without XEP-0198, its stream must live on."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,8 @@ from commonroom.protocol.stanza import Iq
 # Seconds: how often clients are looked at that got messages, and within which one that is asked answers.
 EVERY = 15.0
 PATIENCE = 30.0
+# Between two questions to a client with XEP-0198 that is sent one message after the other.
+MOMENT = 0.025
 
 
 class SignsOfLife:
@@ -21,13 +23,30 @@ class SignsOfLife:
         self._unsure: set[Session] = set()
         self._asked: dict[Session, int] = {}  # up to which message of its outbox
         self._runs = False
+        self._busy: set[Session] = set()  # with XEP-0198, and asked a moment ago
+        self._ticks = False
 
     def expect(self, session: Session) -> None:
-        """It was sent a message; its client will show that it lives, or be asked."""
+        """It was sent a message; its client will show that it lives, or be asked.
+
+        One with XEP-0198 was asked already; for what comes next it is in a moment, and for all at once.
+        """
+        if session.management is not None:
+            self._busy.add(session)
+            if not self._ticks:
+                self._ticks = True
+                self._later(MOMENT, self._tick)
+            return
         self._unsure.add(session)
         if not self._runs:
             self._runs = True
             self._later(EVERY, self._look)
+
+    def _tick(self) -> None:
+        self._busy = {session for session in tuple(self._busy) if session.ask_again()}
+        self._ticks = bool(self._busy)
+        if self._ticks:
+            self._later(MOMENT, self._tick)
 
     def ask(self, session: Session, then: Callable[[], None] | None = None) -> None:
         """Ask now; `then` is called when there was an answer, or time enough for one, unless it left.
@@ -46,6 +65,7 @@ class SignsOfLife:
 
     def session_closed(self, session: Session) -> None:
         """Nothing more is expected of it."""
+        self._busy.discard(session)
         self._unsure.discard(session)
         self._asked.pop(session, None)
 

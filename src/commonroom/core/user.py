@@ -25,6 +25,10 @@ class Resource(Protocol):
     priority: int
     ready: bool  # whether messages to the bare address may come here yet
 
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody may be looking: it is available, connected, and does not say otherwise."""
+
     def send(self, stanza: Stanza) -> None:
         """Deliver to this client."""
 

@@ -39,40 +39,58 @@ class Archive(Feature):
     """Keeps what users send and get, in the archive of each (XEP-0313 §6.1.1).
 
     `next_id` gives ids that rise. `default` counts for users who never said what they want archived.
+    `check_room` refuses what could not wait for its recipient.
     """
 
     xep = Xep("0313", "1.1.3")
 
-    def __init__(self, store: ArchiveStore, next_id: Callable[[], int], default: ArchiveDefault) -> None:
+    def __init__(
+        self,
+        store: ArchiveStore,
+        next_id: Callable[[], int],
+        default: ArchiveDefault,
+        check_room: Callable[[Message, User], None],
+    ) -> None:
         self._store = store
         self._next_id = next_id
+        self._check_room = check_room
         self._unsaid = ArchivePreferences(default)
+        # What was archived last, with its body and origin: mostly for its sender, and next for its recipient.
+        self._last: tuple[str, str | None, str | None] = ("", None, None)
 
     @on_message(Sent.ARCHIVE, wants=ARCHIVE)
     def keep_sent(self, message: Message, user: User) -> None:
         """In the sender's archive, who finds the id there and on carbons (XEP-0313 §3.5); once."""
         assert message.to is not None
         if message.sent_id is None and self.keeps_sent(message, user):
+            if message.to.bare == user.jid:
+                self._check_room(message, user)
             message.sent_id = self._keep(message, user, message.to, outgoing=True)
 
-    @on_message(Received.ARCHIVE, wants=ARCHIVE)
+    @on_message(Received.ARCHIVE, wants=ARCHIVE, rooms=False)
     def keep_received(self, message: Message, user: User) -> None:
         """In the recipient's; what users send to themselves is there already (XEP-0313 §6.1.1)."""
         sender = message.sender or user.jid
         if sender.bare == user.jid and message.sent_id is not None:
             message.file_under(user.jid, message.sent_id)
-        elif self._is_wanted(user, sender) and is_content(message) and not _is_refused(message, user):
+        elif self._is_wanted(user, sender) and self._is_content(message) and not _is_refused(message, user):
+            self._check_room(message, user)
             message.file_under(user.jid, self._keep(message, user, sender, outgoing=False))
 
     def keeps_sent(self, message: Message, user: User) -> bool:
         """Whether it belongs in the archive of its sender."""
         return message.to is not None and self._is_wanted(user, message.to) and is_content(message)
 
+    def _is_content(self, message: Message) -> bool:
+        return message.xml() is self._last[0] or is_content(message)
+
     def _keep(self, message: Message, user: User, peer: JID, outgoing: bool) -> str:
         """The stanza is kept as it was sent or came: with the addresses, without an id of ours."""
-        id = self._next_id()
-        kept = ArchivedMessage(id, peer, outgoing, message.xml(), message.body(), origin_of(message))
-        self._store.append(user.jid, kept)
+        id, xml = self._next_id(), message.xml()
+        last = self._last
+        if last[0] is not xml:
+            last = self._last = (xml, message.body(), origin_of(message))
+        self._store.append(user.jid, ArchivedMessage(id, peer, outgoing, *last))
         return str(id)
 
     def _is_wanted(self, user: User, peer: JID) -> bool:

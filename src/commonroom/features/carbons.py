@@ -69,7 +69,7 @@ class Carbons(Feature):
             user.wants -= {WANT}
             self._copied.pop(user.jid, None)
 
-    @on_message(Received.BLOCK, wants=WANT)
+    @on_message(Received.BLOCK, wants=WANT, rooms=False)
     def strip(self, message: Message, user: User) -> None:
         """Copies are made here and nowhere else: what comes as one is not shown as one (XEP-0280 §11).
 
@@ -87,7 +87,7 @@ class Carbons(Feature):
         if message.to.bare != user.jid and self._is_eligible(message, user, message.to, is_sent=True):
             self._copy("sent", message, user, [user.sessions.get(message.sender.resource or "")])
 
-    @on_message(Received.COPY, wants=WANT)
+    @on_message(Received.COPY, wants=WANT, rooms=False)
     def copy_received(self, message: Message, user: User) -> None:
         """Those that delivery did not reach get a copy (XEP-0280 §7).
 

@@ -3,9 +3,11 @@
 from enum import Enum
 from typing import NamedTuple
 
-from commonroom.core.feature import Feature, Xep, on_bind, on_element
+from commonroom.core.feature import Feature, Xep, on_bind, on_element, on_session
+from commonroom.core.moments import Moment
 from commonroom.core.session import Session
 from commonroom.protocol.delay import NS_DELAY
+from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message, MessageType, Presence, PresenceType, Stanza
 from commonroom.xml.element import Element
 from commonroom.xml.names import (
@@ -92,6 +94,13 @@ class ClientState(Feature):
         """Before anything that the client sends next is handled (XEP-0352 §5.1)."""
         session.hold_nothing()
 
+    @on_session(Moment.AWAY)
+    def away(self, session: Session) -> None:
+        """Nobody looks, and all of it would have to be kept until somebody does (XEP-0198 §5)."""
+        if not isinstance(session.filter, Waiting):
+            session.filter = Waiting(session, self._limit)
+        session.filter.stay_away()
+
 
 class _Held(NamedTuple):
     stanza: Stanza
@@ -102,29 +111,48 @@ class Waiting:
     """What one session's client need not see now: the last of each key, in the order in which they came.
 
     It was not sent, so it needs no acknowledgement. If the session ends it goes with it: to the next one
-    everybody's presence is told anew, and chat states are over.
+    everybody's presence is told anew, and chat states are over. While the client is away (`is_away`) what is
+    important has only what the same entity sent before go out first.
     """
 
-    __slots__ = ("_held", "_limit", "_session", "_size")
+    __slots__ = ("_held", "_limit", "_session", "_size", "is_away")
 
     def __init__(self, session: Session, limit: int) -> None:
         self._session = session
         self._limit = limit
         self._held: dict[Key, _Held] = {}
         self._size = 0
+        self.is_away = False
 
     def holds(self, stanza: Stanza) -> bool:
         """Whether this one waits; if it does not, what waits has gone out before it."""
         key = key_of(stanza, self._session)
         if key is None:
-            self.release()
+            if self.is_away:
+                self._release_from(stanza.sender)
+            else:
+                self.release()
             return False
         self._drop(key)
         held = self._held[key] = _Held(stanza, len(stanza.xml()))
         self._size += held.size
-        if len(self._held) > self._limit or self._size > HELD_SIZE:
+        if len(self._held) > self._limit or self._size > HELD_SIZE or (self.is_away and self._is_too_much()):
             self.release()
         return True
+
+    def stay_away(self) -> None:
+        """The client's connection is gone. When it comes back, it gets all of it, and must acknowledge it."""
+        self.is_away = True
+        if self._is_too_much():
+            self.release()  # which ends the session
+
+    def _is_too_much(self) -> bool:
+        management, outbox = self._session.management, self._session.outbox
+        if management is None or outbox is None:
+            return False
+        return (
+            len(outbox) + len(self._held) > management.stanzas or outbox.size + self._size > management.size
+        )
 
     def _drop(self, key: Key) -> None:
         """Nobody needs any more what has this key: neither this client, nor whoever is next."""
@@ -133,6 +161,15 @@ class Waiting:
             self._size -= replaced.size
             if isinstance(replaced.stanza, Message):
                 replaced.stanza.arrive()
+
+    def _release_from(self, sender: JID | None) -> None:
+        """Order is kept between two entities (RFC 6120 §10.1)."""
+        if sender is not None:
+            own = [k for k, held in self._held.items() if held.stanza.sender == sender]
+            for key in own:
+                held = self._held.pop(key)
+                self._size -= held.size
+                self._session.send(held.stanza, filtered=False)
 
     def release(self) -> None:
         """Send what waits."""

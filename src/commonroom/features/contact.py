@@ -18,7 +18,13 @@ class Contact(Feature):
     xep = Xep("0157", "1.1.1")
 
     def __init__(self, addresses: Mapping[str, tuple[str, ...]]) -> None:
-        self._fields = {f"{role}-addresses": uris for role, uris in addresses.items() if uris}
+        self._forms = contact_form(addresses)
 
     def disco_forms(self) -> tuple[Element, ...]:
-        return (result_form(FORM_TYPE, self._fields),) if self._fields else ()
+        return self._forms
+
+
+def contact_form(addresses: Mapping[str, tuple[str, ...]]) -> tuple[Element, ...]:
+    """What goes with a service's disco#info; nothing, if there are no addresses."""
+    fields = {f"{role}-addresses": uris for role, uris in addresses.items() if uris}
+    return (result_form(FORM_TYPE, fields),) if fields else ()

@@ -1,16 +1,22 @@
 """XEP-0030, XEP-0115: Service Discovery, and the server's capabilities."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from commonroom.core.feature import Feature, Scope, Tables, Xep, on_iq
 from commonroom.core.local import LocalDomain
 from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.caps import NS_CAPS, Identity, verification_string
 from commonroom.protocol.errors import item_not_found, service_unavailable
+from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_DISCO_INFO
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
+
+NO_SERVICES: Mapping[str, Sequence[JID]] = MappingProxyType({})
 
 SERVER = Identity("server", "im", name="Common Room")
 ACCOUNT = Identity("account", "registered")
@@ -19,15 +25,16 @@ ACCOUNT = Identity("account", "registered")
 class Disco(Feature):
     """Tells who the server and the accounts are, and what they can do; XEP-0115 §6.3 for the server's caps.
 
-    `node` names the software in the capabilities (XEP-0115 §4).
+    `node` names the software in the capabilities (XEP-0115 §4); `services` are those beside each domain.
     """
 
     xep = Xep("0030", "2.5.0")
     disco = (NS_DISCO_INFO, NS_ITEMS, NS_CAPS)
     account_disco = (NS_DISCO_INFO, NS_ITEMS)
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, services: Mapping[str, Sequence[JID]] = NO_SERVICES) -> None:
         self._node = node
+        self._services = services
 
     def compiled(self, tables: Tables) -> None:
         self._features = tables.disco
@@ -50,7 +57,10 @@ class Disco(Feature):
     @on_iq("get", NS_ITEMS, "query", to=Scope.SERVER)
     def server_items(self, iq: Iq, domain: LocalDomain) -> Element:
         """The services beside this one (XEP-0030 §4.1); accounts are nobody's business (§8)."""
-        return _no_items(iq)
+        items = _no_items(iq)
+        for service in self._services.get(domain.name.domain, ()):
+            items.append(Element(NS_ITEMS, "item", {"jid": str(service)}))
+        return items
 
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.OWN_ACCOUNT)
     def own_info(self, iq: Iq, session: Session) -> Element:

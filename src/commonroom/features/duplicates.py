@@ -15,7 +15,7 @@ from commonroom.core.user import ARCHIVE, User
 from commonroom.protocol.delay import NS_DELAY
 from commonroom.protocol.errors import StanzaError
 from commonroom.protocol.jid import JID, InvalidJID
-from commonroom.protocol.stanza import Message, read_message
+from commonroom.protocol.stanza import Message, Owed, read_message
 from commonroom.protocol.stanza_ids import origin_of
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes
@@ -63,12 +63,13 @@ class Mailbox(Protocol):
 
 
 class _Watch:
-    """A stream at its beginning. `sent` are the messages of former streams, by origin: their ids in the
-    archive; None as long as nobody looked."""
+    """A stream; at its beginning `left` is not 0. `sent` are the messages of former streams,
+    by origin: their ids in the archive; None as long as nobody looked."""
 
-    __slots__ = ("left", "sent", "timer")
+    __slots__ = ("left", "sent", "session", "timer")
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.left = MESSAGES
         self.sent: dict[str, list[int]] | None = None
         self.timer: Timer | None = None
@@ -100,41 +101,50 @@ class Duplicates(Feature):
         self._domains = domains
         self._now = now
         self._later = later
-        self._watched: dict[Session, _Watch] = {}
+        # By account and by what each owes, which its messages name; in the order in which they began. One
+        # that was closed is here until all that its client sent is handled.
+        self._watched: dict[JID, dict[Owed, _Watch]] = {}
 
     def watch(self, session: Session) -> None:
         """Its client turned XEP-0198 on. Who archives nothing has nothing to compare with."""
-        if ARCHIVE in session.user.wants and not session.closed:
-            self._watched[session] = _Watch()
+        if ARCHIVE in session.user.wants and not session.closed and session.management is not None:
+            self._watched.setdefault(session.user.jid, {})[session.management.owed] = _Watch(session)
             session.user.wants |= {WANT}
 
     @on_session(Moment.CLOSED)
-    def forget(self, session: Session) -> None:
-        """Nothing that comes from now on is looked at."""
-        watch = self._watched.pop(session, None)
-        if watch is None:
-            return
+    def left(self, session: Session) -> None:
+        """All that it sent is handled."""
+        account = session.user.jid
+        watches = self._watched.get(account, {})
+        if session.management is not None and (watch := watches.pop(session.management.owed, None)):
+            self._stop(watch)
+            if not watches:
+                del self._watched[account]
+
+    def _stop(self, watch: _Watch) -> None:
+        """Nothing that comes over this stream from now on is looked at."""
+        watch.left, watch.sent = 0, None
         if watch.timer is not None:
             watch.timer.cancel()
-        user = session.user
-        if not any(other in self._watched for other in user.sessions.values()):
+        user = watch.session.user
+        if not any(other.left for other in self._watched.get(user.jid, {}).values()):
             user.wants -= {WANT}
 
     @on_message(Sent.BLOCK, wants=WANT)
     def recognise(self, message: Message, user: User) -> Awaitable[Outcome] | None:
         """Take what both sides have; what only its sender has keeps the id that it has there."""
-        assert message.sender is not None
-        session = user.sessions.get(message.sender.resource or "")
-        if not isinstance(session, Session) or (watch := self._watched.get(session)) is None:
+        watch = None if message.owed is None else self._watched.get(user.jid, {}).get(message.owed)
+        if watch is None or watch.left == 0:
             return None
+        sent = watch.sent
         watch.left -= 1
         if watch.left == 0:
-            self.forget(session)
+            self._stop(watch)
         if not self._may_be_known(message, user):
             return None
-        if watch.sent is None:
-            return self._look(message, user, session, watch)
-        former = watch.sent.get(origin_of(message) or "")
+        if sent is None:
+            return self._look(message, user, watch)
+        former = sent.get(origin_of(message) or "")
         return self._compare(message, user, former) if former else None
 
     def _may_be_known(self, message: Message, user: User) -> bool:
@@ -149,21 +159,31 @@ class Duplicates(Feature):
             and message.child(NS_RETRACT, "retract") is None
         )
 
-    async def _look(self, message: Message, user: User, session: Session, watch: _Watch) -> Outcome:
-        """Once for each stream. The sender's later stanzas wait: what is found was not sent over this one."""
+    async def _look(self, message: Message, user: User, watch: _Watch) -> Outcome:
+        """Once for each stream. The sender's later stanzas wait: what is found was not sent over this one.
+
+        What came over former streams, and is still handled, comes first: it may be the same.
+        """
+        for former_stream in self._before(watch):
+            await former_stream.come_to_rest()
         await self._written()
         found = await self._store.recent(user.jid, to_stamp(self._now() - WINDOW), LOOKED_AT)
         sent: dict[str, list[int]] = {}
         for former in found:
             if former.outgoing and former.origin is not None:
                 sent.setdefault(former.origin, []).append(former.id)
-        watch.sent = sent
         if not sent:
-            self.forget(session)
-        elif session in self._watched:
-            watch.timer = self._later(SECONDS, partial(self.forget, session))
+            self._stop(watch)
+        elif watch.left:
+            watch.sent = sent
+            watch.timer = self._later(SECONDS, partial(self._stop, watch))
         ids = sent.get(origin_of(message) or "")
         return await self._compare(message, user, ids) if ids else None
+
+    def _before(self, watch: _Watch) -> list[Session]:
+        """Of the same account; later ones wait for this, and it must not wait for them."""
+        streams = list(self._watched.get(watch.session.user.jid, {}).values())
+        return [other.session for other in streams[: streams.index(watch)]] if watch in streams else []
 
     async def _compare(self, message: Message, user: User, former: list[int]) -> Outcome:
         """With those of the same id; each of them explains one message."""

@@ -3,21 +3,19 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 
 from commonroom.core.feature import Feature, Xep, on_bound, on_message, on_session
+from commonroom.core.holding import ID_SIZE, Held, Holding, OfflineQuota, Outlet, full, size_of
 from commonroom.core.message import Outcome, Received
 from commonroom.core.moments import Moment
 from commonroom.core.session import Session
 from commonroom.core.signs import SignsOfLife
 from commonroom.core.user import User
 from commonroom.protocol.delay import NS_DELAY, delay
-from commonroom.protocol.errors import StanzaError, service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Held as Keeper
-from commonroom.protocol.stanza import Message, MessageType, read_message
+from commonroom.protocol.stanza import Message, MessageType, Owed, read_message
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import OfflineStore, Writes
 from commonroom.storage.records import OfflineMessage
@@ -31,37 +29,12 @@ log = logging.getLogger(__name__)
 PAGE = 100
 # And so many characters of XML, but at least one message: what waits for an acknowledgement is bounded.
 PAGE_SIZE = 512 * 1024
+# What one client sent over a stream with XEP-0198, and nobody may have yet, stays in memory until there is so
+# much of it.
+LARGEST_DEBT = 100
 
 
-class OfflineQuota(NamedTuple):
-    """How much waits for one account at most: stanzas, and the bytes of their XML."""
-
-    messages: int
-    size: int
-
-    def allows(self, count: int, size: int, more: int) -> bool:
-        """Whether one of `more` bytes may wait beside those that do."""
-        return count < self.messages and size + more <= self.size
-
-
-class Held:
-    """A message on disk until a client of its recipient surely has it."""
-
-    __slots__ = ("_offline", "id", "size", "user")
-
-    def __init__(self, offline: "Offline", user: User, id: int, size: int) -> None:
-        self._offline = offline
-        self.user = user
-        self.id = id
-        self.size = size
-
-    def arrived(self) -> None:
-        """It leaves the disk."""
-        self._offline.forget(self)
-
-    def missed(self) -> None:
-        """It waits for the next resource that takes messages."""
-        self._offline.put_back(self)
+_CHAT, _NORMAL = MessageType.CHAT, MessageType.NORMAL  # a member of an Enum costs 0.1 µs to look up
 
 
 class _ReadElsewhere:
@@ -83,9 +56,9 @@ class _ReadElsewhere:
 class Offline(Feature):
     """Keeps what no client surely has, up to `quota` per account.
 
-    What must not be lost is on disk before it is delivered; everything else is written when nobody is there
-    to read it. `mail_comes` hears of an account for which something waits. `next_id` gives ids that rise,
-    `now` an aware datetime.
+    What waits for nobody is on disk at once. What is delivered gets there before its sender can count on it
+    (XEP-0198), if it has not arrived by then. `mail_comes` hears of an account for which something waits.
+    `next_id` gives ids that rise, `is_away` knows whose connection is gone.
     """
 
     xep = Xep("0160", "1.0.1")
@@ -99,30 +72,56 @@ class Offline(Feature):
         quota: OfflineQuota,
         mail_comes: Callable[[JID], None],
         next_id: Callable[[], int],
-        now: Callable[[], datetime],
+        is_away: Callable[[Session], bool],
+        outlet: Outlet,
     ) -> None:
         self._store = store
         self._writes = writes
         self._signs = signs
-        self._quota = quota
+        self._holding = Holding(store, writes, quota, next_id, self._waits, outlet)
         self._mail_comes = mail_comes
-        self._next_id = next_id
-        self._now = now
+        self._is_away = is_away
         self._catching_up: dict[JID, Session] = {}
+        self._left: dict[Session, int] = {}  # up to which id a session reads in the archive what is there
         self._more: set[JID] = set()  # for whom something began to wait since it was last looked
-        self._in_flight: dict[JID, dict[int, Message]] = {}  # what some session was given, by account
 
-    @on_message(Received.HOLD)
+    @on_message(Received.HOLD, rooms=False)
     def hold(self, message: Message, user: User) -> None:
-        """What is archived, or will be acknowledged to its sender, outlives a crash until a client has it."""
-        if (message.archive_id is not None or message.lasts) and is_worth_keeping(message):
-            xml = message.xml()
-            if not self._is_full(user, xml):
-                self._keep(message, user, xml)
-            elif message.archive_id is None or not user.non_negative:
-                raise _full()
+        """What is archived, or will be acknowledged to its sender, outlives a crash until a client has it.
 
-    @on_message(Received.STORE)
+        At once, if nobody is there; and if it is archived and may come again, because then it must be known
+        whether anybody has it (`Duplicates`).
+        """
+        owed, is_archived = message.owed, message.archive_id is not None
+        if (owed is None and not is_archived) or not is_worth_keeping(message):
+            return
+        holding = self._holding
+        size = size_of(message.xml())
+        if holding.is_full(user, size):
+            if not is_archived or not user.non_negative:
+                raise full()
+            return
+        held = holding.reserve(message, user, size)
+        if not self._is_there(user) or (is_archived and owed is not None):
+            holding.write(message, held)
+        elif owed is None:
+            holding.defer(held)
+        else:
+            _owe(owed, held)
+
+    def _is_there(self, user: User) -> bool:
+        """Whether a client may acknowledge it in a moment."""
+        resources = user.most_available
+        return bool(resources) and not (isinstance(resources[0], Session) and self._is_away(resources[0]))
+
+    def check_room(self, message: Message, user: User) -> None:
+        """Before it is archived: what is refused must not be taken for one that came before."""
+        if not user.non_negative and is_worth_keeping(message):
+            more = ID_SIZE + len(user.jid.escaped or user.jid)
+            if self._holding.is_full(user, size_of(message.xml()) + more):
+                raise full()
+
+    @on_message(Received.STORE, rooms=False)
     def store(self, message: Message, user: User) -> Outcome | Awaitable[Outcome]:
         """Let it wait, if it was not delivered (XEP-0160 §2)."""
         if message.delivered:
@@ -137,68 +136,24 @@ class Offline(Feature):
     async def _store_now(self, message: Message, user: User) -> Outcome:
         """Stored means on disk."""
         before = self._writes.appended
-        xml = message.xml()
-        if self._is_full(user, xml):
-            raise _full()
-        held = self._keep(message, user, xml)
+        size = size_of(message.xml())
+        if self._holding.is_full(user, size):
+            raise full()
+        held = self._holding.reserve(message, user, size)
+        self._holding.write(message, held)
         await self._writes.flushed(before)
         self._wait(held, message, user)
         return None
-
-    def _is_full(self, user: User, xml: str) -> bool:
-        return not self._quota.allows(user.mail_count, user.mail_size, len(xml.encode()))
-
-    def _keep(self, message: Message, user: User, xml: str) -> Held:
-        """Under the id that it has in the archive, if it has one."""
-        id = self._next_id() if message.archive_id is None else int(message.archive_id)
-        size = len(xml.encode())
-        self._store.add(user.jid, id, self._now(), xml)
-        user.mail_count += 1
-        user.mail_size += size
-        held = Held(self, user, id, size)
-        self._hand_out(message, held)
-        return held
-
-    def _hand_out(self, message: Message, held: Held) -> None:
-        message.held = held
-        self._in_flight.setdefault(held.user.jid, {})[held.id] = message
 
     def _wait(self, held: Held, message: Message, user: User) -> None:
         held.missed()
         message.stored = True
         self._offer(user)
 
-    def put_back(self, held: Held) -> None:
-        """Nobody has it: it waits."""
-        if not self._landed(held):
-            return
-        account = held.user.jid
+    def _waits(self, account: JID) -> None:
         self._mail_comes(account)
         if account in self._catching_up:
             self._more.add(account)
-
-    def forget(self, held: Held) -> None:
-        """Somebody has it: it leaves the disk."""
-        if self._landed(held):
-            self._erase(held)
-
-    def _erase(self, held: Held) -> None:
-        try:
-            self._store.remove(held.user.jid, held.id)
-        except StorageError as error:  # too much waits for the disk; to be shown twice is better than a break
-            log.warning("a message that arrived stays on disk", extra={"reason": str(error)})
-            return
-        held.user.mail_count -= 1
-        held.user.mail_size -= held.size
-
-    def _landed(self, held: Held) -> bool:
-        """Whether it was in flight until now."""
-        flying = self._in_flight.get(held.user.jid)
-        if flying is None or flying.pop(held.id, None) is None:
-            return False
-        if not flying:
-            del self._in_flight[held.user.jid]
-        return True
 
     # Recognising what is sent again
 
@@ -209,7 +164,7 @@ class Offline(Feature):
     async def has_room(self, account: JID, size: int) -> bool:
         """Whether so many bytes more would be kept."""
         usage = await self._store.usage(account)
-        return self._quota.allows(usage.count, usage.size, size)
+        return self._holding.quota.allows(usage.count, usage.size, size)
 
     # Reading the archive
 
@@ -219,7 +174,7 @@ class Offline(Feature):
         user = session.user
         if not user.mail_count or not ids:
             return {}
-        flying = dict(self._in_flight.get(user.jid, {}))
+        flying = dict(self._holding.flying(user.jid))
         found = await self._rows(user, len(ids) + PAGE, min(ids) - 1)
         if session.closed:
             return {}
@@ -227,8 +182,8 @@ class Offline(Feature):
             id: _ReadElsewhere(message) for id, message in flying.items() if not message.arrived
         }
         for stored in found:
-            keepers[stored.id] = held = Held(self, user, stored.id, len(stored.xml.encode()))
-            self._hand_out(Message(), held)
+            keepers[stored.id] = held = self._held(stored, user)
+            self._holding.hand_out(Message(), held)
         return keepers
 
     # Catching up
@@ -249,7 +204,7 @@ class Offline(Feature):
 
     async def _next_page(self, session: Session) -> None:
         try:
-            page, is_last = await self._load(session.user)
+            page, is_last = await self._load(session)
             if not _is_reachable(session):
                 self._done(session)
                 self._offer(session.user)
@@ -259,15 +214,27 @@ class Offline(Feature):
             self._done(session)  # what comes now need not wait behind what cannot be read
             raise
 
-    async def _load(self, user: User) -> tuple[list[OfflineMessage], bool]:
+    async def _load(self, session: Session) -> tuple[list[OfflineMessage], bool]:
         """Up to a page of what waits; and whether that is all, also of what came while it was read."""
+        user = session.user
         while True:
             self._more.discard(user.jid)
-            found = await self._rows(user, PAGE + 1)
+            found = await self._rows_for(session)
             page = _page(found)
             is_last = len(page) == len(found)
             if not is_last or user.jid not in self._more:
                 return page, is_last
+
+    async def _rows_for(self, session: Session) -> list[OfflineMessage]:
+        """More than a page, if there is more; without what its client reads in the archive."""
+        found: list[OfflineMessage] = []
+        left, after = self._left.get(session, 0), 0
+        while True:
+            rows = await self._rows(session.user, PAGE + 1, after)
+            found += [s for s in rows if s.id > left or not _is_archived(s, session.user.jid)]
+            if len(rows) <= PAGE or len(found) > PAGE:
+                return found
+            after = rows[-1].id
 
     async def _rows(self, user: User, limit: int, after: int = 0) -> list[OfflineMessage]:
         """The first of those that wait and that no session was given; `limit` at least, if there are so many.
@@ -275,9 +242,9 @@ class Offline(Feature):
         What was on its way to a client when the reading began may have left the disk meanwhile.
         """
         await self._writes.flushed()
-        flying = set(self._in_flight.get(user.jid, ()))
+        flying = set(self._holding.flying(user.jid))
         stored = await self._store.load(user.jid, limit + len(flying), after)
-        flying.update(self._in_flight.get(user.jid, ()))
+        flying.update(self._holding.flying(user.jid))
         return [message for message in stored if message.id not in flying]
 
     def _send(self, page: list[OfflineMessage], is_last: bool, session: Session) -> None:
@@ -288,7 +255,7 @@ class Offline(Feature):
             if message is not None:
                 session.send(message)
         if is_last:
-            session.user.mail_waits = False
+            session.user.mail_waits = session in self._left
             self._done(session)
         if page:
             self._signs.ask(session, None if is_last else partial(self._go_on, session))
@@ -298,33 +265,52 @@ class Offline(Feature):
 
     def _read(self, stored: OfflineMessage, session: Session) -> Message | None:
         """One that is broken must not keep back those behind it."""
-        held = Held(self, session.user, stored.id, len(stored.xml.encode()))
+        held = self._held(stored, session.user)
         try:
             message = _delayed(stored, JID.of(None, session.jid.domain))
         except Exception:
             log.exception("a stored message cannot be read", extra={"jid": session.jid, "id": stored.id})
-            self._erase(held)
+            self._holding.erase(held)
             return None
-        self._hand_out(message, held)
+        self._holding.hand_out(message, held)
         return message
+
+    def _held(self, stored: OfflineMessage, user: User) -> Held:
+        return Held(self._holding, user, stored.id, size_of(stored.xml), is_on_disk=True)
 
     @on_bound
     async def leave_to_the_archive(self, session: Session) -> None:
         """What the archive has, a client that binds so takes from there (XEP-0386 §3.2).
 
-        Deviation: what the archive does not have stays, because nobody would ever get it.
+        Deviation: what waits is not cleared. It leaves the disk when somebody read it there, or a client
+        got it; or where it would take more than half of the room, because not every client reads so far
+        back. What the archive does not have is sent.
         """
         user, after = session.user, 0
         if not user.mail_waits:
             return
         with suppress(StorageError):  # was told to whoever wrote it
             await self._writes.flushed()
+        found: list[Held] = []
         while page := await self._store.load(user.jid, PAGE, after):
             after = page[-1].id
+            in_flight = self._holding.flying(user.jid)
             for stored in page:
-                in_flight = self._in_flight.get(user.jid, ())
                 if stored.id not in in_flight and _is_archived(stored, user.jid):
-                    self._erase(Held(self, user, stored.id, len(stored.xml.encode())))
+                    found.append(self._held(stored, user))
+        if found and not session.closed:
+            self._left[session] = found[-1].id
+            self._make_room(found)
+
+    def _make_room(self, found: Sequence[Held]) -> None:
+        """The archive has them, the oldest first."""
+        most, largest = self._holding.quota
+        count, size = len(found), sum(held.size for held in found)
+        for held in found:
+            if count <= most // 2 and size <= largest // 2:
+                return
+            self._holding.erase(held)
+            count, size = count - 1, size - held.size
 
     def _done(self, session: Session) -> None:
         """The session fetches nothing more for now: what comes may go to it directly."""
@@ -345,6 +331,7 @@ class Offline(Feature):
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:
         """What it did not get is for another."""
+        self._left.pop(session, None)
         self._done(session)
         self._offer(session.user)
 
@@ -354,9 +341,11 @@ def _is_reachable(session: Session) -> bool:
     return not session.closed and session.presence is not None and session.priority >= 0
 
 
-def _full() -> StanzaError:
-    """The sender hears of it (XEP-0160 §2, step 3)."""
-    return service_unavailable("the recipient's store of offline messages is full")
+def _owe(owed: Owed, held: Held) -> None:
+    """Not too much: what has arrived is forgotten, and if that is little, the rest is written."""
+    owed.debts.append(held)
+    if len(owed.debts) >= LARGEST_DEBT and owed.last() and len(owed.debts) > LARGEST_DEBT // 2:
+        owed.secure()
 
 
 def _page(found: list[OfflineMessage]) -> list[OfflineMessage]:
@@ -371,15 +360,18 @@ def _page(found: list[OfflineMessage]) -> list[OfflineMessage]:
 
 def is_worth_keeping(message: Message) -> bool:
     """Not what asks not to be kept (XEP-0334 §4.2), nor a mere chat state (XEP-0160 §3)."""
-    if message.type not in (MessageType.CHAT, MessageType.NORMAL):
+    kind = message.type
+    is_worth = kind is _NORMAL
+    if not is_worth and kind is not _CHAT:
         return False
-    if message.child(NS_HINTS, "no-store") is not None:
-        return False
-    if message.type is not MessageType.CHAT:
-        return True
-    return any(
-        element.namespace != NS_CHAT_STATES and element.name != "thread" for element in message.elements()
-    )
+    for child in message.children:
+        if isinstance(child, str):
+            continue
+        if child.namespace == NS_HINTS and child.name == "no-store":
+            return False
+        if child.namespace != NS_CHAT_STATES and child.name != "thread":
+            is_worth = True
+    return is_worth
 
 
 def _is_archived(stored: OfflineMessage, owner: JID) -> bool:

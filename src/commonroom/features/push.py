@@ -13,7 +13,7 @@ from commonroom.core.message import Outcome, Received
 from commonroom.core.moments import Moment
 from commonroom.core.questions import NoAnswer, Questions
 from commonroom.core.session import Session
-from commonroom.core.user import PUSH, Resource, User
+from commonroom.core.user import PUSH, User
 from commonroom.protocol.dataforms import NS_DATA
 from commonroom.protocol.errors import StanzaError, resource_constraint
 from commonroom.protocol.jid import JID
@@ -70,14 +70,12 @@ class PushPolicy(NamedTuple):
 
 
 class Outside(NamedTuple):
-    """`start` runs a coroutine, `later` calls after so many seconds, `find` knows who is in memory, `is_away`
-    which session has lost its client for now (XEP-0198 §5)."""
+    """`start` runs a coroutine, `later` calls after so many seconds, `find` knows who is in memory."""
 
     start: Callable[[Coroutine[Any, Any, None]], object]
     later: Callable[[float, Callable[[], None]], object]
     find: Callable[[JID], User | None]
     route: Route
-    is_away: Callable[[Session], bool]
 
 
 class Push(Feature):
@@ -132,7 +130,7 @@ class Push(Feature):
         if not await self._store.load(user.jid):
             user.wants -= {PUSH}
 
-    @on_message(Received.BLOCK, wants=PUSH)
+    @on_message(Received.BLOCK, wants=PUSH, rooms=False)
     def hear(self, message: Message, user: User) -> Awaitable[Outcome] | None:
         """A service may say that it takes no more (XEP-0357 §8)."""
         node = withdrawn_node(message, user.jid)
@@ -149,12 +147,12 @@ class Push(Feature):
 
     # What happens when a message comes
 
-    @on_message(Received.NOTIFY, wants=PUSH)
+    @on_message(Received.NOTIFY, wants=PUSH, rooms=False)
     def notify(self, message: Message, user: User) -> None:
         """Call for a message that was stored, or is with clients that nobody looks at (XEP-0357 §7)."""
         if not self._policy.services or not deserves_notice(message):
             return
-        if not any(map(self._is_attended, user.sessions.values())):
+        if not any(resource.is_attended for resource in user.sessions.values()):
             self._bell.ring(user.jid, message)
 
     @on_session(Moment.AWAY)
@@ -164,14 +162,6 @@ class Push(Feature):
             for stanza in session.remaining():
                 if isinstance(stanza, Message):
                     self.notify(stanza, session.user)
-
-    def _is_attended(self, resource: Resource) -> bool:
-        """Whether somebody may be looking: at a client that is available, and does not say otherwise."""
-        if resource.presence is None:
-            return False
-        return not isinstance(resource, Session) or (
-            resource.filter is None and not self._outside.is_away(resource)
-        )
 
     def _call(self, account: JID, last: Message, count: int) -> None:
         self._outside.start(self._publish(account, last, count))

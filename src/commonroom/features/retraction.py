@@ -51,7 +51,7 @@ class Retraction(Feature):
         assert message.to is not None
         return self._retract(message, retracted, user, message.to, outgoing=True)
 
-    @on_message(Received.ARCHIVE, wants=ARCHIVE)
+    @on_message(Received.ARCHIVE, wants=ARCHIVE, rooms=False)
     def retract_received(self, message: Message, user: User) -> Awaitable[Outcome] | None:
         """In the archive of who got it; what users send to themselves was looked at when it was sent."""
         retracted = _retracted(message)

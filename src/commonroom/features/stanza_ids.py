@@ -24,11 +24,16 @@ class StanzaIds(Feature):
         self._is_forged = partial(claims_id_by, domains=domains)
 
     @on_message(Sent.LIMIT)
-    @on_message(Received.LIMIT)
+    @on_message(Received.LIMIT, rooms=False)
     def strip(self, message: Message, user: User) -> None:
         """Before anybody keeps or copies the message."""
         for child in message.children:  # nearly never there, so no list is made to find out
             # An origin-id is nearly always there, so it must not look like one to strip.
-            if not isinstance(child, str) and child.name == "stanza-id" and child.namespace == NS_STANZA_IDS:
+            if (
+                not isinstance(child, str)
+                and child.name == "stanza-id"
+                and child.namespace == NS_STANZA_IDS
+                and self._is_forged(child)  # those of a room are not, and its copies share their text
+            ):
                 message.remove(self._is_forged)
                 return

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from commonroom.core.feature import Feature, Xep, on_bind, on_element, on_session
 from commonroom.core.moments import Moment
+from commonroom.core.questions import Timer
 from commonroom.core.session import Management, Session
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError, unexpected_request
 from commonroom.protocol.stream_management import (
@@ -24,6 +26,10 @@ from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.serializer import serialize
 
+# Seconds in which what was delivered may be acknowledged, so that it need not be written (XEP-0198 §4: an
+# answer may wait for a time, and for nothing else).
+MOMENT = 0.1
+
 
 class Terms(NamedTuple):
     """What clients get: `longest` is the seconds within which they may resume; see `[stream_management]`."""
@@ -36,8 +42,9 @@ class Terms(NamedTuple):
 class StreamManagement(Feature):
     """Counts what a client sent as handled when all that it caused here is on disk.
 
+    What was delivered and may not have arrived yet is written first, after a moment in which most of it does.
     `begins` hears of sessions that turn it on, `keep` and `forget` of those that can be resumed, and of their
-    end.
+    end. `later` calls a function after so many seconds.
     """
 
     xep = Xep("0198", "1.6.3")
@@ -50,6 +57,7 @@ class StreamManagement(Feature):
         begins: Callable[[Session], None],
         keep: Callable[[str, Session], None],
         forget: Callable[[Session], None],
+        later: Callable[[float, Callable[[], None]], Timer],
     ) -> None:
         self._terms = terms
         self._writes = writes
@@ -57,6 +65,7 @@ class StreamManagement(Feature):
         self._begins = begins
         self._keep = keep
         self._forget = forget
+        self._later = later
         self._owes: dict[Session, bool] = {}  # who waits for an answer; True: and asked again meanwhile
 
     def stream_features(self) -> tuple[Element, ...]:
@@ -116,7 +125,10 @@ class StreamManagement(Feature):
             raise counted_too_many(handled, outbox.sent)
         if through > outbox.confirmed:
             session.confirm(through)
-            session.ask_for_acknowledgement()  # of those that were sent since it was asked
+            if management.is_busy:
+                management.asked = False
+            else:
+                session.ask_for_acknowledgement()  # of those that were sent since it was asked
         else:
             management.asked = False
 
@@ -126,28 +138,49 @@ class StreamManagement(Feature):
         _check_is(session.management is not None, "stream management is off")
         if session in self._owes:
             self._owes[session] = True
-        elif session.is_waiting or self._writes.behind:
-            self._answer_later(session)
         else:
-            session.write(answer(session.handled))
+            self._begin_to_answer(session)
 
-    def _answer_later(self, session: Session) -> None:
-        self._owes[session] = False
-        session.after(self._answer(session, session.handled))
+    def _begin_to_answer(self, session: Session) -> None:
+        """With the count of now. What has not arrived yet has a moment to; what comes later has its own."""
+        handled = session.handled
+        if session.is_waiting:
+            self._owes[session] = False
+            session.after(self._answer(session, handled, None))
+        elif (owed := session.owed) is not None:
+            self._owes[session] = False
+            self._later(MOMENT, partial(self._after_a_moment, session, handled, owed))
+        elif self._writes.behind:
+            self._owes[session] = False
+            session.after(self._answer(session, handled, 0))
+        else:
+            session.write(answer(handled))
 
-    async def _answer(self, session: Session, handled: int) -> None:
+    def _after_a_moment(self, session: Session, handled: int, owed: int) -> None:
+        session.secure(owed)
+        if self._writes.behind:
+            session.after(self._answer(session, handled, owed))
+        else:
+            self._say(session, handled)
+
+    async def _answer(self, session: Session, handled: int, owed: int | None) -> None:
+        session.secure(owed)
         with suppress(StorageError):  # those whose stanzas failed were told
             await self._writes.flushed()
+        self._say(session, handled)
+
+    def _say(self, session: Session, handled: int) -> None:
         asked_again = self._owes.pop(session)
         if session.closed:
             return
         session.write(answer(handled))
         if asked_again:
-            self._answer_later(session)
+            self._begin_to_answer(session)
 
     @on_session(Moment.CLOSED)
     def left(self, session: Session) -> None:
-        """It cannot be resumed."""
+        """It cannot be resumed; how much was handled, and is on disk, may still be asked."""
+        session.secure()
         self._forget(session)
 
 

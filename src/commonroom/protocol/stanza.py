@@ -130,6 +130,12 @@ class Stanza:
             text += serialize_attributes(self.extra)
         return text
 
+    def around_recipient(self) -> tuple[str, str]:
+        """What stands before and after the address in its `to`: for many copies that differ by that alone."""
+        without = self.addressed(None, self.sender).xml()
+        start = f"<{self.name}{_TYPE_ATTRIBUTES[self.type]}"
+        return f"{start} to='", f"'{without[len(start) :]}"
+
     def addressed(self, to: JID | None, sender: JID | None) -> Self:
         """A copy with other addresses that shares the serialized children."""
         copy = self._copy()
@@ -178,6 +184,43 @@ class Held(Protocol):
         """Nobody to whom it was sent surely has it: let it wait."""
 
 
+class Debt(Protocol):
+    """A message that its sender will count on; `is_settled` when nothing must be done for it any more.
+    Each has a greater `id` than those before.
+    """
+
+    id: int
+    is_settled: bool
+
+    def secure(self) -> None:
+        """From the next commit on it outlives a crash, unless a client of its recipient surely has it."""
+
+
+class Owed:
+    """XEP-0198: what a client sent over one stream, and resumed ones, that no client may have got yet.
+
+    It stays in memory: most of it has arrived before the client asks whether it was handled.
+    """
+
+    __slots__ = ("debts",)
+
+    def __init__(self) -> None:
+        self.debts: list[Debt] = []
+
+    def last(self) -> int | None:
+        """The id of the last one that is not settled; None if all are."""
+        debts = self.debts = [debt for debt in self.debts if not debt.is_settled]
+        return debts[-1].id if debts else None
+
+    def secure(self, through: int | None = None) -> None:
+        """Before the client is told that those up to an id, or all, were handled; what that writes must be
+        flushed then."""
+        for debt in self.debts:
+            if through is None or debt.id <= through:
+                debt.secure()
+        self.debts = [debt for debt in self.debts if not debt.is_settled]
+
+
 class Message(Stanza):
     """RFC 6121 §5.2. The stages write `delivered` (to which resources), `stored` (it waits for its
     recipient on disk), `sent_id` and `archive_id`, nothing else. These two are the ids that it has in the
@@ -185,7 +228,8 @@ class Message(Stanza):
 
     `began` and `follows` belong to the core: how many writes there were before its first stage, and whether
     an earlier message of its sender still waits for the disk. `arrived`: a client of the recipient surely has
-    it; whoever set `held` hears of that. `lasts`: its sender will be told that it was handled (XEP-0198).
+    it; whoever set `held` hears of that. `owed`: what must be secured before its sender is told that it was
+    handled (XEP-0198); None if that is never told.
     """
 
     __slots__ = (
@@ -195,7 +239,7 @@ class Message(Stanza):
         "delivered",
         "follows",
         "held",
-        "lasts",
+        "owed",
         "sent_id",
         "stored",
         "type",
@@ -223,7 +267,7 @@ class Message(Stanza):
         self.follows = False
         self.arrived = False
         self.held: Held | None = None
-        self.lasts = False
+        self.owed: Owed | None = None
 
     def _copy(self) -> "Message":
         return Message(self.type, id=self.id, children=self.children, lang=self.lang, extra=self.extra)

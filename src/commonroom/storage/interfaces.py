@@ -34,6 +34,13 @@ from commonroom.storage.records import (
     StoredRoster,
     StoredUser,
 )
+from commonroom.storage.room_records import (
+    RoomAffiliation,
+    RoomGrave,
+    RoomHead,
+    RoomRequest,
+    StoredRoom,
+)
 
 Told = Callable[[StorageError | None], object]
 """Hears how writes went: None when they are on disk, or the first error."""
@@ -361,6 +368,71 @@ class DeviceStore(Protocol):
         """Forget one, with its tokens."""
 
 
+class RoomStore(Protocol):
+    """Rooms that outlive their occupants (XEP-0045 §4.2), by address.
+
+    Each has an archive from its making to its removal. Made again, it starts empty.
+    """
+
+    async def load(self, room: JID) -> StoredRoom | RoomGrave | None:
+        """Read a room, or that it was destroyed; None if there is neither."""
+
+    async def page(
+        self, domain: str, after: JID | None, limit: int, public: bool = False, words: str = ""
+    ) -> tuple[RoomHead, ...]:
+        """List the rooms of a domain by address (code points), behind `after`.
+
+        Only those that strangers may find; and only those whose words have this text in them.
+        """
+
+    async def count(self, domain: str, public: bool = False, words: str = "") -> int:
+        """Count them."""
+
+    async def alike(self, domain: str, skeleton: str, limit: int) -> tuple[JID, ...]:
+        """List the rooms whose names look like that."""
+
+    async def of(self, person: JID, affiliation: str, limit: int) -> tuple[JID, ...]:
+        """List the rooms in which somebody has this affiliation."""
+
+    async def unused(
+        self, domain: str, before: datetime, limit: int, after: datetime | None = None
+    ) -> tuple[RoomHead, ...]:
+        """List those where somebody was last between these moments, not included, the longest ago first."""
+
+    def put(self, room: RoomHead) -> None:
+        """Make a room, also where one was destroyed, or replace what is kept of it; its lists stay."""
+
+    async def vcard(self, room: JID) -> str | None:
+        """Read what a room shows of itself (XEP-0486), as XML; None if that is nothing."""
+
+    def put_vcard(self, room: JID, xml: str | None) -> None:
+        """Keep it, as long as the room is kept."""
+
+    def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
+        """Add somebody to a room's lists, or replace what they say."""
+
+    def remove_affiliation(self, room: JID, jid: JID) -> None:
+        """Keep nothing of somebody."""
+
+    def remove(self, room: JID) -> None:
+        """Remove a room with its lists and its archive."""
+
+    def bury(self, grave: RoomGrave) -> None:
+        """Remove a room, and keep in mind that it was destroyed."""
+
+    def forget_graves(self, before: datetime) -> None:
+        """Forget who was destroyed before: somebody else may have the name."""
+
+    def request(self, request: RoomRequest) -> None:
+        """Note that somebody would like a room; the first one who asked for it."""
+
+    async def requests(self, domain: str) -> tuple[RoomRequest, ...]:
+        """List those, by address."""
+
+    def settle(self, room: JID) -> None:
+        """Such a request was answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Hand each part of the service the one it needs, never this."""
@@ -378,4 +450,5 @@ class Stores:
     preferences: PreferenceStore
     pushes: PushStore
     devices: DeviceStore
+    rooms: RoomStore
     listed: ListedStore

@@ -11,6 +11,7 @@ from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_listed import MemoryListedStore
+from commonroom.storage.memory_rooms import MemoryRoomStore
 from commonroom.storage.records import (
     Account,
     AccountChange,
@@ -115,6 +116,7 @@ class Memory:
         self.revision = 0
         self.secrets: dict[str, bytes] = {}
         self.archive = MemoryArchiveStore(self.writes.note)
+        self.rooms = MemoryRoomStore(self.writes.note, self.archive)
 
     def write(self, account: JID) -> _Kept | None:
         """Begin a write; None, if there is no such account."""
@@ -414,6 +416,7 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryPreferenceStore(memory),
         MemoryPushStore(memory),
         MemoryDeviceStore(memory),
+        memory.rooms,
         MemoryListedStore(memory),
     )
 

@@ -13,6 +13,7 @@ from commonroom.storage.offline import SqlOfflineStore
 from commonroom.storage.preferences import SqlPreferenceStore
 from commonroom.storage.private import SqlPrivateStore
 from commonroom.storage.push import SqlPushStore
+from commonroom.storage.rooms import SqlRoomStore
 from commonroom.storage.roster import SqlRosterStore
 from commonroom.storage.service_secrets import SqlSecretStore
 from commonroom.storage.users import SqlUserLoader
@@ -35,5 +36,6 @@ def sql_stores(database: Database) -> Stores:
         SqlPreferenceStore(database),
         SqlPushStore(database),
         SqlDeviceStore(database),
+        SqlRoomStore(database),
         SqlListedStore(database),
     )

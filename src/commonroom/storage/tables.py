@@ -221,3 +221,64 @@ archive_preferences = Table(
     Column("always", Text, nullable=False),
     Column("never", Text, nullable=False),
 )
+
+# `domain` is that of the room service. `words` are searched, and `skeleton` tells names that look alike.
+room = Table(
+    "room",
+    metadata,
+    Column("id", _Number, Identity(), primary_key=True),
+    Column("address", _Address, nullable=False, unique=True),
+    Column("domain", _Address, nullable=False),
+    Column("public", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("skeleton", _Address, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("occupant_key", LargeBinary, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("subject", Text),
+    Column("subject_stamp", BigInteger),
+    Column("vcard", Text),
+    Index(None, "domain", "address"),
+    Index(None, "skeleton"),
+    Index(None, "domain", "used"),
+    sqlite_autoincrement=True,  # a number is never used again
+)
+
+room_affiliation = Table(
+    "room_affiliation",
+    metadata,
+    Column(
+        "room_id", _Number, ForeignKey("room.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("jid", _Address, primary_key=True),
+    Column("affiliation", Text, nullable=False),
+    Column("nick", Text),
+    Column("reason", Text),
+    Column("version", BigInteger, nullable=False),
+    Index(None, "jid"),
+    sqlite_with_rowid=False,  # a room's lists lie together
+)
+
+# Rooms that were destroyed, so that nobody takes their name for them at once.
+room_grave = Table(
+    "room_grave",
+    metadata,
+    Column("address", _Address, primary_key=True),
+    Column("stamp", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("alternate", Text),
+    Index(None, "stamp"),
+)
+
+# Names that somebody would like, until an operator has answered.
+room_request = Table(
+    "room_request",
+    metadata,
+    Column("address", _Address, primary_key=True),
+    Column("domain", _Address, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("stamp", BigInteger, nullable=False),
+    Index(None, "domain", "address"),
+)

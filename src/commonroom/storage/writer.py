@@ -4,6 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
+from time import monotonic
 
 from commonroom.storage.committer import Committer, Failure, Step, Write
 from commonroom.storage.connection import Connection
@@ -14,6 +16,8 @@ from commonroom.storage.statements import Parameters, Statement
 LARGEST_QUEUE = 10_000
 LARGEST_QUEUE_BYTES = 64 << 20
 PATIENCE = 5.0
+# Seconds; what comes so soon behind a commit has more on its way behind it.
+SOON = 0.005
 
 # What failed for good is a bug, so that this is more than anybody will ever ask for.
 _REMEMBERED_FAILURES = 1000
@@ -25,8 +29,8 @@ class Writer:
     Writes are numbered from 1 in the order in which they are appended. What one turn of the loop appends is
     handed to the thread at once, and so is in one transaction: the rows of a message in the archives of both
     sides, and what waits for its recipient. The thread takes all that has gathered; when more comes while it
-    commits, it gathers for `commit_delay` seconds before the next commit, and not at all when it was idle.
-    When too much waits, `append` raises StorageBusy.
+    commits, or soon behind, it gathers for `commit_delay` seconds before the next commit, and not at all when
+    it was idle. When too much waits, `append` raises StorageBusy.
     """
 
     def __init__(self, committer: Committer, loop: Loop, commit_delay: float) -> None:
@@ -136,20 +140,18 @@ class Writer:
         return next((failure for number, failure in self._failures if since < number <= through), None)
 
     def _run(self) -> None:
-        more = False
-        while (taken := self._take(more)) is not None:
+        idle_since = -inf
+        while (taken := self._take(idle_since)) is not None:
             batch, size = taken
             failures = self._committer.commit(batch)
-            more = bool(self._gathered)
+            idle_since = monotonic()
             self._loop.call_soon_threadsafe(self._settle, len(batch), size, failures)
         try:
             self._committer.close()
         finally:
             self._loop.call_soon_threadsafe(_tell, self._ended, None)
 
-    def _take(self, more: bool) -> tuple[list[Write], int] | None:
-        if more:
-            self._closing.wait(self._commit_delay)
+    def _take(self, idle_since: float) -> tuple[list[Write], int] | None:
         with self._wake:
             while not self._gathered:
                 if self._closing.is_set():
@@ -157,6 +159,9 @@ class Writer:
                 self._idle = True
                 self._wake.wait()
                 self._idle = False
+        if monotonic() - idle_since < SOON:
+            self._closing.wait(self._commit_delay)
+        with self._wake:
             taken = self._gathered, self._gathered_bytes
             self._gathered, self._gathered_bytes = [], 0
         return taken

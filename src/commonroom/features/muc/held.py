@@ -1,0 +1,53 @@
+"""A room in memory, with what the service has to know of it."""
+
+from collections import deque
+from datetime import datetime
+
+from commonroom.features.muc.activity import Activity
+from commonroom.features.muc.effects import Effects
+from commonroom.features.muc.limits import Limited
+from commonroom.features.muc.room import Room
+
+
+class Held(Limited):
+    """A room and how it is kept.
+
+    used        when somebody was last there, to the day
+    is_stored   it is on disk
+    pending     deliveries that wait for the disk
+    queue       what is to be sent, while `is_sending`
+    touched     when something last came for it, in seconds
+    activity    how much is said (XEP-0502)
+    avatar      the hashes of its avatar, if it has one (XEP-0486)
+    announced   when its owners were told that nobody uses it
+    """
+
+    __slots__ = (
+        "activity",
+        "announced",
+        "avatar",
+        "created",
+        "is_sending",
+        "is_stored",
+        "pending",
+        "queue",
+        "room",
+        "touched",
+        "used",
+    )
+
+    def __init__(
+        self, room: Room, created: datetime, used: datetime, is_stored: bool, touched: float
+    ) -> None:
+        super().__init__()
+        self.room = room
+        self.created = created
+        self.used = used
+        self.is_stored = is_stored
+        self.pending = 0
+        self.queue: deque[Effects] = deque()
+        self.is_sending = False
+        self.touched = touched
+        self.announced: datetime | None = None
+        self.activity = Activity(touched)
+        self.avatar: tuple[str, ...] = ()
