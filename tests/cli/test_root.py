@@ -50,6 +50,7 @@ ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("user", "list"): [],
     ("user", "plan"): [],
     ("user", "confirm"): [],
+    ("trace", "s2s"): ["example.net"],
     ("session", "list"): ["a@b"],
     ("session", "revoke"): ["a@b", "x"],
     ("archive", "erase"): ["a@b", "--yes"],

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from commonroom.config import Settings
-from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.addresses import DatabaseUrl, Domain, HostAndPort, Listen, ListenAddress, Uri
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
@@ -32,6 +32,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.floats(kind.minimum, kind.maximum)
         case Duration():
             return st.integers(round(kind.minimum * 1e6), round(kind.maximum * 1e6)).map(lambda n: n / 1e6)
+        case Flag():
+            return st.booleans()
         case Choice():
             return st.sampled_from(kind.members)
         case ListOf():
@@ -39,6 +41,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
         case Listen():
             hosts = LOOPBACK if kind.loopback_only else HOSTS | st.just("*")
             return st.builds(ListenAddress, hosts, st.integers(1, 65535))
+        case HostAndPort():
+            return st.builds(ListenAddress, HOSTS | DOMAINS, st.integers(1, 65535))
         case Text():
             return TEXT.filter(lambda text: len(text) <= kind.maximum)
         case FilePath():
@@ -47,8 +51,6 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.from_regex(r"https://[a-z.]{1,9}/[a-zA-Z0-9~%&=?#']{0,9}", fullmatch=True)
         case Domain():
             return DOMAINS
-        case Flag():
-            return st.booleans()
         case Person():  # no groups: they would have to be there
             return st.builds("{}@{}".format, st.sampled_from(("*", "juliet")), DOMAINS)
         case DatabaseUrl():
@@ -83,6 +85,7 @@ def fits(settings: Settings) -> bool:
         settings.sasl,
         settings.archive,
         settings.accounts,
+        settings.federation,
         settings.rooms,
     )
     return not any(list(part.faults()) for part in checked)

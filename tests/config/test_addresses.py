@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.addresses import DatabaseUrl, Domain, HostAndPort, Listen, ListenAddress, Uri
 from commonroom.config.kinds import Kind, RefusedError
 
 NO_DOMAINS = "|.|a..b|a@b.org|b.org/x|-a.org|a-.org|a b.org|a_b.org|xn--|xn--99999999|https://b.org"
@@ -22,7 +22,9 @@ def refusal(kind: Kind[Any], value: object) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [Domain(), Listen(), Listen(loopback_only=True), Uri(), DatabaseUrl()])
+@pytest.mark.parametrize(
+    "kind", [Domain(), Listen(), Listen(loopback_only=True), HostAndPort(), Uri(), DatabaseUrl()]
+)
 @given(
     value=st.text()
     | st.from_regex(r"[\[\]:0-9a-f.*]{0,30}|xn--[a-z0-9-]{0,20}|postgresql://[\[\]:@/0-9a-z]*")

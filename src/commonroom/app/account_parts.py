@@ -10,7 +10,7 @@ from commonroom.catalog import Parts
 from commonroom.config import Settings
 from commonroom.config.accounts import KeyPolicy, Source
 from commonroom.config.archive import ArchiveDefault
-from commonroom.core.arrivals import Arrivals
+from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.erasure import Erasure
 from commonroom.core.lifecycle import Lifecycle
 from commonroom.core.renaming import Movers

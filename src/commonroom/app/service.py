@@ -21,7 +21,9 @@ from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.account_files import AccountFilesWatch, erase_departed
 from commonroom.app.account_parts import chain_accounts, domains_of_files
+from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core, build_core, stream_settings
+from commonroom.app.federation import Federation, build_federation, inside
 from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
@@ -29,9 +31,11 @@ from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.net.client_certificates import Authorities
+from commonroom.net.component import ComponentConnection, ComponentService
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits
 from commonroom.net.listener import Admission, Listener
+from commonroom.net.s2s import IncomingConnection
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.storage.database import Database, open_database
@@ -84,13 +88,15 @@ class Service:
         directory.begin(fake_secret, domains_of_files(settings))
         opening.callback(directory.close)
         core = build_core(settings, stores, self._surroundings(), last_id, directory)
-        if settings.accounts.files:
-            await self._watch_files(opening, core, stores)
         threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password", give_way))
         clients = self._client_service(core, stores, tls, threads, fake_secret)
         if authorities is not None:
             clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
+        if settings.accounts.files:
+            await self._watch_files(opening, core, stores)
+        await self._federate(opening, core, stores)
+        await self._admit_components(opening, core)
         opening.push_async_callback(self._disconnect, core, clients)
         watch = self._tasks.start(
             self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
@@ -169,6 +175,52 @@ class Service:
         opening.callback(self._tasks.start(watch.watch()).cancel)
         opening.callback(self._tasks.start(erase_departed(core.lifecycle)).cancel)
 
+    async def _federate(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
+        """Talk with other servers, if that is wanted."""
+        wanted = self._settings.federation
+        if not wanted.enabled:
+            return
+        secret = await stores.secrets.get_or_create("dialback", partial(secrets.token_bytes, 32))
+        federation = build_federation(self._settings, inside(core, self._tasks.start), secret)
+        core.router.elsewhere = federation.destination
+        opening.push_async_callback(self._leave, federation)
+        limits = federation.peers.limits.connection
+        gate = Admission(wanted.connections, wanted.connections_per_address)
+        upgrading = partial(IncomingConnection, federation.peers, False)
+        secured = partial(IncomingConnection, federation.peers, True)
+        starttls = partial(Connection, upgrading, limits, gate)
+        direct = partial(Connection, secured, limits, gate, federation.peers.tls.engine)
+        for addresses, accept in ((wanted.listen, starttls), (wanted.listen_direct_tls, direct)):
+            for address in addresses:
+                await self._listen_on(opening, Listener(address, accept))
+
+    async def _admit_components(self, opening: AsyncExitStack, core: Core) -> None:
+        wanted = self._settings.components
+        if not wanted.domains:
+            return
+        components = build_components(self._settings, core, self._tasks.start)
+        opening.push_async_callback(self._dismiss, components)
+        accept = partial(
+            Connection, partial(ComponentConnection, components), component_limits(self._settings)
+        )
+        for address in wanted.listen:
+            await self._listen_on(opening, Listener(address, accept, encrypted=False))
+
+    async def _dismiss(self, components: ComponentService) -> None:
+        for connection in tuple(components.connected):
+            connection.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
+        await self._gone(lambda: not components.connected)
+
+    async def _leave(self, federation: Federation) -> None:
+        """Every server hears why, and has as long as clients to read it."""
+        federation.end()
+        await self._gone(lambda: federation.is_quiet)
+
+    async def _gone(self, is_quiet: Callable[[], bool]) -> None:
+        end = time.monotonic() + self._settings.c2s.linger + 0.5
+        while not is_quiet() and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
+            await asyncio.sleep(0.02)
+
     async def _listen(self, opening: AsyncExitStack, clients: ClientService) -> None:
         c2s = self._settings.c2s
         limits = ConnectionLimits(
@@ -197,9 +249,12 @@ class Service:
     ) -> None:
         for address in addresses:
             listener = Listener(address, accept, encrypted=kind != "plain")
-            await listener.start()
-            opening.callback(listener.stop)
+            await self._listen_on(opening, listener)
             self.addresses.append((kind, listener.address))
+
+    async def _listen_on(self, opening: AsyncExitStack, listener: Listener) -> None:
+        await listener.start()
+        opening.callback(listener.stop)
 
     async def _disconnect(self, core: Core, clients: ClientService) -> None:
         """Every client hears why, and has `linger` seconds to read it; first of all from its rooms."""
@@ -208,9 +263,7 @@ class Service:
         shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
         for connection in tuple(clients.connected):
             connection.fail(shutdown)
-        end = time.monotonic() + self._settings.c2s.linger + 0.5
-        while clients.connected and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
-            await asyncio.sleep(0.02)
+        await self._gone(lambda: not clients.connected)
 
     async def _watch_accounts(self, core: Core, accounts: AccountStore, revision: int) -> None:
         """End the sessions of accounts that another process removed, disabled or gave another password."""

@@ -23,8 +23,9 @@ COMMANDS = {
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),
     "trace": Later(
-        "commonroom.cli.trace", "trace", "Show how a stanza goes through the server as it is configured."
+        "commonroom.cli.trace", "trace", "Show how a stanza goes: through this server, and to another one."
     ),
+    "dns": Later("commonroom.cli.dns", "dns", "Print what to publish in DNS."),
 }
 
 EPILOG = """\

@@ -1,70 +1,135 @@
-"""Accounts that a file lists come into being here when they are first needed, or come back."""
+"""RFC 6120 §10.1: stanzas from another server: those for one recipient in order, others beside them."""
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
-from typing import Any
 
-from commonroom.accounts.chain import Decide, Standing
-from commonroom.core.erasure import Erasure
+from commonroom.core.commit import AfterCommit
 from commonroom.protocol.jid import JID
-from commonroom.storage.interfaces import AccountStore, ListedStore, Writes
-from commonroom.storage.records import Account
+from commonroom.protocol.stanza import Message, Stanza
 
 log = logging.getLogger(__name__)
 
+# Reading pauses when so many stanzas of a stream wait, for whomever.
+HIGH_WATER = 256
+
+# Brings a stanza to its destination; an AfterCommit is started already.
+Enter = Callable[[Stanza], Awaitable[None] | None]
+Spawn = Callable[[Coroutine[object, object, None]], object]
+
+
+class _Lane:
+    """What waits for one recipient: messages for the disk, which may be several, and then all else."""
+
+    __slots__ = ("deliveries", "last", "queue")
+
+    def __init__(self) -> None:
+        self.deliveries = 0
+        self.last: AfterCommit | None = None
+        self.queue: deque[Stanza] | None = None  # while a coroutine works it off
+
 
 class Arrivals:
-    """`decide` is the chain's word about an address; `start` gives something that many can await."""
+    """Takes the stanzas of one stream. `pause` and `resume` stop and go on reading it."""
+
+    __slots__ = ("_enter", "_lanes", "_pause", "_resume", "_spawn", "waiting")
 
     def __init__(
-        self,
-        accounts: AccountStore,
-        listed: ListedStore,
-        writes: Writes,
-        decide: Decide,
-        erasure: Erasure,
-        start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]],
-        now: Callable[[], datetime],
+        self, enter: Enter, spawn: Spawn, pause: Callable[[], None], resume: Callable[[], None]
     ) -> None:
-        self._accounts = accounts
-        self._listed = listed
-        self._writes = writes
-        self.decide = decide
-        self._erasure = erasure
-        self._start = start
-        self._now = now
-        self._arriving: dict[JID, Awaitable[Account | None]] = {}
+        self._enter = enter
+        self._spawn = spawn
+        self._pause = pause
+        self._resume = resume
+        self._lanes: dict[JID, _Lane] = {}
+        self.waiting = 0
 
-    async def arrive(self, account: JID) -> Account | None:
-        """Make what is kept for an account, or restore it; None if no file lists it. Raises StorageError.
-
-        Once, however many ask at the same time: each time would be a change, and end what began before.
-        """
-        arriving = self._arriving.get(account)
-        if arriving is None:
-            arriving = self._arriving[account] = self._start(self._arrive(account))
-        try:
-            return await arriving
-        finally:
-            if self._arriving.get(account) is arriving:
-                del self._arriving[account]
-
-    async def _arrive(self, account: JID) -> Account | None:
-        await self._writes.flushed()
-        kept = await self._accounts.get(account)
-        standing, listed = self.decide(account, kept)
-        if standing is not Standing.ARRIVES or listed is None:
-            return kept
-        if kept is not None and kept.login != listed.login:
-            await self._erasure.erase(kept)  # the address belongs to somebody else now
-            kept = None
-        if kept is None:
-            made = Account(account, (), self._now(), origin=listed.source, login=listed.login)
-            self._accounts.put(made)
+    def take(self, stanza: Stanza) -> None:
+        """Handle it, after what came before it for the same recipient."""
+        assert stanza.to is not None
+        lane = self._lanes.get(stanza.to.bare)
+        if lane is None:
+            self._begin(stanza, None)
+        elif lane.queue is None and isinstance(stanza, Message):
+            stanza.follows = True  # it does not overtake those that wait for the disk
+            self._begin(stanza, lane)
         else:
-            self._listed.restore([account])
-        await self._writes.flushed()
-        event = "account made" if kept is None else "account restored"
-        log.info(event, extra={"jid": account, "source": listed.source})
-        return await self._accounts.get(account)
+            self._queue(stanza, lane)
+
+    def _begin(self, stanza: Stanza, lane: _Lane | None) -> None:
+        waiting = self._enter(stanza)
+        if waiting is None:
+            return
+        assert stanza.to is not None
+        account = stanza.to.bare
+        if lane is None:
+            lane = self._lanes.setdefault(account, _Lane())
+        if type(waiting) is AfterCommit:
+            self._expect(account, lane, waiting)
+        else:
+            self._park(account, lane, waiting)
+
+    def _expect(self, account: JID, lane: _Lane, delivery: AfterCommit) -> None:
+        lane.deliveries += 1
+        lane.last = delivery
+        self._count(1)
+
+        def delivered(done: AfterCommit) -> None:
+            lane.deliveries -= 1
+            self._count(-1)
+            if done is lane.last:
+                lane.last = None
+            if done.rest is not None and lane.queue is None:
+                self._park(account, lane, done.rest)
+            elif done.rest is not None:
+                self._spawn(self._finish(done.rest))
+            self._tidy(account, lane)
+
+        delivery.then(delivered)
+
+    def _queue(self, stanza: Stanza, lane: _Lane) -> None:
+        assert stanza.to is not None
+        if lane.queue is None:
+            assert lane.last is not None
+            self._park(stanza.to.bare, lane, lane.last.done())
+        assert lane.queue is not None
+        lane.queue.append(stanza)
+        self._count(1)
+
+    def _park(self, account: JID, lane: _Lane, waiting: Awaitable[None]) -> None:
+        lane.queue = deque()
+        self._spawn(self._go_on(account, lane, waiting))
+
+    async def _go_on(self, account: JID, lane: _Lane, waiting: Awaitable[None]) -> None:
+        queue = lane.queue
+        assert queue is not None
+        await self._finish(waiting)
+        while queue:
+            stanza = queue.popleft()
+            self._count(-1)
+            if lane.last is not None:
+                await lane.last.done()
+            work = self._enter(stanza)
+            if type(work) is AfterCommit:
+                self._expect(account, lane, work)
+            elif work is not None:
+                await self._finish(work)
+        lane.queue = None
+        self._tidy(account, lane)
+
+    async def _finish(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("work for another server failed")
+
+    def _tidy(self, account: JID, lane: _Lane) -> None:
+        if lane.queue is None and not lane.deliveries and self._lanes.get(account) is lane:
+            del self._lanes[account]
+
+    def _count(self, change: int) -> None:
+        before, self.waiting = self.waiting, self.waiting + change
+        if before < HIGH_WATER <= self.waiting:
+            self._pause()
+        elif self.waiting < HIGH_WATER <= before:
+            self._resume()

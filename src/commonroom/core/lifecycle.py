@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from commonroom.accounts.chain import Decide, Standing
-from commonroom.core.arrivals import Arrivals
+from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.erasure import Erasure
 from commonroom.core.renaming import Movers
 from commonroom.core.users import Users

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from commonroom.accounts.chain import Standing
-from commonroom.core.arrivals import Arrivals
+from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.roster import Roster
 from commonroom.core.user import ARCHIVE, PUSH, User
 from commonroom.protocol.errors import StreamError

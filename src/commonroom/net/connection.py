@@ -264,6 +264,12 @@ class Connection(Channel):
         self._deadline = self._loop.call_later(
             self._limits.handshake_timeout, self._fail, "the TLS handshake took too long"
         )
+        if engine.initiates:
+            self._loop.call_soon(self._say_hello)
+
+    def _say_hello(self) -> None:
+        if self._state in (_HANDSHAKE, _UPGRADE) and not self._closed:
+            self._shake_hands()
 
     def _go_on(self) -> None:
         """Perhaps it is this one's turn."""
