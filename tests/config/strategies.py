@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from commonroom.config import Settings
+from commonroom.config import Mechanism, Settings
+from commonroom.config.accounts import Accounts
 from commonroom.config.addresses import DatabaseUrl, Domain, HostAndPort, Listen, ListenAddress, Uri
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
@@ -94,4 +95,12 @@ def fits(settings: Settings) -> bool:
 def all_settings() -> st.SearchStrategy[Settings]:
     """Settings that a file can hold: each option as allowed, and all of them together."""
     everything: st.SearchStrategy[Settings] = tables(Settings)
-    return everything.filter(fits)
+    return everything.map(_with_accounts_that_fit).filter(fits)
+
+
+def _with_accounts_that_fit(settings: Settings) -> Settings:
+    """Few that are drawn would: files need PLAIN, and a place in the order."""
+    accounts = replace(settings.accounts, order=Accounts().order)
+    if Mechanism.PLAIN not in settings.sasl.mechanisms:
+        accounts = replace(accounts, files={})
+    return replace(settings, accounts=accounts)
