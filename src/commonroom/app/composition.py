@@ -65,18 +65,14 @@ LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be
 
 
 def build_core(
-    settings: Settings,
-    stores: Stores,
-    around: Surroundings,
-    last_id: int = 0,
-    directory: Directory | None = None,
+    settings: Settings, stores: Stores, around: Surroundings, last_id: int = 0, files: Directory | None = None
 ) -> Core:
-    """Everything between the streams and the stores; `directory` has the accounts of files.
+    """Everything between the streams and the stores; `files` are those of the accounts that are in files.
 
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    accounts = account_parts(settings, stores, around, router, directory)
+    accounts = account_parts(settings, stores, around, router, files)
     users = accounts.users
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)

@@ -198,7 +198,7 @@ class Connection(Channel):
             try:
                 if self._state is _OPEN:
                     self._receive()
-                elif self._poll.handshakes.may_go(self._go_on):
+                elif self._poll.handshakes.may_go(self._read_again):
                     self._shake_hands()
                 else:
                     self._stop_reading()
@@ -270,12 +270,6 @@ class Connection(Channel):
     def _say_hello(self) -> None:
         if self._state in (_HANDSHAKE, _UPGRADE) and not self._closed:
             self._shake_hands()
-
-    def _go_on(self) -> None:
-        """Perhaps it is this one's turn."""
-        if not self._closed:
-            self._start_reading()
-            self.readable()
 
     def _shake_hands(self) -> None:
         tls = self.tls
