@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from commonroom.accounts.stored import new_account
-from commonroom.admin.errors import AccountExists, BadAddress, BadPassword, NoSuchAccount
+from commonroom.admin.errors import AccountExists, AdminError, BadAddress, BadPassword, NoSuchAccount
 from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.registry import Registry
 from commonroom.admin.scopes import Scope
@@ -36,6 +36,8 @@ class AccountFacts:
     contacts: int
     offline: OfflineUsage
     last_online: datetime | None
+    origin: str = ""
+    departed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class AccountLine:
     address: JID
     created: datetime
     disabled: bool
+    origin: str = ""
+    departed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ async def add_account(registry: Registry, address: Address, password: Password) 
     jid = local_address(registry.domains, address)
     if await registry.stores.accounts.exists(jid):
         raise AccountExists(f"{jid}: there is such an account; change its password, or remove it first")
+    if (listed := registry.listed(jid)) is not None:
+        raise AccountExists(f"{jid}: it is in the files of {listed.source}; choose another name")
     await _put(registry, made(registry, jid, password))
     return jid
 
@@ -89,7 +95,9 @@ async def page_of_accounts(
     start = None if after is None else local_address(registry.domains, after)
     limit = max(1, min(limit, LARGEST_PAGE))
     page = await registry.stores.accounts.page(domain, start, limit)
-    lines = tuple(AccountLine(each.jid, each.created, each.disabled) for each in page)
+    lines = tuple(
+        AccountLine(each.jid, each.created, each.disabled, each.origin, each.departed) for each in page
+    )
     return AccountPage(lines, str(lines[-1].address) if len(lines) == limit else None)
 
 
@@ -109,6 +117,8 @@ async def show_account(registry: Registry, address: Address) -> AccountFacts:
         sum(item.listed for item in user.roster.items),
         user.offline,
         None if activity is None else activity.at,
+        account.origin,
+        account.departed,
     )
 
 
@@ -116,8 +126,13 @@ async def show_account(registry: Registry, address: Address) -> AccountFacts:
     "user passwd", Scope.ACCOUNTS_WRITE, "Change a password.", "alice@example.org", "change-user-password"
 )
 async def set_password(registry: Registry, address: Address, password: Password) -> JID:
-    """Change a password; all else stays. Raises BadAddress, NoSuchAccount or BadPassword."""
+    """Change a password; all else stays. Raises BadAddress, NoSuchAccount or BadPassword.
+
+    AdminError, if the password is kept elsewhere.
+    """
     account = await find(registry, address)
+    if account.origin:
+        raise AdminError(f"{account.jid}: its password is in {account.origin}'s files; change it there")
     await _put(registry, replace(account, keys=made(registry, account.jid, password).keys))
     return account.jid
 
@@ -170,7 +185,10 @@ async def find(registry: Registry, address: str) -> Account:
     jid = local_address(registry.domains, address)
     account = await registry.stores.accounts.get(jid)
     if account is None:
-        raise NoSuchAccount(f"{jid}: there is no such account")
+        listed = registry.listed(jid)
+        if listed is None:
+            raise NoSuchAccount(f"{jid}: there is no such account")
+        raise NoSuchAccount(f"{jid}: the files of {listed.source} list it, and nothing is kept for it yet")
     return account
 
 

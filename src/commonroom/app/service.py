@@ -4,18 +4,23 @@ import asyncio
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from functools import partial
 
-from commonroom.accounts.stored import StoredAccounts
+from commonroom.accounts.bounded import Bounded
+from commonroom.accounts.chain import Checked
+from commonroom.accounts.directory import Directory
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
+from commonroom.app.account_files import AccountFilesWatch, erase_departed
+from commonroom.app.account_parts import chain_accounts, domains_of_files
 from commonroom.app.account_watch import AccountWatch
 from commonroom.app.administration import Administration, Operated
 from commonroom.app.composition import Core, build_core, stream_settings
@@ -28,12 +33,14 @@ from commonroom.app.witness import Witnessed
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientService
+from commonroom.net.client_certificates import Authorities
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.database import Database, open_database
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
+from commonroom.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +78,37 @@ class Service:
 
     async def _start(self, opening: AsyncExitStack) -> None:
         settings = self._settings
-        tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
+        directory = Directory(time.time, b"")
+        authorities = self._authorities(directory)
+        tls = self._tls_contexts(authorities)
         opening.enter_context(StateLock(settings.state))
         database = await self._open_database(opening)
         stores = sql_stores(database)
-        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
-        core = build_core(settings, stores, self._surroundings(), last_id)
-        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
-        clients = await self._client_service(core, stores, tls, threads)
+        core, fake_secret = await self._core(opening, stores, directory)
+        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password", give_way))
+        clients = self._client_service(core, stores, tls, threads, fake_secret)
+        if authorities is not None:
+            clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
+        if settings.accounts.files:
+            await self._watch_files(opening, core, stores)
         await Neighbours(settings, core, stores, self._tasks.start).open(opening)
+        await self._open_doors(opening, core, stores, clients, database.writer)
+
+    async def _core(
+        self, opening: AsyncExitStack, stores: Stores, directory: Directory
+    ) -> tuple[Core, bytes]:
+        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
+        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
+        directory.begin(fake_secret, domains_of_files(self._settings))
+        opening.callback(directory.close)
+        return build_core(self._settings, stores, self._surroundings(), last_id, directory), fake_secret
+
+    async def _open_doors(
+        self, opening: AsyncExitStack, core: Core, stores: Stores, clients: ClientService, writer: Writer
+    ) -> None:
+        """For clients and operators; and what looks after the service meanwhile."""
+        settings = self._settings
         entrance = Entrance(clients, settings)
         self.addresses = entrance.addresses
         opening.push_async_callback(self._disconnect, core, entrance)
@@ -98,7 +126,7 @@ class Service:
             core,
             stores,
             entrance,
-            database.writer,
+            writer,
             watch,
             retention,
             Witnessed(core, clients),
@@ -138,20 +166,17 @@ class Service:
     def _stream_settings(self, core: Core, fake_secret: bytes, settings: Settings) -> StreamSettings:
         return stream_settings(settings, core, fake_secret, secrets.token_bytes)
 
-    async def _client_service(
-        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor
+    def _client_service(
+        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor, fake_secret: bytes
     ) -> ClientService:
         settings, sasl = self._settings, self._settings.sasl
         loop = asyncio.get_running_loop()
-        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
-        off_loop = partial(loop.run_in_executor, threads)
+        off_loop = Bounded[Checked](partial(loop.run_in_executor, threads))
         return ClientService(
             stream_settings=self._stream_settings(core, fake_secret, settings),
             limits=client_limits(settings),
             tls=tls,
-            accounts=StoredAccounts(
-                core.users.account, stores.accounts, stores.writes, off_loop, fake_secret, sasl.iterations
-            ),
+            accounts=chain_accounts(settings, stores, core.accounts, off_loop, fake_secret),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,
@@ -164,8 +189,32 @@ class Service:
             clock=loop.time,
         )
 
+    def _authorities(self, directory: Directory) -> Authorities | None:
+        path = self._settings.accounts.authorities
+        return None if path is None else Authorities(path, directory.certified)
+
+    def _tls_contexts(self, authorities: Authorities | None) -> TlsContexts:
+        asks = authorities is not None
+        known = () if authorities is None else authorities.certificates
+        minimum = self._settings.tls.minimum_version
+        return TlsContexts(key_pairs(self._settings), minimum, request_certificate=asks, authorities=known)
+
+    async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
+        loop = asyncio.get_running_loop()
+        thread = opening.enter_context(ThreadPoolExecutor(1, "account-files", give_way))
+        watch = AccountFilesWatch(self._settings, core, stores.writes, partial(loop.run_in_executor, thread))
+        await watch.open()
+        opening.callback(self._tasks.start(watch.watch()).cancel)
+        opening.callback(self._tasks.start(erase_departed(core.lifecycle)).cancel)
+
     async def _disconnect(self, core: Core, entrance: Entrance) -> None:
         """Every client hears why; first of all from its rooms."""
         for rooms in core.rooms:
             rooms.shut_down()
         await entrance.empty()
+
+
+def give_way() -> None:
+    """This thread runs when the loop's does not want to: where cores are few, messages go first."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

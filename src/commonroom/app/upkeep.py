@@ -9,8 +9,8 @@ from commonroom.audit.statistics import Statistics
 from commonroom.audit.tags import OPTIONS
 from commonroom.config.records import Records
 from commonroom.features.muc.tidying import Tidying
+from commonroom.storage.audit_interfaces import AuditStore
 from commonroom.storage.errors import StorageError
-from commonroom.storage.interfaces import AuditStore
 from commonroom.storage.retention import Retention
 
 log = logging.getLogger(__name__)

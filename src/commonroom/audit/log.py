@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from commonroom.audit.tags import Source
+from commonroom.storage.audit_interfaces import AuditStore
 from commonroom.storage.errors import StorageError
-from commonroom.storage.interfaces import AuditStore
 from commonroom.storage.records import AuditRecord
 
 log = logging.getLogger(__name__)

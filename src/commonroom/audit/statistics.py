@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import blake2b
 
-from commonroom.storage.interfaces import SecretStore, StatisticStore
+from commonroom.storage.audit_interfaces import StatisticStore
+from commonroom.storage.interfaces import SecretStore
 from commonroom.storage.records import DailyStatistic
 
 DAY = 86_400_000_000  # microseconds

@@ -16,6 +16,7 @@ from commonroom.cli.ask import ask
 from commonroom.cli.groups import Group
 from commonroom.cli.output import config_option, tell
 from commonroom.cli.passwords import password_stdin_option, read_password
+from commonroom.cli.user_files import confirm_, plan
 from commonroom.cli.user_import import import_
 from commonroom.cli.user_list import list_, show
 from commonroom.cli.with_registry import checked_address
@@ -126,3 +127,5 @@ def remove(address: str, yes: bool, path: Path) -> None:
 user.add_command(list_)
 user.add_command(show)
 user.add_command(import_)
+user.add_command(plan)
+user.add_command(confirm_)

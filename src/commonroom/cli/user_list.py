@@ -20,7 +20,8 @@ from commonroom.cli.output import config_option, json_option, moment, print_json
 def list_(domain: str | None, as_json: bool, path: Path) -> None:
     """List the accounts, one on a line, in the order of their addresses.
 
-    Behind the address of a disabled account stands a tab and the word `disabled`.
+    Behind the address of a disabled account stands a tab and the word `disabled`, behind that of one that has
+    left the files `departed`. Accounts in files are listed once something is kept for them.
 
     \b
     Examples:
@@ -48,11 +49,19 @@ def _accounts(path: Path, domain: str | None) -> Iterator[AccountLine]:
 
 
 def _line(account: AccountLine) -> str:
+    if account.departed is not None:
+        return f"{account.address}\tdeparted"
     return f"{account.address}\tdisabled" if account.disabled else account.address
 
 
 def _object(account: AccountLine) -> str:
-    facts = {"address": account.address, "created": moment(account.created), "disabled": account.disabled}
+    facts: dict[str, Any] = {
+        "address": account.address,
+        "created": moment(account.created),
+        "disabled": account.disabled,
+    }
+    if account.origin:
+        facts |= {"source": account.origin, "departed": moment(account.departed)}
     return "  " + json.dumps(facts, ensure_ascii=False)
 
 
@@ -74,11 +83,21 @@ def show(address: str, as_json: bool, path: Path) -> None:
         click.echo("\n".join(f"{name + ':':<18} {text}" for name, text in _words(facts)))
 
 
+def _can_log_in(facts: AccountFacts) -> str:
+    if facts.departed is not None:
+        return f"no, it left the files of {facts.origin} at {moment(facts.departed)}"
+    if facts.disabled:
+        return "no, it is disabled"
+    return f"as the files of {facts.origin} say" if facts.origin else "yes"
+
+
 def _facts(facts: AccountFacts) -> dict[str, Any]:
     return {
         "address": facts.jid,
         "created": moment(facts.created),
         "disabled": facts.disabled,
+        "source": facts.origin or "stored",
+        "departed": moment(facts.departed),
         "hashes": facts.hashes,
         "contacts": facts.contacts,
         "offline_messages": facts.offline.count,
@@ -92,7 +111,7 @@ def _words(facts: AccountFacts) -> list[tuple[str, str]]:
     return [
         ("address", str(facts.jid)),
         ("made", moment(facts.created) or ""),
-        ("can log in", "no, it is disabled" if facts.disabled else "yes"),
+        ("can log in", _can_log_in(facts)),
         ("password hashes", hashes or "none"),
         ("contacts", str(facts.contacts)),
         ("messages waiting", f"{facts.offline.count} ({facts.offline.size} bytes)"),

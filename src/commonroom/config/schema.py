@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from commonroom.config.accounts import Accounts
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
 from commonroom.config.administration import Admin, Api, Roles
 from commonroom.config.archive import Archive
@@ -444,6 +445,7 @@ class Settings:
     c2s: C2s = table(C2s)
     limits: Limits = table(Limits)
     sasl: Sasl = table(Sasl)
+    accounts: Accounts = table(Accounts)
     roster: Roster = table(Roster)
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
@@ -474,3 +476,8 @@ class Settings:
                     ("tls", "domains", name),
                     "it is neither in domains nor below one of them; correct the name",
                 )
+        for name, source in self.accounts.files.items():
+            if source.domain is not None and source.domain not in self.domains:
+                yield ("accounts", "files", name, "domain"), "it is not in domains; correct one of them"
+        if self.accounts.files and Mechanism.PLAIN not in self.sasl.mechanisms:
+            yield ("sasl", "mechanisms"), 'accounts in files cannot log in without "PLAIN"; add it'

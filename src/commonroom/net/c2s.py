@@ -14,12 +14,13 @@ from commonroom.core.questions import NoAnswer, Questions, Timer
 from commonroom.core.resumption import Resumption
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
+from commonroom.net.channel_bindings import channel_bindings
 from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
 from commonroom.net.login import Desk
 from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.seen import Event, Seen, Witness, unseen
-from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
+from commonroom.net.tls import TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.c2s_host import Resumed
@@ -40,9 +41,6 @@ GRAIN = 1.0
 # stay is of use to nobody (docs/decisions/0016-idle-memory.md).
 READS_AFTER_LOGIN = 8
 READS_AFTER_REST = 2
-
-CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
-CHANNEL_BINDINGS_1_3: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,7 @@ class ClientService:
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
     witness: Witness = unseen
+    certified: Callable[[TlsEngine | None, str], tuple[JID, ...]] | None = None
     connected: set["ClientConnection"] = field(default_factory=set)
     rounds: Rounds["ClientConnection"] = field(init=False)
 
@@ -174,14 +173,12 @@ class ClientConnection:
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         """The types for which this connection has data (XEP-0440 §2)."""
         tls = self._connection.tls
-        if tls is None:
-            return {}
-        if tls.version == "TLSv1.3":  # there it is known what there is, and to derive it would cost 10 µs
-            end_point = tls.channel_binding("tls-server-end-point")
-            types = CHANNEL_BINDINGS_1_3 if end_point is not None else CHANNEL_BINDINGS_1_3[:1]
-            return {kind: partial(_binding_data, tls, kind) for kind in types}
-        found = {kind: tls.channel_binding(kind) for kind in CHANNEL_BINDINGS}
-        return {kind: partial(bytes, data) for kind, data in found.items() if data is not None}
+        return {} if tls is None else channel_bindings(tls)
+
+    def certified(self, domain: str) -> tuple[JID, ...]:
+        """The accounts that the client's certificate names, if one of our authorities signed it."""
+        certified = self._service.certified
+        return () if certified is None else certified(self._connection.tls, domain)
 
     def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
         """Go on with the session of a former stream."""
@@ -360,8 +357,3 @@ class ClientConnection:
             self._connection.pause(Pause.STANZAS)
             delay = -self._allowance / limits.stanzas_per_second
             self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
-
-
-def _binding_data(tls: TlsEngine, kind: ChannelBinding) -> bytes:
-    """Nothing, where there is nothing: who asked refuses to bind to that."""
-    return tls.channel_binding(kind) or b""

@@ -16,7 +16,7 @@ from commonroom.net.sockets import poll_of, report, tune
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024  # a whole institution reconnects at once after a restart
-AT_ONCE = 64  # accepted in one turn of the loop; those who are in already have theirs in between
+AT_ONCE = 2  # accepted in one turn of the loop; those who are in already have theirs in between
 RECOVERY = 0.5  # seconds until the next look when the system has nothing left for a connection
 WARN_EVERY = 60.0  # seconds
 ADVICE = {

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from commonroom.accounts.bounded import Unwanted
 from commonroom.accounts.devices import Devices
 from commonroom.accounts.interfaces import Accounts, Credentials
 from commonroom.accounts.throttle import Throttle
@@ -108,6 +109,10 @@ class Desk:
         """Check a PLAIN password; for a name that cannot be an account's, as one that does not exist."""
         question = partial(self._is_password, account or JID.of(None, self._domain), password)
         self._service.start(self._look_up(account, question, answer))
+
+    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
+        """Whether it may log in, who it is being known."""
+        self._service.start(self._look_up(account, partial(self._may_log_in, account), answer))
 
     def find_hashes(self, account: JID, answer: Callable[[frozenset[str] | SaslCondition], None]) -> None:
         """Look at an account before its client logs in, who will ask for the keys next."""
@@ -222,8 +227,17 @@ class Desk:
         answer(await self._found(partial(self._service.accounts.add_keys, account, keys, self.revision)))
 
     async def _is_password(self, account: JID, password: str) -> bool:
-        right, self.revision = await self._service.accounts.check_password(account, password)
+        accounts = self._service.accounts
+        right, self.revision = await accounts.check_password(account, password, self._is_there)
         return right
+
+    async def _may_log_in(self, account: JID | None) -> bool:
+        revision = None if account is None else await self._service.accounts.revision(account)
+        self.revision = revision or 0
+        return revision is not None
+
+    def _is_there(self) -> bool:
+        return not self._stream.closed
 
     async def _look_up(
         self,
@@ -251,6 +265,8 @@ class Desk:
     async def _found(self, question: Callable[[], Awaitable[Found]]) -> Found | SaslCondition:
         try:
             return await question()
+        except Unwanted:
+            return SaslCondition.ABORTED
         except StorageError as error:
             log.warning("accounts cannot be read", extra={"reason": str(error)})
             return SaslCondition.TEMPORARY_AUTH_FAILURE

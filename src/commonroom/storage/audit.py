@@ -16,7 +16,7 @@ _AFTER_COLON = ";"
 
 
 class SqlAuditStore:
-    """See `interfaces.AuditStore`."""
+    """See `audit_interfaces.AuditStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

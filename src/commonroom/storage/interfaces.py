@@ -7,32 +7,30 @@ Every read and write is scoped by an account. A write for an account that does n
 if the account had been removed just after it. An account that is removed and made again starts empty.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
+from commonroom.storage.audit_interfaces import AuditStore, StatisticStore, TokenStore
 from commonroom.storage.errors import StorageError
 from commonroom.storage.records import (
     Account,
     AccountChange,
-    ApiToken,
     ArchiveAge,
     ArchiveBounds,
     ArchivedMessage,
     ArchiveFilter,
     ArchivePage,
     ArchivePreferences,
-    AuditFilter,
-    AuditRecord,
-    DailyStatistic,
     Device,
     LastActivity,
     OfflineMessage,
     OfflineUsage,
     PushService,
+    Renaming,
     RosterItem,
     StoredRoster,
     StoredUser,
@@ -143,6 +141,37 @@ class AccountStore(Protocol):
 
         An account that was removed and made again is there twice. Ask again from the last one's revision.
         """
+
+
+class ListedStore(Protocol):
+    """What is kept for accounts that files elsewhere list (`Account.origin`). Moments are stamps.
+
+    Each change counts as one of the account, so that its sessions and tokens are good no more.
+    """
+
+    def depart(self, accounts: Sequence[JID], at: int) -> None:
+        """They left the files; those that left before, or are not of files, stay as they are."""
+
+    def restore(self, accounts: Sequence[JID]) -> None:
+        """They are back."""
+
+    def outdate(self, accounts: Sequence[JID]) -> None:
+        """They have other hashes: keys that were derived are forgotten."""
+
+    def rename(self, renamings: Sequence[Renaming]) -> None:
+        """Give accounts other addresses, with all that is kept for them, all at once: two may change places.
+
+        What is kept at the new address of one that departed goes. Where it is another's, nothing happens.
+        """
+
+    def keep_keys(self, account: JID, keys: Sequence[ScramKeys], verifier: str) -> None:
+        """Keep keys that were derived of its password; this is no change of the account."""
+
+    async def departed(self, before: int, limit: int) -> tuple[Account, ...]:
+        """List accounts that left before a moment, those that left first."""
+
+    async def page(self, after: JID | None, limit: int) -> tuple[Account, ...]:
+        """List all that are or were in files, by address (code points), behind `after`."""
 
 
 class RosterStore(Protocol):
@@ -343,57 +372,6 @@ class DeviceStore(Protocol):
         """Forget one, with its tokens."""
 
 
-class TokenStore(Protocol):
-    """The tokens of the HTTP API."""
-
-    async def load(self) -> tuple[ApiToken, ...]:
-        """List them, by name."""
-
-    async def find(self, digest: bytes) -> ApiToken | None:
-        """The one with this digest."""
-
-    def put(self, token: ApiToken) -> None:
-        """Add one, or replace the one of that name."""
-
-    def remove(self, name: str) -> None:
-        """Forget one."""
-
-
-class AuditStore(Protocol):
-    """What is recorded."""
-
-    def add(self, records: Sequence[AuditRecord]) -> None:
-        """Keep them, all in one write."""
-
-    async def find(self, wanted: AuditFilter, limit: int) -> tuple[AuditRecord, ...]:
-        """Read the last ones that are wanted, the newest first."""
-
-    async def purge(self, tag: str, before: int, limit: int) -> int:
-        """Forget up to `limit` of a tag, or of those that begin so, from before a moment; tells how many."""
-
-
-class StatisticStore(Protocol):
-    """Who was here by day, under pseudonyms, and the numbers that are made of it."""
-
-    def visit(self, day: int, pseudonym: bytes, client: str) -> None:
-        """Note that somebody was here; the client that was noted first stays."""
-
-    async def visits(self, day: int) -> Mapping[str, int]:
-        """How many were here, by client."""
-
-    async def close(self, day: int) -> None:
-        """Forget who was here up to this day."""
-
-    def put(self, statistics: Sequence[DailyStatistic]) -> None:
-        """Keep numbers, in place of those of that day and name."""
-
-    def forget(self, before: int) -> None:
-        """Forget the numbers of the days before one."""
-
-    async def load(self, since: int) -> tuple[DailyStatistic, ...]:
-        """Read the numbers of the days from one on, by day and name."""
-
-
 class RoomStore(Protocol):
     """Rooms that outlive their occupants (XEP-0045 §4.2), by address.
 
@@ -480,3 +458,4 @@ class Stores:
     tokens: TokenStore
     audit: AuditStore
     statistics: StatisticStore
+    listed: ListedStore

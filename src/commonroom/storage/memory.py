@@ -11,6 +11,7 @@ from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
+from commonroom.storage.memory_listed import MemoryListedStore
 from commonroom.storage.memory_rooms import MemoryRoomStore
 from commonroom.storage.records import (
     Account,
@@ -425,6 +426,7 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryTokenStore(memory.writes.note),
         MemoryAuditStore(memory.writes.note),
         MemoryStatisticStore(memory.writes.note),
+        MemoryListedStore(memory),
     )
 
 

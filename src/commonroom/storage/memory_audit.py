@@ -9,7 +9,7 @@ Note = Callable[[], object]
 
 
 class MemoryTokenStore:
-    """See `interfaces.TokenStore`."""
+    """See `audit_interfaces.TokenStore`."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -35,7 +35,7 @@ class MemoryTokenStore:
 
 
 class MemoryAuditStore:
-    """See `interfaces.AuditStore`."""
+    """See `audit_interfaces.AuditStore`."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -73,7 +73,7 @@ def _fits(record: AuditRecord, wanted: AuditFilter) -> bool:
 
 
 class MemoryStatisticStore:
-    """See `interfaces.StatisticStore`."""
+    """See `audit_interfaces.StatisticStore`."""
 
     def __init__(self, note: Note) -> None:
         self._note = note

@@ -1,8 +1,9 @@
 """What crosses the stores' interfaces: values, never rows or elements."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.mechanism import Token
@@ -16,6 +17,9 @@ class Account:
 
     `created` is aware. `changed` is the revision of the last change, which the store counts: what it
     says in an account that is put does not matter.
+    `origin` is the source that lists the account, empty if it is kept here alone; `departed` is when it left
+    that source, `login` the name that it has there. `verifier` stands for the hash that the keys were
+    derived for.
     """
 
     jid: JID
@@ -23,6 +27,17 @@ class Account:
     created: datetime
     disabled: bool = False
     changed: int = 0
+    origin: str = ""
+    departed: datetime | None = None
+    verifier: str = field(default="", repr=False)
+    login: str = ""
+
+
+class Renaming(NamedTuple):
+    """An account gets another address."""
+
+    former: JID
+    new: JID
 
 
 class AccountState(Enum):

@@ -11,7 +11,7 @@ from commonroom.storage.tables import daily_statistic, daily_visit
 
 
 class SqlStatisticStore:
-    """See `interfaces.StatisticStore`."""
+    """See `audit_interfaces.StatisticStore`."""
 
     def __init__(self, database: Database) -> None:
         self._reader = database.reader

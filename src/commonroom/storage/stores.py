@@ -9,6 +9,7 @@ from commonroom.storage.database import Database
 from commonroom.storage.devices import SqlDeviceStore
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.last_activity import SqlLastActivityStore
+from commonroom.storage.listed import SqlListedStore
 from commonroom.storage.offline import SqlOfflineStore
 from commonroom.storage.preferences import SqlPreferenceStore
 from commonroom.storage.private import SqlPrivateStore
@@ -42,4 +43,5 @@ def sql_stores(database: Database) -> Stores:
         SqlTokenStore(database),
         SqlAuditStore(database),
         SqlStatisticStore(database),
+        SqlListedStore(database),
     )

@@ -56,8 +56,13 @@ account = Table(
     Column("created", BigInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("changed", BigInteger, nullable=False),
+    Column("origin", Text),  # which source lists it; NULL: it is kept here alone
+    Column("departed", BigInteger),  # when it left that source
+    Column("verifier", Text),
+    Column("login", Text),
     Index(None, "domain", "jid"),
     Index(None, "changed"),
+    Index(None, "departed"),
     sqlite_autoincrement=True,  # a number is never used again
 )
 

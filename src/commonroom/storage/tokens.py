@@ -10,7 +10,7 @@ from commonroom.storage.tables import api_token as table
 
 
 class SqlTokenStore:
-    """See `interfaces.TokenStore`."""
+    """See `audit_interfaces.TokenStore`."""
 
     def __init__(self, database: Database) -> None:
         self._reader = database.reader
