@@ -22,6 +22,7 @@ from commonroom.admin.places import SOCKET_FILE
 from commonroom.admin.registry import Registry, registry
 from commonroom.admin.reload import Control, Reloaded
 from commonroom.admin.roles import Roles
+from commonroom.admin.rooms import RoomAdmin
 from commonroom.admin.scopes import EVERYTHING, Scope
 from commonroom.app.account_watch import AccountWatch
 from commonroom.app.certificates import expiries, warn_of_expiry
@@ -88,6 +89,7 @@ class Administration:
             Settings: settings,
             Live: live,
             KeepRules: keep_rules(settings),
+            RoomAdmin: RoomAdmin({each.domain.domain: each for each in core.rooms}, parts.stores),
             Control: self,
             service_operations.Doing: self._doing,
         }

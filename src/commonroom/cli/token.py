@@ -9,7 +9,10 @@ from commonroom.cli.groups import Group
 
 @click.group(cls=Group)
 def token() -> None:
-    """Make, list and remove the tokens of the HTTP API (`api.listen` in the configuration)."""
+    """Make, list and remove the tokens of the HTTP API.
+
+    It is where `api.listen` in the configuration says.
+    """
 
 
 token.add_command(
