@@ -81,16 +81,16 @@ def shared_hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 @pytest.fixture
 def server(shared_server: Server) -> Iterator[Server]:
     """The strict server. When the attack is over, it still serves."""
-    yield from _still_serving(shared_server)
+    yield from still_serving(shared_server)
 
 
 @pytest.fixture
 def hasty(shared_hasty_server: Server) -> Iterator[Server]:
     """The hasty server. When the attack is over, it still serves."""
-    yield from _still_serving(shared_hasty_server)
+    yield from still_serving(shared_hasty_server)
 
 
-def _still_serving(server: Server) -> Iterator[Server]:
+def still_serving(server: Server) -> Iterator[Server]:
     """Afterwards two others log in and chat, and nothing was logged that is our fault."""
     before = len(server.log())
     yield server

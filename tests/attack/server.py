@@ -73,7 +73,7 @@ class Server:
         }
         lines = [f"domains = ['{DOMAIN}', '{OTHER_DOMAIN}']", f"state = '{self.folder}'"]
         for name, options in {**tables, "c2s": {**c2s, **tables.get("c2s", {})}}.items():
-            lines += [f"[{name}]", *(f"{key} = {value!r}" for key, value in options.items())]
+            lines += [f"[{name}]", *(f"{key} = {_written(value)}" for key, value in options.items())]
         return "\n".join(lines) + "\n"
 
     async def _make_accounts(self) -> None:
@@ -149,6 +149,11 @@ class Server:
     def address(self) -> str:
         """A loopback address to connect from that no test had before."""
         return next(self._addresses)
+
+
+def _written(value: object) -> str:
+    """As TOML has it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _addresses() -> Iterator[str]:

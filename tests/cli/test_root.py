@@ -50,6 +50,7 @@ def test_what_was_mistyped_is_answered_with_the_nearest(words: tuple[str, ...], 
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("user", "import"): [os.devnull],
     ("user", "list"): [],
+    ("trace", "s2s"): ["example.net"],
     ("session", "list"): ["a@b"],
     ("session", "revoke"): ["a@b", "x"],
     ("archive", "erase"): ["a@b", "--yes"],

@@ -9,7 +9,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from commonroom.config import Settings
-from commonroom.config.addresses import AccountAddress, DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.addresses import (
+    AccountAddress,
+    DatabaseUrl,
+    Domain,
+    HostAndPort,
+    Listen,
+    ListenAddress,
+    Uri,
+)
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
@@ -30,6 +38,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.integers(kind.minimum, kind.maximum)
         case Duration():
             return st.integers(round(kind.minimum * 1e6), round(kind.maximum * 1e6)).map(lambda n: n / 1e6)
+        case Flag():
+            return st.booleans()
         case Choice():
             return st.sampled_from(kind.members)
         case ListOf():
@@ -37,6 +47,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
         case Listen():
             hosts = LOOPBACK if kind.loopback_only else HOSTS | st.just("*")
             return st.builds(ListenAddress, hosts, st.integers(1, 65535))
+        case HostAndPort():
+            return st.builds(ListenAddress, HOSTS | DOMAINS, st.integers(1, 65535))
         case Text():
             return TEXT.filter(lambda text: len(text) <= kind.maximum)
         case FilePath():
@@ -47,8 +59,6 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.builds("{}@{}".format, st.from_regex(r"[a-zé.]{1,5}", fullmatch=True), DOMAINS)
         case Domain():
             return DOMAINS
-        case Flag():
-            return st.booleans()
         case Person():  # no groups: they would have to be there
             return st.builds("{}@{}".format, st.sampled_from(("*", "juliet")), DOMAINS)
         case DatabaseUrl():
@@ -80,6 +90,7 @@ def fits(settings: Settings) -> bool:
         settings.limits,
         settings.sasl,
         settings.archive,
+        settings.federation,
         settings.rooms,
     )
     return not any(list(part.faults()) for part in checked)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonroom.config.addresses import AccountAddress, DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.addresses import (
+    AccountAddress,
+    DatabaseUrl,
+    Domain,
+    HostAndPort,
+    Listen,
+    ListenAddress,
+    Uri,
+)
 from commonroom.config.kinds import Kind, RefusedError
 
 NO_DOMAINS = "|.|a..b|a@b.org|b.org/x|-a.org|a-.org|a b.org|a_b.org|xn--|xn--99999999|https://b.org"
@@ -23,7 +31,16 @@ def refusal(kind: Kind[Any], value: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", [Domain(), Listen(), Listen(loopback_only=True), Uri(), DatabaseUrl(), AccountAddress()]
+    "kind",
+    [
+        Domain(),
+        Listen(),
+        Listen(loopback_only=True),
+        HostAndPort(),
+        Uri(),
+        DatabaseUrl(),
+        AccountAddress(),
+    ],
 )
 @given(
     value=st.text()

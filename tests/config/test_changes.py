@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from commonroom.config import Settings, parse
 from commonroom.config.changes import Change, changes, merged
@@ -49,7 +49,7 @@ def test_what_needs_a_restart_keeps_its_old_value() -> None:
     assert both == replace(old, c2s=replace(old.c2s, connections=7))
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(all_settings(), all_settings())
 def test_what_is_merged_differs_from_the_new_one_by_what_needs_a_restart(
     old: Settings, new: Settings

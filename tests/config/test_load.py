@@ -311,6 +311,8 @@ NAMED = (
     ("rooms", "groups"),
     ("rooms", "classes"),
     ("rooms", "declared"),
+    ("federation", "domains"),
+    ("components", "domains"),
 )
 ALL = [(key, name) for key, settings in walk(Settings) if key[:2] not in NAMED for name in options(settings)]
 NOISE = st.lists(st.sampled_from(["", "# c2s.linger = 1", "   # [log]", "\t"]), max_size=3)

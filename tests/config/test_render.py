@@ -31,7 +31,10 @@ def resolved(made: Settings) -> Settings:
         name: replace(group, file=group.file and folder / group.file)
         for name, group in made.rooms.groups.items()
     }
-    return replace(made, state=folder / made.state, tls=tls, rooms=replace(made.rooms, groups=groups))
+    rooms = replace(made.rooms, groups=groups)
+    authorities = made.federation.authorities
+    federation = replace(made.federation, authorities=authorities and folder / authorities)
+    return replace(made, state=folder / made.state, tls=tls, rooms=rooms, federation=federation)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

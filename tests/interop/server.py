@@ -25,6 +25,7 @@ class ServerUnderTest(ABC):
 
     host = "127.0.0.1"
     domain = "localhost"
+    start_seconds = START_SECONDS
     lacks: ClassVar[Mapping[str, str]] = {}
     """What this server cannot do, with the reason; empty for ours."""
 
@@ -76,7 +77,7 @@ class ServerUnderTest(ABC):
                 start_new_session=True,
             )
         try:
-            wait_until(self._is_up, f"{type(self).__name__} to become ready", START_SECONDS)
+            wait_until(self._is_up, f"{type(self).__name__} to become ready", self.start_seconds)
         except AssertionError as late:
             raise AssertionError(f"{late}\n{self.transcript()}") from None
 

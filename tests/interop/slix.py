@@ -125,12 +125,14 @@ class SlixClient:
         newest_tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
         trusts_server: bool = True,
         plugins: Sequence[str] = (),
+        verifies: bool = True,
     ) -> None:
         self._loop = loop
         self._server = server
         self._direct_tls = direct_tls
         self._newest_tls = newest_tls
         self._trusts_server = trusts_server
+        self._verifies = verifies
         self._stream = loop.call(self._make_stream(jid, password, mechanism, plugins))
 
     async def _make_stream(
@@ -138,6 +140,8 @@ class SlixClient:
     ) -> RecordingStream:
         # Certificate and name are verified, and the machine's authorities do not count.
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if not self._verifies:
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         tls.maximum_version = self._newest_tls
         if self._trusts_server:
             tls.load_verify_locations(self._server.certificate)

@@ -284,9 +284,11 @@ def test_a_session_of_replaced_certificates_is_not_resumed(place: Place, version
 
 
 @both_versions
-def test_a_session_is_resumed_where_certificates_are_asked_for(place: Place, version: str) -> None:
+def test_a_session_is_not_resumed_where_certificates_are_asked_for(place: Place, version: str) -> None:
+    """What is kept of it lacks the certificates that show who signed the peer's."""
     contexts = TlsContexts(place.files, request_certificate=True)
-    assert resumed(Place(place.files, contexts), contexts, version, b"example.org").engine.session_reused
+    client = resumed(Place(place.files, contexts), contexts, version, b"example.org")
+    assert not client.engine.session_reused
 
 
 def test_nothing_of_a_session_is_kept_here(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""Operations on certificates, and the DNS records that lead to the service."""
+"""Operations on certificates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,38 +123,6 @@ async def request(settings: Settings, registry: Registry, domain: Domain = None)
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return RequestMade(str(pair.key), made.decode())
-
-
-@operation(
-    "dns records",
-    Scope.SERVICE_READ,
-    "Print the DNS records that lead to the service.",
-    "--target chat.example.org",
-)
-async def dns_records(
-    settings: Settings,
-    target: Annotated[str | None, Arg("The machine's name; if not given, the domain itself.")] = None,
-    ttl: Annotated[int, Arg("How many seconds others may remember them.")] = 3600,
-    server_port: Annotated[int, Arg("Where other servers connect; 0 if none may.")] = 5269,
-    server_tls_port: Annotated[
-        int, Arg("Where they connect with TLS from the first byte; 0 if nowhere.")
-    ] = 0,
-) -> tuple[str, ...]:
-    """Lines of a zone file (RFC 6120 §3.2.1, XEP-0368 §3)."""
-    c2s = settings.c2s
-    clients = (
-        ("_xmpp-client", c2s.listen[0].port if c2s.listen else 0),
-        ("_xmpps-client", c2s.listen_direct_tls[0].port if c2s.listen_direct_tls else 0),
-    )
-    servers = (("_xmpp-server", server_port), ("_xmpps-server", server_tls_port))
-    lines = []
-    for domain in map(ascii_domain, settings.domains):
-        host = ascii_domain(target or domain)
-        for name, services in ((domain, (*clients, *servers)), (_rooms(domain), servers)):
-            for service, port in services:
-                goal = f"5 0 {port} {host}." if port else "0 0 0 ."
-                lines.append(f"{service}._tcp.{name}. {ttl} IN SRV {goal}")
-    return tuple(lines)
 
 
 def _used(settings: Settings) -> dict[KeyPair, tuple[str, ...]]:

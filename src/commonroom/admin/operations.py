@@ -16,7 +16,6 @@ from commonroom.admin.archive import erase, expire_archives
 from commonroom.admin.audit import find_records, statistics
 from commonroom.admin.certificates import (
     check,
-    dns_records,
     request,
     self_signed,
     show_certificates,
@@ -76,7 +75,6 @@ FUNCTIONS: tuple[Callable[..., Awaitable[Any]], ...] = (
     check,
     self_signed,
     request,
-    dns_records,
     stats,
     announce,
     log_level,

@@ -24,3 +24,21 @@ def key_pairs(settings: Settings) -> dict[str, KeyPair]:
     """The certificate and key of each domain; the default domain comes first."""
     own = {name: KeyPair(pair.certificate, pair.key) for name, pair in settings.tls.domains.items()}
     return {name: own.get(name, shared_key_pair(settings)) for name in settings.domains}
+
+
+def server_key_pairs(settings: Settings) -> dict[str, KeyPair]:
+    """The same for other servers, which also connect to the domains of rooms and components."""
+    pairs = key_pairs(settings)
+    pairs |= {name: KeyPair(own.certificate, own.key) for name, own in settings.tls.domains.items()}
+    rooms = settings.rooms
+    others = [f"{rooms.prefix}.{domain}" for domain in settings.domains] if rooms.enabled else []
+    for name in (*others, *settings.components.domains):
+        pairs.setdefault(name, _nearest(name, pairs) or shared_key_pair(settings))
+    return pairs
+
+
+def _nearest(name: str, pairs: dict[str, KeyPair]) -> KeyPair | None:
+    """That of the nearest domain above."""
+    while name and name not in pairs:
+        name = name.partition(".")[2]
+    return pairs.get(name)

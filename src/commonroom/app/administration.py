@@ -56,7 +56,10 @@ CERTIFICATES_EVERY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """The parts of a service that operators see and change. `end` ends it; `start` runs a coroutine."""
+    """The parts of a service that operators see and change. `end` ends it; `start` runs a coroutine.
+
+    `show_peers` has other servers see the certificates of a configuration from now on.
+    """
 
     settings: Settings
     reread: Callable[[], Settings] | None
@@ -68,6 +71,7 @@ class Operated:
     retention: Retention
     witnessed: Witnessed
     stream_settings: Callable[[Settings], StreamSettings]
+    show_peers: Callable[[Settings], None]
     start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     end: Callable[[], None]
 
@@ -105,7 +109,14 @@ class Administration:
     def _changeable(self) -> Changeable:
         parts = self._parts
         others = (self.roles.use, self._use_records)
-        return Changeable(parts.entrance, parts.retention, self._subjects, parts.stream_settings, others)
+        return Changeable(
+            parts.entrance,
+            parts.retention,
+            self._subjects,
+            parts.stream_settings,
+            parts.show_peers,
+            others,
+        )
 
     def _use_records(self, settings: Settings) -> None:
         self._parts.core.audit.keep(recorded(settings))

@@ -196,15 +196,20 @@ def _session_policy(settings: Settings) -> SessionPolicy:
     return SessionPolicy(ConflictPolicy(c2s.resource_conflict.value), c2s.sessions_per_account)
 
 
+def parser_limits(settings: Settings) -> Limits:
+    """What a stream may ask of the parser once it is known whose it is."""
+    limits = settings.limits
+    return Limits(limits.stanza_bytes, limits.depth, limits.elements, limits.attributes, limits.names)
+
+
 def stream_settings(
     settings: Settings, core: Core, fake_secret: bytes, random: Callable[[int], bytes]
 ) -> StreamSettings:
     """What clients' streams need of all that."""
-    limits = settings.limits
-    after = Limits(limits.stanza_bytes, limits.depth, limits.elements, limits.attributes, limits.names)
+    after = parser_limits(settings)
     return StreamSettings(
         domains=settings.domains,
-        limits_before_login=replace(after, stanza_bytes=limits.stanza_bytes_before_login),
+        limits_before_login=replace(after, stanza_bytes=settings.limits.stanza_bytes_before_login),
         limits=after,
         mechanisms=tuple(mechanism.value for mechanism in settings.sasl.mechanisms),
         tries=settings.sasl.tries_per_stream,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.errors import BadConfiguration
-from commonroom.admin.places import key_pairs
+from commonroom.admin.places import key_pairs, server_key_pairs
 from commonroom.admin.reload import Reloaded
 from commonroom.app.entrance import Entrance
 from commonroom.app.logs import log_to_stderr
@@ -29,6 +29,7 @@ class Changeable(NamedTuple):
     retention: Retention
     subjects: dict[type[Any], Any]
     stream_settings: Callable[[Settings], StreamSettings]
+    show_peers: Callable[[Settings], None]
     others: tuple[Callable[[Settings], None], ...]
 
 
@@ -68,6 +69,7 @@ class Reloading:
         stamps = _stamps(settings)
         try:
             tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
+            self._parts.show_peers(settings)
         except CertificateError as error:
             raise BadConfiguration(f"nothing was changed: {error}") from None
         self._parts.entrance.clients.tls = tls
@@ -91,7 +93,7 @@ class Reloading:
 
 def _stamps(settings: Settings) -> dict[KeyPair, tuple[Stamp, ...]]:
     """Which files these are; they are read again when that changes."""
-    return {pair: tuple(_stamp(file) for file in pair) for pair in set(key_pairs(settings).values())}
+    return {pair: tuple(_stamp(file) for file in pair) for pair in set(server_key_pairs(settings).values())}
 
 
 def _stamp(file: Any) -> Stamp:

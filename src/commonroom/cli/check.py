@@ -10,15 +10,20 @@ import click
 
 from commonroom.admin.checks import Finding
 from commonroom.admin.checks import check as look_over
-from commonroom.cli.output import config_option, json_option, print_json, tell
+from commonroom.app.peer_checks import check_certs, check_connectivity, check_dns
+from commonroom.cli.groups import Group
+from commonroom.cli.output import config_option, explained, json_option, print_json, settings_of, tell
 from commonroom.config import ConfigError, load
-from commonroom.net.certificates import Severity
+from commonroom.federation.lookup import UnansweredError
+from commonroom.net.certificates import CertificateError, Severity
+from commonroom.storage.errors import StorageError
 
 
-@click.command()
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @config_option
-def check(as_json: bool, path: Path) -> None:
+@click.pass_context
+def check(context: click.Context, as_json: bool, path: Path) -> None:
     """Look over the configuration and all that it refers to.
 
     Nothing is started or changed. Looked at are: every option, the folder for data, certificates and keys,
@@ -31,7 +36,53 @@ def check(as_json: bool, path: Path) -> None:
       commonroom check
       commonroom check --config /etc/commonroom/commonroom.toml --json
     """
-    findings = _findings(path)
+    if context.invoked_subcommand is None:
+        _tell(_findings(path), as_json)
+
+
+@check.command()
+@json_option
+@config_option
+def dns(as_json: bool, path: Path) -> None:
+    """Look at what DNS says of the domains, as other servers do.
+
+    \b
+    Example:
+      commonroom check dns
+    """
+    _tell(asyncio.run(check_dns(settings_of(path))), as_json)
+
+
+@check.command()
+@json_option
+@config_option
+def certs(as_json: bool, path: Path) -> None:
+    """Look at the certificates, as other servers will: who vouches for them, for whom, until when.
+
+    \b
+    Example:
+      commonroom check certs
+    """
+    _tell(check_certs(settings_of(path), datetime.now(UTC)), as_json)
+
+
+@check.command()
+@json_option
+@config_option
+def connectivity(as_json: bool, path: Path) -> None:
+    """Connect to the domains where DNS says that they are, as other servers do. The service must run.
+
+    \b
+    Example:
+      commonroom check connectivity
+    """
+    settings = settings_of(path)
+    with explained(CertificateError, UnansweredError, StorageError):
+        findings = asyncio.run(check_connectivity(settings))
+    _tell(findings, as_json)
+
+
+def _tell(findings: Sequence[Finding], as_json: bool) -> None:
     if as_json:
         print_json([{"severity": f.severity.value, "about": f.about, "text": f.text} for f in findings])
     else:

@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from commonroom.config import ConfigError, Settings, load
+from commonroom.config.addresses import Domain
+from commonroom.config.kinds import RefusedError
 
 config_option = click.option(
     "-c",
@@ -26,6 +28,22 @@ config_option = click.option(
     help="The configuration.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class DomainType(click.ParamType[str]):
+    """A domain, normalised as in the configuration."""
+
+    name = "domain"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The domain; ends the command for what is none."""
+        try:
+            return Domain().read(value)
+        except RefusedError as refusal:
+            self.fail(str(refusal), param, ctx)
+
+
+DOMAIN = DomainType()
 
 
 def settings_of(path: Path) -> Settings:

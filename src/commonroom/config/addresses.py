@@ -104,6 +104,31 @@ class Listen(Kind[ListenAddress]):
         return toml_string(str(value))
 
 
+@dataclass(frozen=True, slots=True)
+class HostAndPort(Kind[ListenAddress]):
+    """Where a server is: its name or IP address, and a port."""
+
+    @property
+    def expected(self) -> str:
+        return 'a host and a port, as "xmpp.example.org:5269" or "[2001:db8::1]:5269"'
+
+    def read(self, value: object) -> ListenAddress:
+        text = quoted(value, self.expected)
+        found = HOST_AND_PORT.fullmatch(text)
+        if not found:
+            raise refused(f"{shown(value)} is not a host and a port; write {self.expected}")
+        return ListenAddress(self._host(found[1]), port_number(found[2]))
+
+    def _host(self, text: str) -> str:
+        try:
+            return str(ip_address(text.strip("[]")))
+        except ValueError:
+            return Domain().read(text)
+
+    def write(self, value: ListenAddress) -> str:
+        return toml_string(str(value))
+
+
 def port_number(text: str) -> int:
     """The port; raises `RefusedError`."""
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:

@@ -16,7 +16,9 @@ from typing import NamedTuple
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
 from commonroom.config.administration import Admin, Api, Roles
 from commonroom.config.archive import Archive
+from commonroom.config.components import Components
 from commonroom.config.devices import ClientState, Devices, Push
+from commonroom.config.federation import Federation
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
 from commonroom.config.log import Log
 from commonroom.config.option import Key, option, table, tables
@@ -446,6 +448,8 @@ class Settings:
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
     archive: Archive = table(Archive)
+    federation: Federation = table(Federation)
+    components: Components = table(Components)
     rooms: Rooms = table(Rooms)
     devices: Devices = table(Devices)
     client_state: ClientState = table(ClientState)
@@ -460,7 +464,10 @@ class Settings:
     log: Log = table(Log)
 
     def faults(self) -> Iterator[tuple[Key, str]]:
-        """A certificate for a domain that is not served is a mistyped name."""
+        """A certificate for a domain that is not served is a mistyped name; a domain has one owner."""
+        for name in self.components.domains:
+            if name in self.domains:
+                yield ("components", "domains", name), "people have accounts there (domains); choose another"
         for name in self.tls.domains:
             if not any(f".{name}".endswith(f".{domain}") for domain in self.domains):
                 yield (

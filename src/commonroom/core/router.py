@@ -44,7 +44,7 @@ class Router:
 
     def __init__(self, elsewhere: Destination, writes: Writes, start: Start) -> None:
         self.domains: dict[str, Destination] = {}
-        self._elsewhere = elsewhere
+        self.elsewhere = elsewhere
         self._writes = writes
         self.messages = self.presences = self.iqs = 0  # what our clients sent, by kind
         self._start = start
@@ -138,6 +138,21 @@ class Router:
             return self._iqs.handle(iq, Scope.OWN_ACCOUNT, session)
         return self._deliver(iq)
 
+    # From another server
+
+    def enter(self, stanza: Stanza) -> Awaitable[None] | None:
+        """Take a stanza whose sender another server has proved to speak for; an AfterCommit is started."""
+        try:
+            waiting = self._deliver(stanza)
+        except Exception as error:  # the one net: see _refuse
+            return self._refuse(stanza, error)
+        if waiting is None:
+            return None
+        if type(waiting) is AfterCommit:
+            waiting.start(partial(self.settle, stanza))
+            return waiting.rest if waiting.is_done else waiting
+        return self._guard(stanza, waiting)
+
     # From anywhere
 
     def route(self, stanza: Stanza) -> Awaitable[None] | None:
@@ -160,7 +175,7 @@ class Router:
     def _deliver(self, stanza: Stanza) -> Awaitable[None] | None:
         to, sender = stanza.to, stanza.sender
         assert to is not None
-        destination = self.domains.get(to.domain, self._elsewhere)
+        destination = self.domains.get(to.domain, self.elsewhere)
         return destination.receive(stanza, to if sender is None else sender, to)
 
     def settle(

@@ -39,6 +39,11 @@ class Channel(ABC):
         self.bytes_sent = 0  # on the wire, without the handshake
         self.tls: TlsEngine | None = None  # None in the clear
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait because the peer does not take them."""
+        return 0 if self._unsent is None else len(self._unsent)
+
     @abstractmethod
     def readable(self) -> None:
         """There is something to read, or the end of it."""

@@ -262,6 +262,12 @@ class Connection(Channel):
         self._deadline = self._loop.call_later(
             self._limits.handshake_timeout, self._fail, "the TLS handshake took too long"
         )
+        if engine.initiates:
+            self._loop.call_soon(self._say_hello)
+
+    def _say_hello(self) -> None:
+        if self._state in (_HANDSHAKE, _UPGRADE) and not self._closed:
+            self._shake_hands()
 
     def _shake_hands(self) -> None:
         tls = self.tls

@@ -125,12 +125,7 @@ def _server_context(
 ) -> SSL.Context:
     pair = load_pair(*files)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    try:
-        _use(context, pair)
-    except SSL.Error as error:
-        raise CertificateError(
-            f"{files.certificate}: TLS refuses it ({_words(error)}); get another"
-        ) from None
+    use_pair(context, pair, files)
     context.set_min_proto_version(VERSIONS[minimum])
     context.set_cipher_list(CIPHERS)
     # RFC 6120 §5.3.5 leaves renegotiation to us, and RFC 9266 §4.2 has no channel binding where it is on.
@@ -141,16 +136,23 @@ def _server_context(
     _allow_resumption(context, alpn)
     context.set_alpn_select_callback(_alpn_rule(alpn))
     if request_certificate:
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any_certificate)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, accept_any_certificate)
+        context.set_options(SSL.OP_NO_TICKET)  # a ticket keeps the peer's certificate, but not its chain
     context.set_app_data(end_point_hash(pair.certificate))
     return context
 
 
-def _use(context: SSL.Context, pair: Pair) -> None:
-    context.use_certificate(pair.certificate)
-    for issuer in pair.chain[1:]:
-        context.add_extra_chain_cert(issuer)
-    context.use_privatekey(pair.key)
+def use_pair(context: SSL.Context, pair: Pair, files: KeyPair) -> None:
+    """Present this certificate; raises `CertificateError`."""
+    try:
+        context.use_certificate(pair.certificate)
+        for issuer in pair.chain[1:]:
+            context.add_extra_chain_cert(issuer)
+        context.use_privatekey(pair.key)
+    except SSL.Error as error:
+        raise CertificateError(
+            f"{files.certificate}: TLS refuses it ({_words(error)}); get another"
+        ) from None
 
 
 def _allow_resumption(context: SSL.Context, alpn: bytes) -> None:
@@ -174,7 +176,7 @@ def _alpn_rule(ours: bytes) -> Callable[[SSL.Connection, list[bytes]], bytes]:
     return select
 
 
-def _accept_any_certificate(_: SSL.Connection, *__: object) -> bool:
+def accept_any_certificate(_: SSL.Connection, *__: object) -> bool:
     """Whose certificate it is, and whether to trust it, is decided after the handshake (RFC 6120 §13.7.2)."""
     return True
 
@@ -194,11 +196,21 @@ def end_point_hash(certificate: x509.Certificate) -> bytes | None:
 class TlsEngine:
     """One TLS connection on a socket that does not block. Whatever would block is to be called again."""
 
-    __slots__ = ("_broken", "_connection", "_scratch", "_ssl", "closed", "handshake_done", "wants_write")
+    __slots__ = (
+        "_broken",
+        "_connection",
+        "_scratch",
+        "_ssl",
+        "closed",
+        "handshake_done",
+        "initiates",
+        "wants_write",
+    )
 
-    def __init__(self, connection: SSL.Connection, scratch: Scratch) -> None:
-        """Drive a connection whose side (accept or connect) is set."""
+    def __init__(self, connection: SSL.Connection, scratch: Scratch, initiates: bool = False) -> None:
+        """Drive a connection whose side is set: the one that accepts, or the one that initiates."""
         self._connection = connection
+        self.initiates = initiates
         self._ssl = connection._ssl
         self._scratch = scratch
         self._broken = False
@@ -312,6 +324,15 @@ class TlsEngine:
     def peer_certificate(self) -> x509.Certificate | None:
         """What the peer presented and proved to own; nobody has checked who signed it."""
         return self._connection.get_peer_certificate(as_cryptography=True)
+
+    @property
+    def peer_chain(self) -> list[x509.Certificate]:
+        """The same, and what else the peer sent to show who signed it; empty if it presented nothing."""
+        own = self.peer_certificate
+        if own is None:
+            return []
+        sent = self._connection.get_peer_cert_chain(as_cryptography=True) or []
+        return [own, *(each for each in sent if each != own)]
 
     def _not_shaken(self, error: SSL.Error | TlsError) -> bool:
         self._broken = True

@@ -62,7 +62,9 @@ def _language(text: str | None) -> str | None:
     return text if text is not None and _LANGUAGE.fullmatch(text) else None
 
 
-def response_header(opening: StreamHeader | None, content_namespace: str, domain: str, stream_id: str) -> str:
+def response_header(
+    opening: StreamHeader | None, content_namespace: str, domain: str, stream_id: str, declarations: str = ""
+) -> str:
     """Our header, in answer to `opening`; None if what came was none (RFC 6120 §4.7, §4.9.1.2).
 
     Whatever is wrong with the peer's, ours is addressed to the bare address in its `from` (§4.7.2), and has
@@ -75,7 +77,16 @@ def response_header(opening: StreamHeader | None, content_namespace: str, domain
     return (
         "<?xml version='1.0'?>"
         f"<stream:stream from='{escape_attribute(domain)}'{addressee} id='{escape_attribute(stream_id)}'"
-        f"{version} xml:lang='en' xmlns='{content_namespace}' xmlns:stream='{NS_STREAMS}'>"
+        f"{version} xml:lang='en' xmlns='{content_namespace}' xmlns:stream='{NS_STREAMS}'{declarations}>"
+    )
+
+
+def initial_header(content_namespace: str, sender: str, to: str, declarations: str = "") -> str:
+    """The header of a stream that we open (RFC 6120 §4.7)."""
+    return (
+        "<?xml version='1.0'?>"
+        f"<stream:stream from='{escape_attribute(sender)}' to='{escape_attribute(to)}' version='1.0'"
+        f" xml:lang='en' xmlns='{content_namespace}' xmlns:stream='{NS_STREAMS}'{declarations}>"
     )
 
 

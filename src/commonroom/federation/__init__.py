@@ -1,0 +1,1 @@
+"""Other servers: where they are, who they are, and what waits to be sent to them."""

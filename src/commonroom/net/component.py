@@ -1,0 +1,162 @@
+"""XEP-0114: the connections of components, and the domains that they own."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from commonroom.core.arrivals import Arrivals, Enter, Spawn
+from commonroom.core.questions import Timer
+from commonroom.net.connection import Connection
+from commonroom.net.limits import Pause
+from commonroom.protocol.component import ComponentStream
+from commonroom.protocol.errors import StreamCondition, StreamError, resource_constraint, service_unavailable
+from commonroom.protocol.jid import JID
+from commonroom.protocol.stanza import Presence, PresenceType, Stanza
+from commonroom.xml.parser import Limits
+
+log = logging.getLogger(__name__)
+
+# Seconds from connecting to the handshake.
+DEADLINE = 30.0
+# Bytes that a component has not read yet; while there are more, senders are told.
+CONGESTED = 1024 * 1024
+
+
+class ComponentDomain:
+    """A Destination: a domain that the components which are connected for it own, the first of them."""
+
+    def __init__(self, name: str, secret: str) -> None:
+        self.name = name
+        self.secret = secret
+        self.connections: list[ComponentConnection] = []
+
+    def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
+        """Give it to the component. Raises service-unavailable while none is connected."""
+        if self.connections:
+            self.connections[0].send(stanza)
+        elif not isinstance(stanza, Presence) or stanza.type not in (
+            PresenceType.PROBE,
+            PresenceType.UNAVAILABLE,
+        ):
+            raise service_unavailable(f"{self.name} is not connected now")
+        return None
+
+
+@dataclass(slots=True)
+class ComponentService:
+    """What all components share."""
+
+    domains: Mapping[str, ComponentDomain]
+    before: Limits
+    after: Limits
+    enter: Enter
+    route: Callable[[Stanza], Awaitable[None] | None]
+    spawn: Spawn
+    later: Callable[[float, Callable[[], None]], Timer]
+    random: Callable[[int], bytes]
+    connected: set["ComponentConnection"] = field(default_factory=set)
+
+
+class ComponentConnection:
+    """The handler of one component's connection, and the host of its stream."""
+
+    _connection: Connection
+    _deadline: Timer
+
+    def __init__(self, service: ComponentService) -> None:
+        self._service = service
+        self._stream = ComponentStream(self, service.before, service.after, service.random)
+        self._arrivals: Arrivals | None = None
+
+    # The connection's handler
+
+    def connected(self, connection: Connection) -> None:
+        """There is somebody."""
+        self._connection = connection
+        self._service.connected.add(self)
+        text = "the handshake took too long"
+        error = StreamError(StreamCondition.CONNECTION_TIMEOUT, text)
+        self._deadline = self._service.later(DEADLINE, partial(self._stream.fail, error))
+        self._arrivals = Arrivals(
+            self._service.enter,
+            self._service.spawn,
+            partial(connection.pause, Pause.PARKED),
+            partial(connection.resume, Pause.PARKED),
+        )
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the component."""
+        self._stream.receive(data)
+
+    def secured(self) -> None:
+        """There is no TLS here."""
+
+    def lost(self, reason: str) -> None:
+        """It is gone; the next one takes over."""
+        self._stream.lost()
+        self._service.connected.discard(self)
+        self._deadline.cancel()
+        self._leave(reason)
+
+    # The stream's host
+
+    def write(self, text: str) -> None:
+        """Send to the component."""
+        if not self._connection.write(text):
+            self._stream.lost()
+
+    def start_tls(self) -> None:
+        """The protocol has none."""
+
+    def close(self) -> None:
+        """The stream has said its last word."""
+        self._connection.close()
+        self._connection.resume(Pause.PARKED)
+        self._leave("closed")
+
+    def take(self, stanza: Stanza) -> None:
+        """From the component, to anybody."""
+        if self._arrivals is not None:
+            self._arrivals.take(stanza)
+
+    def answer(self, answer: Stanza) -> None:
+        """What it sent was no stanza."""
+        waiting = self._service.route(answer)
+        if waiting is not None:
+            self._service.spawn(_finish(waiting))
+
+    def secret(self, domain: str) -> str | None:
+        """What it has to know."""
+        found = self._service.domains.get(domain)
+        return None if found is None else found.secret
+
+    def connected_as(self, domain: str) -> None:
+        """It takes its place behind those that were there before."""
+        self._deadline.cancel()
+        self._service.domains[domain].connections.append(self)
+        log.info("component connected", extra={"domain": domain, "address": self._connection.address[0]})
+
+    # What its domain sends
+
+    def send(self, stanza: Stanza) -> None:
+        """Raises resource-constraint when the component does not read what it is sent."""
+        if self._connection.unsent > CONGESTED:
+            raise resource_constraint("the component does not read what it is sent")
+        self.write(stanza.xml())
+
+    def fail(self, error: StreamError) -> None:
+        """End the stream."""
+        self._stream.fail(error)
+
+    def _leave(self, reason: str) -> None:
+        domain = self._stream.domain
+        connections = [] if domain is None else self._service.domains[domain].connections
+        if self in connections:
+            connections.remove(self)
+            facts = {"domain": domain, "reason": reason, "left": len(connections)}
+            log.info("component disconnected", extra=facts)
+
+
+async def _finish(waiting: Awaitable[None]) -> None:
+    await waiting

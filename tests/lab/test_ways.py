@@ -1,0 +1,106 @@
+"""How streams are made: TLS from the first byte, both directions over one, several domains over one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.people import Person
+
+from .cutting import Wire
+from .nameserver import free_port
+from .pairs import Start, names
+from .peers import Ours, Peer, ProsodyPeer
+from .site import Site
+from .test_components import Component
+
+Make = Callable[[Peer, str], Person]
+
+
+class Two:
+    """Ours and a peer, each behind a wire that counts connections."""
+
+    def __init__(self, site: Site, start: Start, ours: Ours, peer: Peer) -> None:
+        self.ours, self.peer = start(ours), start(peer)
+        self.to_ours, self.to_peer = Wire(ours.s2s_port), Wire(peer.s2s_port)
+        site.publish(ours.domain, self.to_ours.port)
+        site.publish(peer.domain, self.to_peer.port)
+
+    def close(self) -> None:
+        self.to_ours.close()
+        self.to_peer.close()
+
+
+@pytest.fixture
+def make(site: Site, start: Start, tmp_path: Path) -> Iterator[Callable[..., Two]]:
+    made: list[Two] = []
+
+    def two(kind: type[Peer], label: str, options: str = "", **more: object) -> Two:
+        ours, theirs = f"ours-{label}.lab", f"{label}.lab"
+        one = Ours(tmp_path / "ours", site, ours, site.authority.issue(*names(ours)), options)
+        other = kind(tmp_path / "peer", site, theirs, site.authority.issue(*names(theirs)), **more)
+        made.append(Two(site, start, one, other))
+        return made[-1]
+
+    yield two
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("kind", [Ours, ProsodyPeer], ids=["ours", "prosody"])
+def test_xep0368_tls_from_the_first_byte(
+    make: Callable[..., Two], kind: type[Peer], site: Site, person: Make
+) -> None:
+    two = make(kind, f"direct{kind.__name__.lower()}")
+    for peer in (two.ours, two.peer):  # nothing else is published
+        site.nameserver.remove(f"_xmpp-server._tcp.{peer.domain}", "SRV")
+        site.nameserver.put(f"_xmpps-server._tcp.{peer.domain}", "SRV", f"0 0 {peer.s2s_tls_port} localhost.")
+    romeo, juliet = person(two.ours, "romeo").come_online(), person(two.peer, "juliet").come_online()
+    romeo.chat(juliet.jid, "there")
+    juliet.receive_message("there")
+    juliet.chat(romeo.jid, "back")
+    romeo.receive_message("back")
+    assert two.to_ours.connections + two.to_peer.connections == 0
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["ours-connects", "ours-is-connected-to"])
+def test_xep0288_both_directions_over_one_connection(
+    make: Callable[..., Two], ours_first: bool, person: Make
+) -> None:
+    two = make(ProsodyPeer, f"bidi{ours_first}".lower(), modules=("s2s_bidi",))
+    romeo, juliet = person(two.ours, "romeo").come_online(), person(two.peer, "juliet").come_online()
+    first, second = (romeo, juliet) if ours_first else (juliet, romeo)
+    first.chat(second.jid, "there")
+    second.receive_message("there")
+    second.chat(first.jid, "back")
+    first.receive_message("back")
+    assert (two.to_peer.connections, two.to_ours.connections) == ((1, 0) if ours_first else (0, 1))
+
+
+def test_xep0220_2_6_1_several_domains_over_one_connection(
+    make: Callable[..., Two], site: Site, person: Make
+) -> None:
+    """A component's domain sends over the stream that its server has; its certificate is not even needed."""
+    port, domain = free_port(), "irc.components.lab"
+    options = (
+        f'[components]\nlisten = ["127.0.0.1:{port}"]\n[components.domains."{domain}"]\nsecret = "hidden"\n'
+    )
+    two = make(Ours, "several", options)
+    site.nameserver.service(domain, two.to_ours.port)
+    two.ours.issued = site.authority.issue(two.ours.domain, domain)
+    two.ours.issued.write(two.ours.folder / "certificate.pem", two.ours.folder / "key.pem")
+    two.ours.stop()
+    two.ours.start()
+    romeo, juliet = person(two.ours, "romeo").come_online(), person(two.peer, "juliet").come_online()
+    romeo.chat(juliet.jid, "from romeo")
+    juliet.receive_message("from romeo")
+    before = two.to_peer.connections
+    with Component(port) as component:
+        message = (
+            f"<message from='channel@{domain}' to='{juliet.jid}' type='chat'><body>from irc</body></message>"
+        )
+        component.send(message)
+        assert str(juliet.receive_message("from irc")["from"]) == f"channel@{domain}"
+        assert two.to_peer.connections == before
+        juliet.chat(f"channel@{domain}", "to irc")
+        assert component.next().findtext("{jabber:component:accept}body") == "to irc"
