@@ -1,4 +1,4 @@
-"""Operations on certificates."""
+"""Operations on certificates, and DNS records."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from commonroom.admin.certificates import check, request, self_signed, show_certificates
+from commonroom.admin.certificates import check, dns_records, request, self_signed, show_certificates
 from commonroom.admin.errors import AdminError, BadAddress
 from commonroom.app.certificates import expiries, warn_now
-from commonroom.config import Settings
-from commonroom.config.schema import DomainTls, Tls
+from commonroom.config import ListenAddress, Settings
+from commonroom.config.federation import Federation
+from commonroom.config.schema import C2s, DomainTls, Tls
 from commonroom.net.certificate_facts import facts, verdict
 from commonroom.net.certificates import CertificateError, Severity, create_self_signed
 from tests.admin.registries import DOMAINS, done, registry
@@ -183,3 +184,18 @@ def test_an_end_that_comes_is_warned_of_in_good_time(
     assert expiries(settings) == {}
     with pytest.raises(CertificateError):
         facts(settings.state / "certificate.pem")
+
+
+def test_rfc6120_3_2_1_records_for_clients_servers_and_rooms() -> None:
+    c2s = replace(C2s(), listen=(ListenAddress("::", 5222),), listen_direct_tls=())
+    federation = Federation(enabled=True, listen=(ListenAddress("::", 5269),), listen_direct_tls=())
+    settings = Settings(domains=("bücher.example",), c2s=c2s, federation=federation)
+    assert done(dns_records(settings, "chat.example.org", 60)) == (
+        "_xmpp-client._tcp.xn--bcher-kva.example. 60 IN SRV 5 0 5222 chat.example.org.",
+        "_xmpp-server._tcp.xn--bcher-kva.example. 60 IN SRV 5 0 5269 chat.example.org.",
+        "_xmpp-server._tcp.group.xn--bcher-kva.example. 60 IN SRV 5 0 5269 chat.example.org.",
+    )
+    assert done(dns_records(replace(settings, federation=Federation()), None, 60))[1:] == (
+        "_xmpp-server._tcp.xn--bcher-kva.example. 60 IN SRV 0 0 0 .",
+        "_xmpp-server._tcp.group.xn--bcher-kva.example. 60 IN SRV 0 0 0 .",
+    )

@@ -32,15 +32,7 @@ def refusal(kind: Kind[Any], value: object) -> str:
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        Domain(),
-        Listen(),
-        Listen(loopback_only=True),
-        HostAndPort(),
-        Uri(),
-        DatabaseUrl(),
-        AccountAddress(),
-    ],
+    [Domain(), Listen(), Listen(loopback_only=True), HostAndPort(), Uri(), DatabaseUrl(), AccountAddress()],
 )
 @given(
     value=st.text()

@@ -1,5 +1,6 @@
-"""Operations on certificates."""
+"""Operations on certificates, and the DNS records that lead to the service."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Annotated
 from commonroom.admin.checks import check_certificates
 from commonroom.admin.errors import AdminError, BadAddress
 from commonroom.admin.operation import Arg, operation
-from commonroom.admin.places import key_pairs, shared_key_pair
+from commonroom.admin.places import key_pairs, server_key_pairs, shared_key_pair
 from commonroom.admin.registry import Registry
 from commonroom.admin.scopes import Scope
-from commonroom.config import KeyPair, Settings
+from commonroom.config import KeyPair, ListenAddress, Settings
 from commonroom.net.certificate_facts import facts, make_request, verdict
 from commonroom.net.certificates import (
     CertificateError,
@@ -22,8 +23,6 @@ from commonroom.net.certificates import (
     names_of,
 )
 
-# Where rooms are (XEP-0045), below each domain.
-ROOMS = "group"
 SELF_SIGNED_DAYS = 365
 
 
@@ -92,7 +91,7 @@ async def check(settings: Settings, registry: Registry) -> tuple[Advice, ...]:
     found = [Advice(each.severity, each.text) for each in check_certificates(settings, now)]
     for pair, domains in _used(settings).items():
         try:
-            found += _as_clients_see(pair.certificate, domains, now)
+            found += _as_clients_see(settings, pair.certificate, domains, now)
         except CertificateError:
             continue  # is among the findings already
     return tuple(sorted(found, key=lambda each: list(Severity).index(each.severity)))
@@ -108,7 +107,7 @@ async def self_signed(
     """Where the configuration says, if nothing is there. Raises AdminError."""
     pair, domains = _wanted(settings, registry, domain)
     try:
-        create_self_signed(*pair, (*domains, *map(_rooms, domains)), registry.now(), max(1, days))
+        create_self_signed(*pair, (*domains, *_rooms(settings, domains)), registry.now(), max(1, days))
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return Written(str(pair.certificate), str(pair.key))
@@ -119,10 +118,45 @@ async def request(settings: Settings, registry: Registry, domain: Domain = None)
     """With the key that the configuration names, which is made if there is none. Raises AdminError."""
     pair, domains = _wanted(settings, registry, domain)
     try:
-        made = make_request(pair.key, (*domains, *map(_rooms, domains)))
+        made = make_request(pair.key, (*domains, *_rooms(settings, domains)))
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return RequestMade(str(pair.key), made.decode())
+
+
+@operation(
+    "dns records",
+    Scope.SERVICE_READ,
+    "Print the DNS records that lead to the service.",
+    "--target chat.example.org",
+)
+async def dns_records(
+    settings: Settings,
+    target: Annotated[str | None, Arg("The machine's name; if not given, the domain itself.")] = None,
+    ttl: Annotated[int, Arg("How many seconds others may remember them.")] = 3600,
+) -> tuple[str, ...]:
+    """Lines of a zone file (RFC 6120 §3.2.1, XEP-0368 §3)."""
+    c2s, s2s = settings.c2s, settings.federation
+    lines = []
+    for domain in server_key_pairs(settings):
+        name = ascii_domain(domain)
+        start, host = f"{name}. {ttl} IN SRV", ascii_domain(target or settings.domains[0])
+        if domain in settings.domains:
+            lines += _records("client", start, host, c2s.listen, c2s.listen_direct_tls)
+        ways = (s2s.listen, s2s.listen_direct_tls) if s2s.enabled else ((), ())
+        lines += _records("server", start, host, *ways)
+    return tuple(lines)
+
+
+def _records(
+    kind: str, start: str, host: str, plain: tuple[ListenAddress, ...], tls: tuple[ListenAddress, ...]
+) -> list[str]:
+    """In the order of the configuration; "." says that there is nothing (RFC 2782)."""
+    lines = []
+    for service, addresses in ((f"_xmpp-{kind}", plain), (f"_xmpps-{kind}", tls)):
+        ports = dict.fromkeys(address.port for address in addresses)
+        lines += [f"{service}._tcp.{start} {5 + place} 0 {port} {host}." for place, port in enumerate(ports)]
+    return lines or [f"_xmpp-{kind}._tcp.{start} 0 0 0 ."]
 
 
 def _used(settings: Settings) -> dict[KeyPair, tuple[str, ...]]:
@@ -166,7 +200,7 @@ def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFa
     )
 
 
-def _as_clients_see(path: Path, domains: tuple[str, ...], now: datetime) -> list[Advice]:
+def _as_clients_see(settings: Settings, path: Path, domains: tuple[str, ...], now: datetime) -> list[Advice]:
     found = []
     first = load_chain(path)[0]
     names = names_of(first)
@@ -175,12 +209,14 @@ def _as_clients_see(path: Path, domains: tuple[str, ...], now: datetime) -> list
         if first.issuer != first.subject and (said := verdict(path, domain, now)):
             text = f"a client that trusts this machine's authorities will object for {domain}: {said}"
             found.append(Advice(Severity.WARNING, f"{path}: {text}"))
-        rooms = ascii_domain(_rooms(domain))
-        if rooms not in names and f"*.{ascii_domain(domain)}" not in names:
-            text = f"it does not name {rooms}, which servers elsewhere ask for when their users enter rooms"
-            found.append(Advice(Severity.NOTE, f"{path}: {text}"))
+        for rooms in map(ascii_domain, _rooms(settings, (domain,))):
+            if rooms not in names and f"*.{ascii_domain(domain)}" not in names:
+                text = f"it does not name {rooms}, for which other servers ask when their users enter rooms"
+                found.append(Advice(Severity.NOTE, f"{path}: {text}"))
     return found
 
 
-def _rooms(domain: str) -> str:
-    return f"{ROOMS}.{domain}"
+def _rooms(settings: Settings, domains: Iterable[str]) -> tuple[str, ...]:
+    """Where their rooms are, if there are any."""
+    rooms = settings.rooms
+    return tuple(f"{rooms.prefix}.{domain}" for domain in domains) if rooms.enabled else ()

@@ -16,6 +16,7 @@ from commonroom.admin.archive import erase, expire_archives
 from commonroom.admin.audit import find_records, statistics
 from commonroom.admin.certificates import (
     check,
+    dns_records,
     request,
     self_signed,
     show_certificates,
@@ -75,6 +76,7 @@ FUNCTIONS: tuple[Callable[..., Awaitable[Any]], ...] = (
     check,
     self_signed,
     request,
+    dns_records,
     stats,
     announce,
     log_level,

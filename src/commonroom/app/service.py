@@ -18,10 +18,9 @@ from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url, key_pairs
 from commonroom.app.account_watch import AccountWatch
 from commonroom.app.administration import Administration, Operated
-from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
-from commonroom.app.federation import Federation, build_federation, inside, use_certificates
+from commonroom.app.neighbours import Neighbours
 from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
@@ -29,13 +28,8 @@ from commonroom.app.witness import Witnessed
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
 from commonroom.net.c2s import ClientService
-from commonroom.net.component import ComponentConnection, ComponentService
-from commonroom.net.connection import Connection
-from commonroom.net.listener import Admission, Listener
-from commonroom.net.s2s import IncomingConnection
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.c2s import StreamSettings
-from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.storage.database import Database, open_database
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.retention import Retention
@@ -67,9 +61,6 @@ class Service:
         self._open = AsyncExitStack()
         self._reread = reread
         self._ended = ended or asyncio.Event()
-        self._show_peers: Callable[[Settings], None] = lambda _: (
-            None
-        )  # their certificates, once there are any
         self.addresses: list[tuple[str, ListenAddress]] = []
 
     async def start(self) -> None:
@@ -89,8 +80,8 @@ class Service:
         threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
         clients = await self._client_service(core, stores, tls, threads)
         opening.push_async_callback(self._tasks.finish, PATIENCE)
-        await self._federate(opening, core, stores)
-        await self._admit_components(opening, core)
+        neighbours = Neighbours(settings, core, stores, self._tasks.start)
+        await neighbours.open(opening)
         entrance = Entrance(clients, settings)
         self.addresses = entrance.addresses
         opening.push_async_callback(self._disconnect, core, entrance)
@@ -102,7 +93,7 @@ class Service:
         opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         opening.callback(entrance.shut)
         await entrance.open()
-        operated = self._operated(core, stores, database, entrance, watch, retention)
+        operated = self._operated(core, stores, database, entrance, watch, retention, neighbours)
         self._administration = Administration(operated)
         await self._administration.open(opening)
 
@@ -114,6 +105,7 @@ class Service:
         entrance: Entrance,
         watch: AccountWatch,
         retention: Retention,
+        neighbours: Neighbours,
     ) -> Operated:
         clients = entrance.clients
         return Operated(
@@ -127,7 +119,7 @@ class Service:
             retention,
             Witnessed(core, clients),
             partial(self._stream_settings, core, clients.stream_settings.fake_secret),
-            self._show_peers,
+            neighbours.use_certificates,
             self._tasks.start,
             self._ended.set,
         )
@@ -186,57 +178,6 @@ class Service:
             later=loop.call_later,
             clock=loop.time,
         )
-
-    async def _federate(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
-        """Talk with other servers, if that is wanted."""
-        wanted = self._settings.federation
-        if not wanted.enabled:
-            return
-        secret = await stores.secrets.get_or_create("dialback", partial(secrets.token_bytes, 32))
-        federation = build_federation(self._settings, inside(core, self._tasks.start), secret)
-        core.router.elsewhere = federation.destination
-        self._show_peers = partial(use_certificates, federation)
-        opening.push_async_callback(self._leave, federation)
-        limits = federation.peers.limits.connection
-        gate = Admission(wanted.connections, wanted.connections_per_address)
-        upgrading = partial(IncomingConnection, federation.peers, False)
-        secured = partial(IncomingConnection, federation.peers, True)
-        starttls = partial(Connection, upgrading, limits, gate)
-        direct = partial(Connection, secured, limits, gate, lambda: federation.peers.tls.engine())
-        for addresses, accept in ((wanted.listen, starttls), (wanted.listen_direct_tls, direct)):
-            for address in addresses:
-                await self._listen_on(opening, Listener(address, accept))
-
-    async def _admit_components(self, opening: AsyncExitStack, core: Core) -> None:
-        wanted = self._settings.components
-        if not wanted.domains:
-            return
-        components = build_components(self._settings, core, self._tasks.start)
-        opening.push_async_callback(self._dismiss, components)
-        accept = partial(
-            Connection, partial(ComponentConnection, components), component_limits(self._settings)
-        )
-        for address in wanted.listen:
-            await self._listen_on(opening, Listener(address, accept, encrypted=False))
-
-    async def _dismiss(self, components: ComponentService) -> None:
-        for connection in tuple(components.connected):
-            connection.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-        await self._gone(lambda: not components.connected)
-
-    async def _leave(self, federation: Federation) -> None:
-        """Every server hears why, and has as long as clients to read it."""
-        federation.end()
-        await self._gone(lambda: federation.is_quiet)
-
-    async def _gone(self, is_quiet: Callable[[], bool]) -> None:
-        end = time.monotonic() + self._settings.c2s.linger + 0.5
-        while not is_quiet() and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
-            await asyncio.sleep(0.02)
-
-    async def _listen_on(self, opening: AsyncExitStack, listener: Listener) -> None:
-        await listener.start()
-        opening.callback(listener.stop)
 
     async def _disconnect(self, core: Core, entrance: Entrance) -> None:
         """Every client hears why; first of all from its rooms."""

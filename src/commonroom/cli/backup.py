@@ -19,8 +19,8 @@ from commonroom.cli.with_registry import note_command
 def backup(file: Path, path: Path) -> None:
     """Write a backup of database and configuration to a file.
 
-    The service may run meanwhile: all of it is as it was at one moment. What was written is opened before
-    the command says that it is done.
+    The service may run meanwhile: all of it is as it was at one moment. What was written is opened before the
+    command says that it is done.
     FILE is for your eyes only: the keys of passwords are in it.
 
     \b

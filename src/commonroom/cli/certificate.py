@@ -1,4 +1,4 @@
-"""`commonroom certificate`."""
+"""`commonroom certificate` and `commonroom dns`."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from commonroom.admin.certificates import check as check_operation
-from commonroom.admin.certificates import request, self_signed, show_certificates
+from commonroom.admin.certificates import dns_records, request, self_signed, show_certificates
 from commonroom.admin.encoding import plain
 from commonroom.cli.ask import ask
 from commonroom.cli.generated import command
@@ -18,6 +18,11 @@ from commonroom.net.certificates import Severity
 @click.group(cls=Group)
 def certificate() -> None:
     """Make certificates, and look at those that are used."""
+
+
+@click.group(cls=Group)
+def dns() -> None:
+    """Print the DNS records that lead to the service."""
 
 
 @certificate.command("check")
@@ -71,5 +76,11 @@ certificate.add_command(
     command(
         self_signed,
         "Written where the configuration says, never over what is there. Clients ask whether to trust it.",
+    )
+)
+dns.add_command(
+    command(
+        dns_records,
+        "For clients, for servers elsewhere, and for rooms; of a service that is not there it says so.",
     )
 )

@@ -44,11 +44,11 @@ COMMANDS = {
     "certificate": Later(
         "commonroom.cli.certificate", "certificate", "Make certificates, and look at those that are used."
     ),
-    "token": Later("commonroom.cli.token", "token", "Make, list and remove the tokens of the HTTP API."),
+    "dns": Later("commonroom.cli.certificate", "dns", "Print the DNS records that lead to the service."),
+    "token": Later("commonroom.cli.token", "token", "Make, list and remove tokens of the HTTP API."),
     "trace": Later(
         "commonroom.cli.trace", "trace", "Show how a stanza goes: through this server, and to another one."
     ),
-    "dns": Later("commonroom.cli.dns", "dns", "Print what to publish in DNS."),
 }
 
 EPILOG = """\

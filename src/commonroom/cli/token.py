@@ -9,9 +9,9 @@ from commonroom.cli.groups import Group
 
 @click.group(cls=Group)
 def token() -> None:
-    """Make, list and remove the tokens of the HTTP API.
+    """Make, list and remove tokens of the HTTP API.
 
-    It is where `api.listen` in the configuration says.
+    It is there if `api.listen` in the configuration says where.
     """
 
 
