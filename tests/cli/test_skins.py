@@ -31,6 +31,9 @@ SKINS = ("command", "api", "chat")
 OPERATIONS = {each.name: each for each in operations()}
 # Ends the service, or is tried elsewhere: what these do is looked at in test_reload.py.
 ELSEWHERE = {"drain"}
+# Of which it is enough here that they say why not.
+REFUSED = {"certificate self-signed", "room approve", "room refuse"}
+CHESS = "chess@group.localhost"
 CLIENT = "d4565fa7-4d72-4749-b3d3-740edbf87770"
 
 
@@ -59,6 +62,17 @@ WISHES = {
     "token add": Wish({"name": "t-{skin}", "scopes": ["metrics:read"]}, "crt_"),
     "token list": Wish({}, "all"),
     "token remove": Wish({"name": "old-{skin}"}, ""),
+    "room list": Wish({}, "chess@group.localhost"),
+    "room show": Wish({"address": CHESS}, CHESS),
+    "room create": Wish({"address": "new-{skin}@group.localhost", "owner": "alice@localhost"}, "new-{skin}@"),
+    "room set": Wish({"address": CHESS, "options": ["name=Club of {skin}"]}, CHESS),
+    "room members": Wish({"address": CHESS}, "alice@localhost"),
+    "room affiliate": Wish({"address": CHESS, "person": "{who}", "affiliation": "member"}, CHESS),
+    "room history": Wish({"address": CHESS}, ""),
+    "room destroy": Wish({"address": "old-{skin}@group.localhost"}, "old-{skin}@"),
+    "room requests": Wish({}, ""),
+    "room approve": Wish({"address": "wish-{skin}@group.localhost"}, "wish-{skin}@"),
+    "room refuse": Wish({"address": "wish-{skin}@group.localhost"}, "wish-{skin}@"),
     "audit find": Wish({"tag": "operator:", "limit": 5}, "operator:"),
     "audit statistics": Wish({"days": 2}, ""),
     "certificate show": Wish({}, "CN=localhost"),
@@ -70,6 +84,17 @@ WISHES = {
     "announce": Wish({"text": "Hello from {skin}"}, "sessions"),
     "log level": Wish({"level": "warning"}, "warning"),
     "reload": Wish({}, ""),
+}  # fmt: skip
+
+
+# Commands whose words are not made of the operation's arguments.
+OWN_WORDS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "room create": lambda given: ["room", "create", given["address"], "--owner", given["owner"]],
+    "room set": lambda given: ["room", "set", given["address"], *given["options"]],
+    "room affiliate": lambda given: [
+        "room", "members", given["address"], "--set", given["person"], given["affiliation"]
+    ],
+    "room history": lambda given: ["room", "history", given["address"], "--last", str(given.get("limit", 5))],
 }  # fmt: skip
 
 
@@ -85,6 +110,8 @@ class Doors:
         self.number = 0
 
     def command(self, operation: Operation, arguments: Mapping[str, Any]) -> str:
+        if operation.name in OWN_WORDS:
+            return str(run(*OWN_WORDS[operation.name](arguments), "-c", self.config).output)
         words: list[str] = [*operation.words]
         secret = None
         for argument in operation.arguments:
@@ -98,7 +125,7 @@ class Doors:
                 words.append(str(value))
             else:
                 words += _option(argument.name, value)
-        if operation.name in ("user remove", "archive erase"):
+        if operation.name in ("user remove", "archive erase", "room destroy"):
             words.append("--yes")
         result = run(*words, "-c", self.config, stdin=secret)
         return str(result.output)
@@ -171,6 +198,9 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
                 wish = {"address": f"{name}@localhost", "password": "secret"}
                 it.api(OPERATIONS["user add"], wish)
             it.api(OPERATIONS["token add"], {"name": f"old-{skin}", "scopes": ["metrics:read"]})
+            room = {"address": f"old-{skin}@group.localhost", "owner": "alice@localhost"}
+            it.api(OPERATIONS["room create"], room)
+        it.api(OPERATIONS["room create"], {"address": CHESS, "owner": "alice@localhost"})
         it.api(OPERATIONS["user add"], {"address": "bob@localhost", "password": "secret"})
         with it.alice:
             yield it
@@ -195,7 +225,7 @@ def test_an_operation_through_a_skin(doors: Doors, name: str, skin: str) -> None
         answer = ask(doors, skin, OPERATIONS[name], given)
     if not (skin == "command" and name in SILENT):
         assert wish.expected.format(**words) in answer, answer
-    if "exists already" not in wish.expected:
+    if name not in REFUSED:
         assert "rror" not in answer, answer
     found = json.loads(doors.api(OPERATIONS["audit find"], {"tag": "operator:", "limit": 3}))["result"]
     way = {"command": "socket", "api": "api", "chat": "chat"}[skin]
@@ -205,6 +235,7 @@ def test_an_operation_through_a_skin(doors: Doors, name: str, skin: str) -> None
 # Commands that say nothing in a pipe when all is well.
 SILENT = {f"user {verb}" for verb in ("add", "passwd", "disable", "enable", "remove")}
 SILENT |= {"session revoke", "archive erase"}
+SILENT |= {f"room {verb}" for verb in ("create", "set", "affiliate", "destroy")}
 
 
 @contextmanager
@@ -251,4 +282,4 @@ def test_bad_input_to_every_operation_is_told(doors: Doors, name: str, skin: str
 
 
 # Any text will do, or anything but `1` is no.
-LENIENT = {"announce", "archive expire", "session list", "user list", "dns records"}
+LENIENT = {"room list", "announce", "archive expire", "session list", "user list", "dns records"}

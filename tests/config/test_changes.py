@@ -3,11 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
-
 from commonroom.config import Settings, parse
 from commonroom.config.changes import Change, changes, merged
-from tests.config.strategies import all_settings
+from commonroom.config.option import Table, entries, options
 
 PATH = Path("commonroom.toml")
 
@@ -49,12 +47,15 @@ def test_what_needs_a_restart_keeps_its_old_value() -> None:
     assert both == replace(old, c2s=replace(old.c2s, connections=7))
 
 
-# Most of what can be made of so many options contradicts itself somewhere.
-@settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(all_settings(), all_settings())
-def test_what_is_merged_differs_from_the_new_one_by_what_needs_a_restart(
-    old: Settings, new: Settings
-) -> None:
-    both = merged(old, new)
-    assert all(change.live for change in changes(old, both))
-    assert not any(change.live for change in changes(both, new))
+def test_every_option_by_itself_counts_at_once_or_after_a_restart() -> None:
+    base = Settings(domains=("localhost",))
+    for name, entry in entries(Settings).items():
+        if not isinstance(entry, Table):
+            continue
+        inner = getattr(base, name)
+        for option_name, option in options(entry.settings).items():
+            if option.example == getattr(inner, option_name):
+                continue
+            new = replace(base, **{name: replace(inner, **{option_name: option.example})})
+            assert list(changes(base, new)) == [Change(f"{name}.{option_name}", option.live)]
+            assert merged(base, new) == (new if option.live else base)

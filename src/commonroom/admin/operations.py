@@ -24,6 +24,19 @@ from commonroom.admin.certificates import (
 from commonroom.admin.devices import forget_device, list_devices
 from commonroom.admin.operation import Operation, declared
 from commonroom.admin.reload import drain, log_level, reload
+from commonroom.admin.rooms import (
+    approve,
+    change_room,
+    create_room,
+    destroy_room,
+    history,
+    list_rooms,
+    members,
+    refuse,
+    requests,
+    set_member,
+    show_room,
+)
 from commonroom.admin.service import announce, stats
 from commonroom.admin.sessions import kick, list_sessions, show_sessions
 from commonroom.admin.tokens import add_token, list_tokens, remove_token
@@ -43,6 +56,17 @@ FUNCTIONS: tuple[Callable[..., Awaitable[Any]], ...] = (
     forget_device,
     expire_archives,
     erase,
+    list_rooms,
+    show_room,
+    create_room,
+    change_room,
+    members,
+    set_member,
+    history,
+    destroy_room,
+    requests,
+    approve,
+    refuse,
     add_token,
     list_tokens,
     remove_token,

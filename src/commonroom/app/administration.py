@@ -22,6 +22,7 @@ from commonroom.admin.places import SOCKET_FILE
 from commonroom.admin.registry import Registry, registry
 from commonroom.admin.reload import Control, Reloaded
 from commonroom.admin.roles import Roles
+from commonroom.admin.rooms import RoomAdmin
 from commonroom.admin.scopes import EVERYTHING, Scope
 from commonroom.app.account_watch import AccountWatch
 from commonroom.app.certificates import expiries, warn_of_expiry
@@ -55,7 +56,10 @@ CERTIFICATES_EVERY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """The parts of a service that operators see and change. `end` ends it; `start` runs a coroutine."""
+    """The parts of a service that operators see and change. `end` ends it; `start` runs a coroutine.
+
+    `show_peers` has other servers see the certificates of a configuration from now on.
+    """
 
     settings: Settings
     reread: Callable[[], Settings] | None
@@ -67,6 +71,7 @@ class Operated:
     retention: Retention
     witnessed: Witnessed
     stream_settings: Callable[[Settings], StreamSettings]
+    show_peers: Callable[[Settings], None]
     start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     end: Callable[[], None]
 
@@ -88,6 +93,7 @@ class Administration:
             Settings: settings,
             Live: live,
             KeepRules: keep_rules(settings),
+            RoomAdmin: RoomAdmin({each.domain.domain: each for each in core.rooms}, parts.stores),
             Control: self,
             service_operations.Doing: self._doing,
         }
@@ -103,7 +109,14 @@ class Administration:
     def _changeable(self) -> Changeable:
         parts = self._parts
         others = (self.roles.use, self._use_records)
-        return Changeable(parts.entrance, parts.retention, self._subjects, parts.stream_settings, others)
+        return Changeable(
+            parts.entrance,
+            parts.retention,
+            self._subjects,
+            parts.stream_settings,
+            parts.show_peers,
+            others,
+        )
 
     def _use_records(self, settings: Settings) -> None:
         self._parts.core.audit.keep(recorded(settings))

@@ -10,7 +10,7 @@ from typing import Any
 
 from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core
-from commonroom.app.federation import Federation, build_federation, inside
+from commonroom.app.federation import Federation, build_federation, inside, use_certificates
 from commonroom.config import Settings
 from commonroom.net.component import ComponentConnection, ComponentService
 from commonroom.net.connection import Connection
@@ -31,6 +31,7 @@ class Neighbours:
         self._core = core
         self._stores = stores
         self._start = start
+        self._federation: Federation | None = None
 
     async def open(self, opening: AsyncExitStack) -> None:
         """Raises CertificateError or ListenError."""
@@ -44,16 +45,22 @@ class Neighbours:
         secret = await self._stores.secrets.get_or_create("dialback", partial(secrets.token_bytes, 32))
         federation = build_federation(self._settings, inside(self._core, self._start), secret)
         self._core.router.elsewhere = federation.destination
+        self._federation = federation
         opening.push_async_callback(self._leave, federation)
         limits = federation.peers.limits.connection
         gate = Admission(wanted.connections, wanted.connections_per_address)
         upgrading = partial(IncomingConnection, federation.peers, False)
         secured = partial(IncomingConnection, federation.peers, True)
         starttls = partial(Connection, upgrading, limits, gate)
-        direct = partial(Connection, secured, limits, gate, federation.peers.tls.engine)
+        direct = partial(Connection, secured, limits, gate, lambda: federation.peers.tls.engine())
         for addresses, accept in ((wanted.listen, starttls), (wanted.listen_direct_tls, direct)):
             for address in addresses:
                 await _listen(opening, Listener(address, accept))
+
+    def use_certificates(self, settings: Settings) -> None:
+        """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""
+        if self._federation is not None:
+            use_certificates(self._federation, settings)
 
     async def _admit_components(self, opening: AsyncExitStack) -> None:
         wanted = self._settings.components

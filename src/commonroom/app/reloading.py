@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.errors import BadConfiguration
-from commonroom.admin.places import key_pairs
+from commonroom.admin.places import server_key_pairs
 from commonroom.admin.reload import Reloaded
+from commonroom.app.client_tls import client_contexts
 from commonroom.app.entrance import Entrance
 from commonroom.app.logs import log_to_stderr
 from commonroom.config import ConfigError, KeyPair, Settings
 from commonroom.config.changes import changes, merged
 from commonroom.net.certificates import CertificateError
-from commonroom.net.tls import TlsContexts
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.retention import KeepRules, Retention
 
@@ -29,6 +29,7 @@ class Changeable(NamedTuple):
     retention: Retention
     subjects: dict[type[Any], Any]
     stream_settings: Callable[[Settings], StreamSettings]
+    show_peers: Callable[[Settings], None]
     others: tuple[Callable[[Settings], None], ...]
 
 
@@ -67,7 +68,8 @@ class Reloading:
         """Those who are connected keep what they have."""
         stamps = _stamps(settings)
         try:
-            tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
+            tls = client_contexts(settings)
+            self._parts.show_peers(settings)
         except CertificateError as error:
             raise BadConfiguration(f"nothing was changed: {error}") from None
         self._parts.entrance.clients.tls = tls
@@ -91,7 +93,7 @@ class Reloading:
 
 def _stamps(settings: Settings) -> dict[KeyPair, tuple[Stamp, ...]]:
     """Which files these are; they are read again when that changes."""
-    return {pair: tuple(_stamp(file) for file in pair) for pair in set(key_pairs(settings).values())}
+    return {pair: tuple(_stamp(file) for file in pair) for pair in set(server_key_pairs(settings).values())}
 
 
 def _stamp(file: Any) -> Stamp:

@@ -18,11 +18,12 @@ from commonroom.accounts.directory import Directory
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
-from commonroom.admin.places import database_url, key_pairs
+from commonroom.admin.places import database_url
 from commonroom.app.account_files import AccountFilesWatch, erase_departed
 from commonroom.app.account_parts import chain_accounts, domains_of_files
 from commonroom.app.account_watch import AccountWatch
 from commonroom.app.administration import Administration, Operated
+from commonroom.app.client_tls import client_contexts
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
 from commonroom.app.neighbours import Neighbours
@@ -80,7 +81,7 @@ class Service:
         settings = self._settings
         directory = Directory(time.time, b"")
         authorities = self._authorities(directory)
-        tls = self._tls_contexts(authorities)
+        tls = client_contexts(settings)
         opening.enter_context(StateLock(settings.state))
         database = await self._open_database(opening)
         stores = sql_stores(database)
@@ -92,8 +93,9 @@ class Service:
         opening.push_async_callback(self._tasks.finish, PATIENCE)
         if settings.accounts.files:
             await self._watch_files(opening, core, stores)
-        await Neighbours(settings, core, stores, self._tasks.start).open(opening)
-        await self._open_doors(opening, core, stores, clients, database.writer)
+        neighbours = Neighbours(settings, core, stores, self._tasks.start)
+        await neighbours.open(opening)
+        await self._open_doors(opening, core, stores, clients, database.writer, neighbours)
 
     async def _core(
         self, opening: AsyncExitStack, stores: Stores, directory: Directory
@@ -105,7 +107,13 @@ class Service:
         return build_core(self._settings, stores, self._surroundings(), last_id, directory), fake_secret
 
     async def _open_doors(
-        self, opening: AsyncExitStack, core: Core, stores: Stores, clients: ClientService, writer: Writer
+        self,
+        opening: AsyncExitStack,
+        core: Core,
+        stores: Stores,
+        clients: ClientService,
+        writer: Writer,
+        neighbours: Neighbours,
     ) -> None:
         """For clients and operators; and what looks after the service meanwhile."""
         settings = self._settings
@@ -120,8 +128,23 @@ class Service:
         opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         opening.callback(entrance.shut)
         await entrance.open()
-        operated = Operated(
-            settings,
+        operated = self._operated(core, stores, writer, entrance, watch, retention, neighbours)
+        self._administration = Administration(operated)
+        await self._administration.open(opening)
+
+    def _operated(
+        self,
+        core: Core,
+        stores: Stores,
+        writer: Writer,
+        entrance: Entrance,
+        watch: AccountWatch,
+        retention: Retention,
+        neighbours: Neighbours,
+    ) -> Operated:
+        clients = entrance.clients
+        return Operated(
+            self._settings,
             self._reread,
             core,
             stores,
@@ -131,11 +154,10 @@ class Service:
             retention,
             Witnessed(core, clients),
             partial(self._stream_settings, core, clients.stream_settings.fake_secret),
+            neighbours.use_certificates,
             self._tasks.start,
             self._ended.set,
         )
-        self._administration = Administration(operated)
-        await self._administration.open(opening)
 
     def reload(self, begun: Callable[[], None], done: Callable[[], None]) -> None:
         """Have the configuration read again; `done` is called however it goes."""
@@ -192,12 +214,6 @@ class Service:
     def _authorities(self, directory: Directory) -> Authorities | None:
         path = self._settings.accounts.authorities
         return None if path is None else Authorities(path, directory.certified)
-
-    def _tls_contexts(self, authorities: Authorities | None) -> TlsContexts:
-        asks = authorities is not None
-        known = () if authorities is None else authorities.certificates
-        minimum = self._settings.tls.minimum_version
-        return TlsContexts(key_pairs(self._settings), minimum, request_certificate=asks, authorities=known)
 
     async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
         loop = asyncio.get_running_loop()

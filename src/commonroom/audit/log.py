@@ -46,16 +46,18 @@ class AuditLog:
         who: str | None = None,
         peer: str | None = None,
         address: str | None = None,
-        facts: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | str = "{}",
     ) -> None:
-        """It happened now."""
+        """It happened now; `facts` may be JSON already."""
         if tag.partition(":")[0] not in self._sources:
             return
         gathered = self._gathered
         if len(gathered) >= LARGEST:
             self._lost += 1
             return
-        kept = "{}" if facts is None else json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        kept = (
+            facts if isinstance(facts, str) else json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        )
         gathered.append(AuditRecord(self._now(), tag, who, peer, address, kept))
 
     def flush(self) -> None:

@@ -43,7 +43,7 @@ class MessageRecords(Feature):
             return
         sender = None if message.sender is None else message.sender.bare
         peer = None if message.to is None else message.to.bare
-        self._record(tag, sender, peer, None, {"characters": len(body.text())})
+        self._record(tag, sender, peer, None, f'{{"characters":{len(body.text())}}}')
 
 
 class SessionRecords(Feature):

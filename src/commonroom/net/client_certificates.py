@@ -24,7 +24,7 @@ class Authorities:
     def __init__(self, path: Path, own_account: Callable[[JID], JID | None]) -> None:
         """Raises CertificateError."""
         self._own_account = own_account
-        self.certificates = _load(path)
+        self.certificates = load_authorities(path)
         self._store = crypto.X509Store()
         self._store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
         for certificate in self.certificates:
@@ -101,7 +101,8 @@ def _found(extensions: x509.Extensions, kind: type[x509.ExtensionType]) -> x509.
     return next((each.value for each in extensions if isinstance(each.value, kind)), None)
 
 
-def _load(path: Path) -> list[x509.Certificate]:
+def load_authorities(path: Path) -> list[x509.Certificate]:
+    """All certificates of a PEM file; raises CertificateError."""
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
