@@ -83,7 +83,7 @@ class Dialer:
         resolver: Resolver,
         policies: Policies,
         present_dane: Callable[[Published], Present],
-        at_once: int = 64,
+        at_once: int = 256,
     ) -> None:
         self._service = service
         self._present_dane = present_dane
