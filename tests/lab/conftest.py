@@ -1,6 +1,7 @@
 """Fixtures of the lab: sites, servers that are ended whatever happens, people on both sides."""
 
 from collections.abc import Callable, Generator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .peers import Peer
 from .site import Site
 
 TEST_SECONDS = 120
+NUMBERS = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,10 +32,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and isinstance(item, pytest.Function):
         for fixture in item.funcargs.values():
-            peers = fixture.peers if isinstance(fixture, Pairing) else [fixture]
-            for peer in peers:
-                if isinstance(peer, Peer):
-                    report.sections.append((peer.domain, peer.transcript()))
+            for each in fixture if isinstance(fixture, tuple) else (fixture,):
+                for peer in each.peers if isinstance(each, Pairing) else [each]:
+                    if isinstance(peer, Peer):
+                        report.sections.append((peer.domain, peer.transcript()))
     return report
 
 
@@ -78,8 +80,9 @@ class Visitor(Person):
         """Whoever its server is: here servers look at each other's certificates."""
         return super().client(resource, password, verifies=False, **options)
 
-    def come_online(self, resource: str = "slixmpp", **options: Any) -> SlixClient:
-        """Available, and interested in the roster (RFC 6121 §2.2)."""
+    def come_online(self, resource: str = "", **options: Any) -> SlixClient:
+        """Available, and interested in the roster (RFC 6121 §2.2); at a resource that nobody had before."""
+        resource = resource or f"r{next(NUMBERS)}"
         client = self.login(resource, **options)
         client.roster()
         client.announce()
