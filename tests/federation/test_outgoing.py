@@ -36,6 +36,10 @@ class Carrier:
         self.asked: list[Pair] = []
         self.is_congested = False
         self.aborted = ""
+        self.unsure: tuple[Stanza, ...] = ()
+
+    def unacknowledged(self) -> tuple[Stanza, ...]:
+        return self.unsure
 
     def send(self, stanza: Stanza) -> None:
         self.sent.append(stanza)
@@ -275,6 +279,23 @@ def test_what_waits_when_a_stream_ends_finds_another_way():
         assert ids(second.sent) == ["2"]
         world.outgoing.ended(second, "idle")  # type: ignore[arg-type]
         assert world.outgoing.links() == []
+
+    run(test)
+
+
+def test_xep0198_4_what_was_not_acknowledged_is_sent_again_first():
+    async def test(world: World) -> None:
+        first, second = Carrier(), Carrier()
+        world.dialer.outcomes = [first, second]
+        for number in "123":
+            world.send(number)
+        await world.turn()
+        first.unsure = tuple(first.sent[1:])
+        first.is_congested = True
+        world.send("4")
+        world.outgoing.ended(first, "reset")  # type: ignore[arg-type]
+        await world.turn()
+        assert ids(second.sent) == ["2", "3", "4"]
 
     run(test)
 

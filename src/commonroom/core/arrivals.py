@@ -126,9 +126,7 @@ class Arrivals:
         lane.queue = deque()
         self._spawn(self._go_on(account, lane, waiting, number))
 
-    async def _go_on(
-        self, account: JID, lane: _Lane, waiting: Awaitable[None], first: int | None
-    ) -> None:
+    async def _go_on(self, account: JID, lane: _Lane, waiting: Awaitable[None], first: int | None) -> None:
         queue = lane.queue
         assert queue is not None
         await self._finish(waiting, first)

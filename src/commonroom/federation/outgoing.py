@@ -312,7 +312,9 @@ class Outgoing:
         self._asked.pop(connection, None)
 
     def drop(self, carrier: Carrier) -> None:
-        """A stream carries nothing any more: what waits finds another way."""
+        """A stream carries nothing any more: what waits, or did not surely arrive, finds another way."""
+        if not self._is_stopping:
+            self._take_back(carrier)
         for pair in self._carried.pop(carrier, ()):
             link = self._links.get(pair)
             if link is None or carrier not in link.carriers:
@@ -325,6 +327,17 @@ class Outgoing:
                 self._find_way(link)
             else:
                 self._drop_link(link)
+
+    def _take_back(self, carrier: Carrier) -> None:
+        """What the peer had not acknowledged (XEP-0198 §4) goes ahead of all else, in its order."""
+        for stanza in reversed(carrier.unacknowledged()):
+            assert stanza.sender is not None and stanza.to is not None
+            link = self._links.get(Pair(stanza.sender.domain, stanza.to.domain))
+            if link is not None and carrier in link.carriers:
+                if link.queue is None:
+                    link.queue, link.size = deque(), 0
+                link.queue.appendleft(stanza)
+                link.size += len(stanza.xml())
 
     # For operators, and the end
 
