@@ -175,6 +175,24 @@ def test_rfc6120_10_4_3_senders_hear_why(failure: UnreachableError, condition: s
     run(test)
 
 
+def test_a_server_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("commonroom.federation.outgoing.AGAIN_AFTER", (0.001, 0.001))
+
+    async def test(world: World) -> None:
+        carrier = Carrier()
+        world.dialer.outcomes = [UnreachableError("cut", is_passing=True)] * 2 + [carrier]
+        world.send("1")
+        await asyncio.sleep(0.05)
+        assert (ids(carrier.sent), world.returned) == (["1"], [])
+        world.outgoing.ended(carrier, "reset")  # type: ignore[arg-type]
+        world.dialer.outcomes = [UnreachableError("cut", is_passing=True)] * 3
+        world.send("2")
+        await asyncio.sleep(0.05)
+        assert ids(world.returned) == ["2"]
+
+    run(test)
+
+
 def test_a_server_that_failed_is_left_alone_longer_and_longer():
     async def test(world: World) -> None:
         world.dialer.outcomes = [UnreachableError("down")] * 4
