@@ -24,6 +24,7 @@ from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
+from commonroom.federation.overview import Overview
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.net.component import ComponentConnection, ComponentService
 from commonroom.net.connection import Connection
@@ -62,6 +63,7 @@ class Service:
         self._tasks = Tasks()
         self._open = AsyncExitStack()
         self.addresses: list[tuple[str, ListenAddress]] = []
+        self.peers: Overview | None = None  # other servers, if there is any exchange with them
 
     async def start(self) -> None:
         """Raises StateError, CannotOpen, CertificateError or ListenError; then nothing is left open."""
@@ -153,6 +155,7 @@ class Service:
         secret = await stores.secrets.get_or_create("dialback", partial(secrets.token_bytes, 32))
         federation = build_federation(self._settings, inside(core, self._tasks.start), secret)
         core.router.elsewhere = federation.destination
+        self.peers = federation.overview
         opening.push_async_callback(self._leave, federation)
         limits = federation.peers.limits.connection
         gate = Admission(wanted.connections, wanted.connections_per_address)
