@@ -28,8 +28,9 @@ PACKAGE = str(Path(commonroom.__file__).parent)
 
 # Without comprehensions, which are functions up to Python 3.11 and none since.
 MESSAGE_BUDGET = 58
-PRESENCE_COPY_BUDGET = 20
+PRESENCE_COPY_BUDGET = 15
 ROOM_COPY_BUDGET = 9
+ROOM_PRESENCE_BUDGET = 16
 
 
 def test_one_chat_message_stays_within_its_budget():
@@ -53,6 +54,28 @@ def test_one_copy_of_a_rooms_message_stays_within_its_budget():
     few, many = calls_for_occupants(10), calls_for_occupants(20)
     copies = many - few
     assert copies.total() // 10 <= ROOM_COPY_BUDGET, listed(copies)
+
+
+def test_one_copy_of_a_presence_in_a_room_stays_within_its_budget():
+    copies = calls_for_changes(20) - calls_for_changes(10)
+    assert copies.total() // 10 <= ROOM_PRESENCE_BUDGET, listed(copies)
+
+
+def calls_for_changes(count: int) -> Counter[str]:
+    """What a change of presence in a room calls, when so many are there."""
+    names = [f"u{number}@{DOMAIN}" for number in range(count)]
+    world = World(*names, settings=SETTINGS)
+    people = [world.online(f"{name}/bench") for name in names]
+    room = f"hall@group.{DOMAIN}"
+    for number, person in enumerate(people):
+        person.send(ENTRANCE.replace("@TO@", f"{room}/u{number}").replace("@ID@", "1"))
+        person.send(INSTANT_ROOM.format(room=room))
+    for person in people:
+        person.received()
+    change = f"<presence to='{room}/u0'><status>away</status></presence>"
+    calls = calls_of(lambda: people[0].send(change))
+    assert all(len(person.received()) == 1 for person in people)
+    return calls
 
 
 def say(client: Client, number: str) -> None:

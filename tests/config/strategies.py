@@ -9,7 +9,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from commonroom.config import Settings
-from commonroom.config.addresses import DatabaseUrl, Domain, HostAndPort, Listen, ListenAddress, Uri
+from commonroom.config.addresses import (
+    AccountAddress,
+    DatabaseUrl,
+    Domain,
+    HostAndPort,
+    Listen,
+    ListenAddress,
+    Uri,
+)
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
@@ -47,6 +55,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return TEXT.filter(lambda text: not text.startswith("~")).map(Path)
         case Uri():
             return st.from_regex(r"https://[a-z.]{1,9}/[a-zA-Z0-9~%&=?#']{0,9}", fullmatch=True)
+        case AccountAddress():
+            return st.builds("{}@{}".format, st.from_regex(r"[a-zé.]{1,5}", fullmatch=True), DOMAINS)
         case Domain():
             return DOMAINS
         case Person():  # no groups: they would have to be there

@@ -4,6 +4,7 @@ import pytest
 
 from commonroom.core.feature import Feature, on_message
 from commonroom.core.message import Outcome, Received
+from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message
@@ -44,12 +45,18 @@ def both(world: World) -> tuple[Client, Client]:
     return alice, bob
 
 
+def session_of(world: World, account: str) -> Session:
+    user = world.core.users.find(JID.parse(account))
+    assert user is not None
+    (session,) = user.sessions.values()
+    assert isinstance(session, Session)
+    return session
+
+
 def test_a_stage_of_the_recipients_may_take_what_a_room_says(world: World):
     world.declare(Deaf())
     alice, bob = both(world)
-    user = world.core.users.find(JID.parse(BOB))
-    assert user is not None
-    user.wants |= {"deaf"}
+    session_of(world, BOB).user.wants |= {"deaf"}
     say(alice, "hello")
     assert (said(alice), said(bob)) == (["Alice: hello"], [])
 
@@ -77,8 +84,7 @@ def test_xep0198_4_what_a_room_says_is_counted_and_sent_again(world: World):
     managed = Managed(bob, name)
     say(alice, "one")
     assert [stanza.name for stanza in managed.read()] == ["message"]
-    session = next(iter(world.core.users.find(JID.parse(BOB)).sessions.values()))  # type: ignore[union-attr]
-    assert [type(stanza) for stanza in session.remaining()] == [Message]  # type: ignore[attr-defined]
+    assert [type(stanza) for stanza in session_of(world, BOB).remaining()] == [Message]
 
 
 def test_rfc6121_4_6_3_who_was_put_out_of_a_room_needs_not_leave_it_again(world: World):
@@ -88,9 +94,7 @@ def test_rfc6121_4_6_3_who_was_put_out_of_a_room_needs_not_leave_it_again(world:
         "<item nick='Bob' role='none'/></query></iq>"
     )
     assert here(bob.received()) == ["-Bob"]
-    user = world.core.users.find(JID.parse(BOB))
-    assert user is not None
-    assert not user.sessions["b"].directed  # type: ignore[attr-defined]
+    assert not session_of(world, BOB).directed
 
 
 def test_an_address_that_must_be_escaped_is(world: World):

@@ -1,34 +1,62 @@
 """Operations on accounts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
 from commonroom.accounts.stored import new_account
 from commonroom.admin.errors import AccountExists, BadAddress, BadPassword, NoSuchAccount
+from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.registry import Registry
+from commonroom.admin.scopes import Scope
 from commonroom.protocol.jid import JID, InvalidJID
-from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.storage.records import Account, OfflineUsage
 
 # How many accounts are read at once: enough to be fast, few enough to take no memory.
 PAGE = 500
+LARGEST_PAGE = 1000
+
+Address = Annotated[str, Arg("The address of the account.", Form.ADDRESS, "accountjid")]
+Addresses = Annotated[str, Arg("The address of the account.", Form.ADDRESS, "accountjids")]
+Password = Annotated[str, Arg("The password.", Form.SECRET, "password")]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What is known of an account; `last_online` is None if it never was."""
+    """What is known of an account; `last_online` is None if it never was.
+
+    `hashes`: how often each is iterated.
+    """
 
     jid: JID
     created: datetime
     disabled: bool
-    keys: tuple[ScramKeys, ...]
+    hashes: Mapping[str, int]
     contacts: int
     offline: OfflineUsage
     last_online: datetime | None
 
 
-async def add_account(registry: Registry, address: str, password: str) -> JID:
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """An account in a list."""
+
+    address: JID
+    created: datetime
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Some of the accounts; `next` is what to ask for those behind, None if there are none."""
+
+    accounts: tuple[AccountLine, ...]
+    next: str | None
+
+
+@operation("user add", Scope.ACCOUNTS_WRITE, "Make an account.", "alice@example.org", "add-user")
+async def add_account(registry: Registry, address: Address, password: Password) -> JID:
     """Make an account; raises BadAddress, BadPassword or AccountExists."""
     jid = local_address(registry.domains, address)
     if await registry.stores.accounts.exists(jid):
@@ -48,7 +76,27 @@ async def list_accounts(registry: Registry, domain: str | None = None) -> AsyncI
         after = page[-1].jid
 
 
-async def show_account(registry: Registry, address: str) -> AccountFacts:
+@operation("user list", Scope.ACCOUNTS_READ, "List the accounts, by address.", "--domain example.org")
+async def page_of_accounts(
+    registry: Registry,
+    domain: Annotated[str | None, Arg("Only the accounts of this domain.")] = None,
+    after: Annotated[str | None, Arg("Those behind this address: the `next` of another page.")] = None,
+    limit: Annotated[int, Arg(f"How many, {LARGEST_PAGE} at most.")] = PAGE,
+) -> AccountPage:
+    """As `list_accounts`, page by page; raises BadAddress."""
+    if domain is not None:
+        domain = local_address(registry.domains, domain, is_account=False).domain
+    start = None if after is None else local_address(registry.domains, after)
+    limit = max(1, min(limit, LARGEST_PAGE))
+    page = await registry.stores.accounts.page(domain, start, limit)
+    lines = tuple(AccountLine(each.jid, each.created, each.disabled) for each in page)
+    return AccountPage(lines, str(lines[-1].address) if len(lines) == limit else None)
+
+
+@operation(
+    "user show", Scope.ACCOUNTS_READ, "Show what is known of an account.", "alice@example.org", "user-stats"
+)
+async def show_account(registry: Registry, address: Address) -> AccountFacts:
     """What is known of an account; raises BadAddress or NoSuchAccount."""
     account = await find(registry, address)
     user = await registry.stores.users.load_user(account.jid)
@@ -57,18 +105,39 @@ async def show_account(registry: Registry, address: str) -> AccountFacts:
         account.jid,
         account.created,
         account.disabled,
-        account.keys,
+        {keys.hash_name: keys.iterations for keys in account.keys},
         sum(item.listed for item in user.roster.items),
         user.offline,
         None if activity is None else activity.at,
     )
 
 
-async def set_password(registry: Registry, address: str, password: str) -> JID:
+@operation(
+    "user passwd", Scope.ACCOUNTS_WRITE, "Change a password.", "alice@example.org", "change-user-password"
+)
+async def set_password(registry: Registry, address: Address, password: Password) -> JID:
     """Change a password; all else stays. Raises BadAddress, NoSuchAccount or BadPassword."""
     account = await find(registry, address)
     await _put(registry, replace(account, keys=made(registry, account.jid, password).keys))
     return account.jid
+
+
+@operation(
+    "user disable",
+    Scope.ACCOUNTS_WRITE,
+    "Lock an account: nobody can log in with it.",
+    "alice@example.org",
+    "disable-user",
+)
+async def lock_account(registry: Registry, address: Addresses) -> JID:
+    """Lock an account; raises BadAddress or NoSuchAccount."""
+    return await disable_account(registry, address, True)
+
+
+@operation("user enable", Scope.ACCOUNTS_WRITE, "Unlock an account.", "alice@example.org", "reenable-user")
+async def unlock_account(registry: Registry, address: Addresses) -> JID:
+    """Unlock an account; raises BadAddress or NoSuchAccount."""
+    return await disable_account(registry, address, False)
 
 
 async def disable_account(registry: Registry, address: str, disabled: bool) -> JID:
@@ -80,7 +149,14 @@ async def disable_account(registry: Registry, address: str, disabled: bool) -> J
     return account.jid
 
 
-async def remove_account(registry: Registry, address: str) -> JID:
+@operation(
+    "user remove",
+    Scope.ACCOUNTS_WRITE,
+    "Remove an account and all that is kept for it.",
+    "alice@example.org",
+    "delete-user",
+)
+async def remove_account(registry: Registry, address: Addresses) -> JID:
     """Remove an account with all that is kept for it; raises BadAddress or NoSuchAccount."""
     account = await find(registry, address)
     before = registry.stores.writes.appended

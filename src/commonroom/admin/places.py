@@ -3,6 +3,7 @@
 from commonroom.config import KeyPair, Settings
 
 SQLITE_FILE = "commonroom.sqlite3"
+SOCKET_FILE = "commonroom.socket"
 
 
 def database_url(settings: Settings) -> str:

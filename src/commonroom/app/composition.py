@@ -1,18 +1,22 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.admin.ad_hoc import AdminCommands
 from commonroom.app.rooms import make_declared, room_services
+from commonroom.audit.log import AuditLog
+from commonroom.audit.statistics import Statistics
+from commonroom.audit.tags import OPTIONS, Source
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
-from commonroom.core.feature import Tables, compile_features
+from commonroom.core.feature import Feature, Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
 from commonroom.core.local import LocalDomain
@@ -49,6 +53,10 @@ class Core:
     users: Users
     sessions: Sessions
     bind2: Bind2
+    clients: Clients
+    commands: AdminCommands
+    audit: AuditLog
+    statistics: Statistics
     devices: Devices
     resumption: Resumption
     questions: Questions
@@ -69,8 +77,8 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
-    ids = Ids(around.microseconds, last_id)
-    parts = _parts(settings, stores, around, ids, router, users, presences, spread)
+    commands = AdminCommands()
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands)
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
@@ -82,19 +90,33 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
     }
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
-    policy, signs = _session_policy(settings), parts.signs
-    sessions = Sessions(
-        users, handlers, tables, router.submit, around, policy, parts.resumption, signs, hand_on
-    )
-    parts.resumption.connect(sessions.close, tables.session)
+    policy, resumption, signs = _session_policy(settings), parts.resumption, parts.signs
+    sessions = Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
+    resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
-    announced = (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    return _core(parts, commands, router, users, sessions, bind2, tables, _announced(declared))
+
+
+def _core(
+    parts: Parts,
+    commands: AdminCommands,
+    router: Router,
+    users: Users,
+    sessions: Sessions,
+    bind2: Bind2,
+    tables: Tables,
+    announced: tuple[Element, ...],
+) -> Core:
     return Core(
         router,
         users,
         sessions,
         bind2,
+        parts.clients,
+        commands,
+        parts.audit,
+        parts.statistics,
         parts.devices,
         parts.resumption,
         parts.questions,
@@ -102,6 +124,11 @@ def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id
         announced,
         parts.rooms,
     )
+
+
+def _announced(declared: Sequence[Feature]) -> tuple[Element, ...]:
+    """What streams announce to those who have logged in."""
+    return (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
 
 
 def _wants(settings: Settings) -> frozenset[str]:
@@ -114,13 +141,15 @@ def _parts(
     settings: Settings,
     stores: Stores,
     around: Surroundings,
-    ids: Ids,
+    last_id: int,
     router: Router,
     users: Users,
     presences: Presences,
     spread: Spread,
+    commands: AdminCommands,
 ) -> Parts:
     questions = Questions(around.later)
+    ids = Ids(around.microseconds, last_id)
     rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
     return Parts(
@@ -138,8 +167,21 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        commands,
+        AuditLog(stores.audit, recorded(settings), around.microseconds),
+        Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
         rooms,
     )
+
+
+def days(settings: Settings) -> int:
+    """How long statistics are kept."""
+    return int(settings.records.statistics // 86_400)
+
+
+def recorded(settings: Settings) -> list[Source]:
+    """Of what the configuration wants records."""
+    return [source for source, option in OPTIONS.items() if getattr(settings.records, option) > 0]
 
 
 def _token_policy(settings: Settings) -> TokenPolicy:

@@ -216,43 +216,53 @@ def _stage_table(stages: Stages, group: Sequence[Sent | Received]) -> StageTable
     return StageTable([entry for stage in group for entry in stages[stage]])
 
 
-def compile_features(features: Sequence[Feature]) -> Tables:
-    """Read every mark; within one stage, the catalog's order holds. Raises DeclarationError."""
-    iq: dict[IqKey, IqHandler] = {}
-    stages: Stages = defaultdict(list)
-    rooms: list[tuple[str | None, MessageStage]] = []
-    sessions: dict[Moment, list[SessionHandler]] = defaultdict(list)
-    elements: dict[tuple[str, str], ElementHandler] = {}
-    bind: dict[tuple[str, str], BindHandler] = {}
-    bound: list[BoundHandler] = []
-    for method, mark in chain.from_iterable(map(_marked, features)):
+class _Marks:
+    """The marks of all features, by what they are."""
+
+    def __init__(self) -> None:
+        self.iq: dict[IqKey, IqHandler] = {}
+        self.stages: Stages = defaultdict(list)
+        self.rooms: list[tuple[str | None, MessageStage]] = []
+        self.sessions: dict[Moment, list[SessionHandler]] = defaultdict(list)
+        self.elements: dict[tuple[str, str], ElementHandler] = {}
+        self.bind: dict[tuple[str, str], BindHandler] = {}
+        self.bound: list[BoundHandler] = []
+
+    def add(self, method: Callable[..., Any], mark: object) -> None:
         match mark:
             case _IqMark():
-                _claim(iq, mark, method)
+                _claim(self.iq, mark, method)
             case _MessageMark():
-                stages[mark.stage].append((mark.wants, method))
+                self.stages[mark.stage].append((mark.wants, method))
                 if mark.rooms and isinstance(mark.stage, Received):
-                    rooms.append((mark.wants, method))
+                    self.rooms.append((mark.wants, method))
             case _SessionMark():
-                sessions[mark.moment].append(method)
+                self.sessions[mark.moment].append(method)
             case _ElementMark():
-                elements |= {(mark.namespace, name): method for name in mark.names}
+                self.elements |= {(mark.namespace, name): method for name in mark.names}
             case _BindMark():
-                bind |= {(mark.namespace, name): method for name in mark.names}
+                self.bind |= {(mark.namespace, name): method for name in mark.names}
             case _BoundMark():
-                bound.append(method)
+                self.bound.append(method)
+
+
+def compile_features(features: Sequence[Feature]) -> Tables:
+    """Read every mark; within one stage, the catalog's order holds. Raises DeclarationError."""
+    marks = _Marks()
+    for method, mark in chain.from_iterable(map(_marked, features)):
+        marks.add(method, mark)
     tables = Tables(
-        iq,
-        _stage_table(stages, SENT_FIRST),
-        _stage_table(stages, SENT_THEN),
-        _stage_table(stages, ENTERING),
-        _stage_table(stages, RECEIVED_FIRST),
-        _stage_table(stages, RECEIVED_THEN),
-        StageTable(rooms),
-        {moment: tuple(sessions[moment]) for moment in Moment},
-        elements,
-        bind,
-        tuple(bound),
+        marks.iq,
+        _stage_table(marks.stages, SENT_FIRST),
+        _stage_table(marks.stages, SENT_THEN),
+        _stage_table(marks.stages, ENTERING),
+        _stage_table(marks.stages, RECEIVED_FIRST),
+        _stage_table(marks.stages, RECEIVED_THEN),
+        StageTable(marks.rooms),
+        {moment: tuple(marks.sessions[moment]) for moment in Moment},
+        marks.elements,
+        marks.bind,
+        tuple(marks.bound),
         _sorted_union(feature.disco for feature in features),
         _sorted_union(feature.account_disco for feature in features),
         tuple(form for feature in features for form in feature.disco_forms()),

@@ -81,8 +81,8 @@ class Presences:
         return (Moment.UNAVAILABLE,)
 
     def _tell_subscribers(self, presence: Presence, user: User) -> None:
-        for contact in user.roster.subscribers:
-            self._tell(presence.addressed(contact, presence.sender))
+        for copy in presence.copies(user.roster.subscribers):
+            self._tell(copy)
 
     def _tell_own(self, presence: Presence, user: User) -> None:
         copy = presence.addressed(user.jid, presence.sender)

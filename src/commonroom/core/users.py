@@ -64,6 +64,10 @@ class Users:
         """The user, if in memory."""
         return self._loaded.get(account)
 
+    def online(self) -> list[User]:
+        """Those who have sessions."""
+        return [user for user in self._loaded.values() if user.sessions]
+
     async def load(self, account: JID) -> User | None:
         """The user, read from the disk if need be; None if there is no such account."""
         user = self._loaded.get(account)

@@ -18,6 +18,7 @@ from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
 from commonroom.net.login import Desk
 from commonroom.net.rounds import NONE, Rounds
+from commonroom.net.seen import Event, Seen, Witness, unseen
 from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
@@ -76,6 +77,7 @@ class ClientService:
     sleep: Callable[[float], Awaitable[None]]
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
+    witness: Witness = unseen
     connected: set["ClientConnection"] = field(default_factory=set)
     rounds: Rounds["ClientConnection"] = field(init=False)
 
@@ -147,7 +149,8 @@ class ClientConnection:
         session, self._session = self._session, None
         if session is not None:
             self._service.resumption.lost(session)
-            self._log("session ended" if session.closed else "session waits", session.jid, reason=reason)
+            event = Event.SESSION_ENDED if session.closed else Event.SESSION_WAITS
+            self._log(event, session.jid, reason=reason)
         self._stream.let_go()
         self._leave_desk()
 
@@ -185,7 +188,7 @@ class ClientConnection:
 
         def resumed(outcome: Session | StanzaError | StreamError, handled: int | None) -> None:
             if isinstance(outcome, Session):
-                self._log("session resumed", outcome.jid)
+                self._log(Event.SESSION_RESUMED, outcome.jid)
                 self._bound(outcome, lambda session: answer(session, handled))
             else:
                 answer(outcome, handled)
@@ -276,10 +279,18 @@ class ClientConnection:
         session, self._session = self._session, None
         if session is not None:
             self._service.sessions.close(session)
-            self._log("session ended", session.jid, reason=reason)
+            self._log(Event.SESSION_ENDED, session.jid, reason=reason)
 
-    def _log(self, event: str, account: JID | None, **facts: str) -> None:
-        log.info(event, extra={"jid": account, "address": self._connection.address[0], **facts})
+    def _log(self, event: Event, account: JID | None, **facts: str) -> None:
+        address = self._connection.address[0]
+        self._service.witness(event, account, address, facts)
+        log.info(event.value, extra={"jid": account, "address": address, **facts})
+
+    def seen(self) -> Seen:
+        """What operators see."""
+        it = self._connection
+        tls = None if it.tls is None else it.tls.version
+        return Seen(self._session, it.address[0], tls, it.connected_at, it.last_received)
 
     # The clock
 

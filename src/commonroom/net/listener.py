@@ -48,6 +48,11 @@ class Admission:
         self._full = False
         self.total = 0
 
+    def change(self, connections: int, per_address: int) -> None:
+        """Let in so many from now on; nobody is turned out."""
+        self._connections = connections
+        self._per_address = per_address
+
     def enter(self, host: str) -> bool:
         """Count one in; False if it must not go on (RFC 6120 §13.12, rule 1)."""
         origin = origin_of(host)

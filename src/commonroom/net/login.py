@@ -9,6 +9,7 @@ from commonroom.accounts.devices import Devices
 from commonroom.accounts.interfaces import Accounts, Credentials
 from commonroom.accounts.throttle import Throttle
 from commonroom.net.listener import origin_of
+from commonroom.net.seen import Event, Witness
 from commonroom.protocol.fast import Issued, Visit
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import SaslCondition
@@ -28,6 +29,10 @@ class LoginService(Protocol):
     accounts: Accounts
     devices: Devices
     throttle: Throttle
+
+    @property
+    def witness(self) -> Witness:
+        """Sees log-ins and failures."""
 
     @property
     def start(self) -> Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]:
@@ -116,15 +121,16 @@ class Desk:
         """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
         if condition is SaslCondition.NOT_AUTHORIZED:
             self._service.throttle.failed(account, self._origin)
-        self._log("login failed", account, mechanism=mechanism, reason=condition.value)
+        self._log(Event.LOGIN_FAILED, account, mechanism=mechanism, reason=condition.value)
 
     def login_succeeded(self, account: JID, mechanism: str) -> None:
         """The client is who it says it is."""
         self._service.throttle.succeeded(account, self._origin)
-        self._log("logged in", account, mechanism=mechanism)
+        self._log(Event.LOGGED_IN, account, mechanism=mechanism)
 
-    def _log(self, event: str, account: JID | None, **facts: str) -> None:
-        log.info(event, extra={"jid": account, "address": self._address, **facts})
+    def _log(self, event: Event, account: JID | None, **facts: str) -> None:
+        self._service.witness(event, account, self._address, facts)
+        log.info(event.value, extra={"jid": account, "address": self._address, **facts})
 
     def find_tokens(
         self,

@@ -5,7 +5,7 @@ never from the bytes it came in, and its children are serialized once however ma
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol, Self
@@ -120,6 +120,10 @@ class Stanza:
         text = _TYPE_ATTRIBUTES[self.type]
         if self.to is not None:
             text += f" to='{self.to.escaped or self.to}'"
+        return text + self._attributes_after_to()
+
+    def _attributes_after_to(self) -> str:
+        text = ""
         if self.sender is not None:
             text += f" from='{self.sender.escaped or self.sender}'"
         if self.id is not None:
@@ -143,6 +147,19 @@ class Stanza:
         copy.sender = sender
         copy._payload = self.payload()
         return copy
+
+    def copies(self, recipients: Iterable[JID]) -> Iterator[Self]:
+        """Copies for many, from the same sender: only `to` differs, so all else is written once."""
+        payload, sender = self.payload(), self.sender
+        start = f"<{self.name}{_TYPE_ATTRIBUTES[self.type]} to='"
+        end = f"'{self._attributes_after_to()}" + (f">{payload}</{self.name}>" if payload else "/>")
+        for to in recipients:
+            copy = self._copy()
+            copy.to = to
+            copy.sender = sender
+            copy._payload = payload
+            copy._xml = f"{start}{to.escaped or to}{end}"
+            yield copy
 
     def child(self, namespace: str, name: str) -> Element | None:
         """The first child of that name."""

@@ -7,7 +7,7 @@ Every read and write is scoped by an account. A write for an account that does n
 if the account had been removed just after it. An account that is removed and made again starts empty.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -18,12 +18,16 @@ from commonroom.storage.errors import StorageError
 from commonroom.storage.records import (
     Account,
     AccountChange,
+    ApiToken,
     ArchiveAge,
     ArchiveBounds,
     ArchivedMessage,
     ArchiveFilter,
     ArchivePage,
     ArchivePreferences,
+    AuditFilter,
+    AuditRecord,
+    DailyStatistic,
     Device,
     LastActivity,
     OfflineMessage,
@@ -205,6 +209,9 @@ class SecretStore(Protocol):
     async def get_or_create(self, name: str, factory: Callable[[], bytes]) -> bytes:
         """Read a secret; the first to ask makes it, and all get the same one."""
 
+    def remove(self, name: str) -> None:
+        """Forget one."""
+
 
 class UserLoader(Protocol):
     """All that a login needs, at once."""
@@ -336,6 +343,57 @@ class DeviceStore(Protocol):
         """Forget one, with its tokens."""
 
 
+class TokenStore(Protocol):
+    """The tokens of the HTTP API."""
+
+    async def load(self) -> tuple[ApiToken, ...]:
+        """List them, by name."""
+
+    async def find(self, digest: bytes) -> ApiToken | None:
+        """The one with this digest."""
+
+    def put(self, token: ApiToken) -> None:
+        """Add one, or replace the one of that name."""
+
+    def remove(self, name: str) -> None:
+        """Forget one."""
+
+
+class AuditStore(Protocol):
+    """What is recorded."""
+
+    def add(self, records: Sequence[AuditRecord]) -> None:
+        """Keep them, all in one write."""
+
+    async def find(self, wanted: AuditFilter, limit: int) -> tuple[AuditRecord, ...]:
+        """Read the last ones that are wanted, the newest first."""
+
+    async def purge(self, tag: str, before: int, limit: int) -> int:
+        """Forget up to `limit` of a tag, or of those that begin so, from before a moment; tells how many."""
+
+
+class StatisticStore(Protocol):
+    """Who was here by day, under pseudonyms, and the numbers that are made of it."""
+
+    def visit(self, day: int, pseudonym: bytes, client: str) -> None:
+        """Note that somebody was here; the client that was noted first stays."""
+
+    async def visits(self, day: int) -> Mapping[str, int]:
+        """How many were here, by client."""
+
+    async def close(self, day: int) -> None:
+        """Forget who was here up to this day."""
+
+    def put(self, statistics: Sequence[DailyStatistic]) -> None:
+        """Keep numbers, in place of those of that day and name."""
+
+    def forget(self, before: int) -> None:
+        """Forget the numbers of the days before one."""
+
+    async def load(self, since: int) -> tuple[DailyStatistic, ...]:
+        """Read the numbers of the days from one on, by day and name."""
+
+
 class RoomStore(Protocol):
     """Rooms that outlive their occupants (XEP-0045 §4.2), by address.
 
@@ -419,3 +477,6 @@ class Stores:
     pushes: PushStore
     devices: DeviceStore
     rooms: RoomStore
+    tokens: TokenStore
+    audit: AuditStore
+    statistics: StatisticStore

@@ -225,3 +225,53 @@ class ArchiveAge:
 
     owner: JID
     first: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token of the HTTP API, by what is kept of it; it ends at `expires`, if that is set."""
+
+    name: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created: datetime
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Something that happened: `who` did it, `peer` is whom it concerned, `address` where it came from.
+
+    `tag` is one of audit/tags.py. `at` are microseconds since 1970; `facts` is an object of JSON.
+    """
+
+    at: int
+    tag: str
+    who: str | None = None
+    peer: str | None = None
+    address: str | None = None
+    facts: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which records are wanted: those to which all of this applies.
+
+    `tag` is a tag, or the beginning of one that ends in a colon; `who` did it or is whom it concerned. The
+    moment `since` is the first that fits, `until` the first that no longer does.
+    """
+
+    tag: str | None = None
+    who: str | None = None
+    address: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DailyStatistic:
+    """A number of a day, which is counted since 1970."""
+
+    day: int
+    name: str
+    value: int

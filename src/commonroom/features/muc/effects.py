@@ -19,10 +19,7 @@ class Broadcast:
 
     def copies(self) -> Iterator[Stanza]:
         """The stanzas to send."""
-        template = self.template
-        sender = template.sender
-        for recipient in self.recipients:
-            yield template.addressed(recipient, sender)
+        return self.template.copies(self.recipients)
 
 
 class Archived(NamedTuple):
