@@ -37,6 +37,7 @@ from commonroom.admin.rooms import (
     set_member,
     show_room,
 )
+from commonroom.admin.servers import close_servers, list_servers
 from commonroom.admin.service import announce, stats
 from commonroom.admin.sessions import kick, list_sessions, show_sessions
 from commonroom.admin.tokens import add_token, list_tokens, remove_token
@@ -77,6 +78,8 @@ FUNCTIONS: tuple[Callable[..., Awaitable[Any]], ...] = (
     self_signed,
     request,
     dns_records,
+    list_servers,
+    close_servers,
     stats,
     announce,
     log_level,

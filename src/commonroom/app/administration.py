@@ -36,6 +36,7 @@ from commonroom.audit.tags import Tag
 from commonroom.config import Settings
 from commonroom.config.records import Records
 from commonroom.core.surroundings import system_microseconds
+from commonroom.federation.overview import Overview
 from commonroom.net.http.exchange import HttpLimits, Peer, Response
 from commonroom.net.http.server import HttpServer
 from commonroom.net.listener import ListenError
@@ -74,6 +75,7 @@ class Operated:
     show_peers: Callable[[Settings], None]
     start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     end: Callable[[], None]
+    servers: Overview | None
 
 
 class Administration:
@@ -97,6 +99,8 @@ class Administration:
             Control: self,
             service_operations.Doing: self._doing,
         }
+        if parts.servers is not None:
+            self._subjects[Overview] = parts.servers
         after = {Scope.ACCOUNTS_WRITE: parts.watch.look}
         self.desk = Desk(operations(), self._subjects, partial(keep, self._registry), after)
         core.commands.connect(self.desk, self.roles)

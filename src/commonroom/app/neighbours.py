@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core
 from commonroom.app.federation import Federation, build_federation, inside, use_certificates
 from commonroom.config import Settings
+from commonroom.federation.overview import Overview
 from commonroom.net.component import ComponentConnection, ComponentService
 from commonroom.net.connection import Connection
 from commonroom.net.listener import Admission, Listener
@@ -31,12 +32,13 @@ class Neighbours:
         self._core = core
         self._stores = stores
         self._start = start
-        self._federation: Federation | None = None
+        self._federation: Federation | None = None  # if there is any exchange with other servers
 
-    async def open(self, opening: AsyncExitStack) -> None:
+    async def open(self, opening: AsyncExitStack) -> Self:
         """Raises CertificateError or ListenError."""
         await self._federate(opening)
         await self._admit_components(opening)
+        return self
 
     async def _federate(self, opening: AsyncExitStack) -> None:
         wanted = self._settings.federation
@@ -56,6 +58,11 @@ class Neighbours:
         for addresses, accept in ((wanted.listen, starttls), (wanted.listen_direct_tls, direct)):
             for address in addresses:
                 await _listen(opening, Listener(address, accept))
+
+    @property
+    def overview(self) -> Overview | None:
+        """Of other servers, if there is any exchange with them."""
+        return None if self._federation is None else self._federation.overview
 
     def use_certificates(self, settings: Settings) -> None:
         """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""

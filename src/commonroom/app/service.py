@@ -157,6 +157,7 @@ class Service:
             neighbours.use_certificates,
             self._tasks.start,
             self._ended.set,
+            neighbours.overview,
         )
 
     def reload(self, begun: Callable[[], None], done: Callable[[], None]) -> None:

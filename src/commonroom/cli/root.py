@@ -46,6 +46,7 @@ COMMANDS = {
     ),
     "dns": Later("commonroom.cli.certificate", "dns", "Print the DNS records that lead to the service."),
     "token": Later("commonroom.cli.token", "token", "Make, list and remove tokens of the HTTP API."),
+    "s2s": Later("commonroom.cli.s2s", "s2s", "See and end connections with other servers."),
     "trace": Later(
         "commonroom.cli.trace", "trace", "Show how a stanza goes: through this server, and to another one."
     ),
