@@ -4,7 +4,7 @@
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: run test test-others test-all check bench crash fmt docs lock clean help
+.PHONY: run test test-others test-all lab check bench crash fmt docs lock clean help
 
 run:  ## starts a demonstration server
 	@tools/environment.sh .venv run
@@ -21,6 +21,11 @@ test-others:  ## runs the tests on the other Pythons that are installed here
 	@tools/test_others.sh $(WORKERS) $(ARGS)
 
 test-all: test test-others  ## runs the tests on every Python that is installed here
+
+lab:  ## tests federation with Prosody, ejabberd and jabberd2, which it installs
+	@tools/bench_packages.sh
+	@tools/environment.sh .venv dev
+	@.venv/bin/python -m pytest -m lab $(ARGS)
 
 check:  ## style, types, layers, sizes, references, generated pages
 	@tools/environment.sh .venv dev

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs what the bench needs, or says what is missing and stops: the servers that ours is compared with, a C
+# Installs what the bench and the lab need, or says what is missing and stops: the servers that ours is compared with, a C
 # compiler and OpenSSL's headers. None of them is needed for anything else.
 set -eu
 
-wanted='prosody lua-dbi-sqlite3 ejabberd erlang-p1-sqlite3 jabberd2 gcc libc6-dev libssl-dev util-linux'
+wanted='prosody lua-unbound lua-dbi-sqlite3 ejabberd erlang-p1-sqlite3 jabberd2 gcc libc6-dev libssl-dev util-linux'
 
 packages=
 for package in $wanted; do

@@ -40,12 +40,18 @@ TOOLS = {
 }
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("password", PASSWORDS)
+# htpasswd refuses what it would cut.
+CASES = [
+    (tool, password)
+    for tool, (scheme, _) in TOOLS.items()
+    for password in PASSWORDS
+    if not (scheme is Scheme.DES and len(password) > 8 and tool.startswith("htpasswd"))
+]
+
+
+@pytest.mark.parametrize(("tool", "password"), CASES)
 def test_what_the_real_tools_make_is_the_hash_of_this_password_only(tool: str, password: str) -> None:
     scheme, make = TOOLS[tool]
-    if scheme is Scheme.DES and len(password) > 8 and tool.startswith("htpasswd"):
-        pytest.skip("htpasswd warns that it would be cut")
     hash = make(password)
     made = recognise(hash)
     assert made is not None
