@@ -176,6 +176,8 @@ def check_lists(room: Room, items: Sequence[AffiliationItem]) -> None:
         check_reason(item.reason)
         if item.jid.local is None and item.affiliation in ADMINS:
             raise not_acceptable("not everybody of a domain can run a room")
+        if item.jid.domain == room.address.domain and item.affiliation is not Affiliation.NONE:
+            raise not_acceptable("nobody lives here; use the real address")
         if item.nick:
             _check_nick(room, item.jid, item.nick)
     after = {jid: entry.affiliation for jid, entry in room.affiliations.items()}
