@@ -9,6 +9,8 @@ initdb         postgresql
 profanity      profanity-light
 go-sendxmpp    go-sendxmpp
 tmux           tmux
+htpasswd       apache2-utils
+mkpasswd       whois
 '
 
 # PostgreSQL's own programs are not on Debian's PATH.
