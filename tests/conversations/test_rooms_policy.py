@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from commonroom.config.rooms import DeclaredRoom, Fixed, RoomClass, RoomGroup, RoomLimits, Rooms
 from commonroom.protocol.jid import JID
-from commonroom.protocol.muc import NS_MUC
+from commonroom.protocol.muc import NS_MUC, NS_MUC_ADMIN
 from commonroom.xml.names import NS_MUC_USER
 from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, here, make, said, say
 from tests.conversations.world import World, condition, with_options
@@ -155,6 +155,29 @@ def test_who_comes_and_goes_keeps_nobody_out() -> None:
     assert "110" in codes(enter(carol, "C"))
     w.advance(60)
     assert "110" in codes(enter(bob, "B"))
+
+
+def test_who_may_not_come_in_takes_nothing_from_those_who_may() -> None:
+    w = limited(joins_per_second=1, join_burst=2)
+    alice, bob, carol = (w.online(f"{who}/x") for who in (ALICE, BOB, CAROL))
+    make(alice, "A")
+    w.advance(10)
+    banned = f"<query xmlns='{NS_MUC_ADMIN}'><item affiliation='outcast' jid='{BOB}'/></query>"
+    alice.send(f"<iq type='set' id='b' to='{HALL}'>{banned}</iq>")
+    assert {condition(enter(bob, "B")[0]) for _ in range(5)} == {"forbidden"}
+    assert "110" in codes(enter(carol, "C"))
+
+
+def test_who_has_no_voice_takes_none_from_the_others() -> None:
+    w = limited(room_messages_per_second=1, room_message_burst=3)
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "A", moderatedroom="1")
+    enter(bob, "B")
+    for _ in range(5):
+        say(bob, "let me")
+    alice.received()
+    say(alice, "silence")
+    assert said(alice) == ["A: silence"]
 
 
 def test_each_invitation_counts() -> None:

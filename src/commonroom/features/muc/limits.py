@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from commonroom.config.rooms import RoomLimits
-from commonroom.features.muc.affiliations import ADMINS
+from commonroom.features.muc.affiliations import ADMINS, Role
 from commonroom.features.muc.room import Room, keep
 from commonroom.protocol.errors import ErrorType, StanzaError, policy_violation, resource_constraint
 from commonroom.protocol.jid import JID
@@ -113,15 +113,16 @@ class RoomGate:
         subject = message.child(NS_CLIENT, "subject")
         if subject is not None and len(subject.text().encode()) > limits.subject_bytes:
             raise policy_violation(f"a subject has {limits.subject_bytes} bytes at most")
-        if sender not in room.by_address:
+        occupant = room.by_address.get(sender)
+        if occupant is None:
             return  # the room refuses it
         own = limited.person(sender).messages
         number = min(max(_invitations(message), 1), limits.message_burst)
         if not own.take(now, limits.messages_per_second, limits.message_burst, number):
             raise resource_constraint("you send messages too fast; wait a little")
-        if message.type is MessageType.GROUPCHAT and not limited.messages.take(
-            now, limits.room_messages_per_second, limits.room_message_burst
-        ):
+        if message.type is not MessageType.GROUPCHAT or occupant.role is Role.VISITOR:
+            return  # whom the room refuses, or lets change the subject
+        if not limited.messages.take(now, limits.room_messages_per_second, limits.room_message_burst):
             raise resource_constraint("this room gets more messages than it takes now; wait a little")
 
     def _check_presence(self, room: Room, limited: Limited, presence: Presence, now: float) -> None:
@@ -134,6 +135,8 @@ class RoomGate:
             if not limited.person(sender).presences.take(now, rate, limits.presence_burst):
                 raise resource_constraint("you change your presence too fast; wait a little")
             return
+        if not room.may_enter(sender):
+            return  # the room refuses it, and it takes nothing from those who may
         if self._rooms_of(sender) >= limits.rooms_per_person:
             raise resource_constraint(f"you are in {limits.rooms_per_person} rooms already")
         is_one_more = sender.bare not in room.by_user
