@@ -236,13 +236,13 @@ def test_who_changes_too_often_is_told_to_wait_and_stays() -> None:
 
 
 def test_what_is_too_large_is_refused() -> None:
-    w = limited(message_bytes=1024, subject_bytes=100)
+    w = limited(message_bytes=1024, presence_bytes=2048, subject_bytes=100)
     alice = w.online(f"{ALICE}/a")
     make(alice, "A")
     say(alice, "x" * 1100)
     assert condition(alice.one()) == "policy-violation"
     alice.send(f"<message type='groupchat' to='{HALL}'><subject>{'x' * 101}</subject></message>")
     assert condition(alice.one()) == "policy-violation"
-    status = f"<status>{'x' * 1100}</status><x xmlns='{NS_MUC}'/>"
+    status = f"<status>{'x' * 2100}</status><x xmlns='{NS_MUC}'/>"
     alice.send(f"<presence to='{HALL}/A'>{status}</presence>")
     assert condition(alice.one()) == "policy-violation"

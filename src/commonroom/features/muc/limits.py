@@ -128,8 +128,8 @@ class RoomGate:
     def _check_presence(self, room: Room, limited: Limited, presence: Presence, now: float) -> None:
         limits, sender = self._limits, presence.sender
         assert sender is not None
-        if len(presence.payload()) > limits.message_bytes:
-            raise policy_violation(f"presence in a room has {limits.message_bytes} bytes at most")
+        if len(presence.payload()) > limits.presence_bytes:
+            raise policy_violation(f"presence in a room has {limits.presence_bytes} bytes at most")
         if sender in room.by_address:
             rate = limits.presences_per_minute / 60
             if not limited.person(sender).presences.take(now, rate, limits.presence_burst):
