@@ -1,4 +1,4 @@
-"""What the service does by itself with archives."""
+"""What the service does by itself with archives, and with rooms that nobody uses."""
 
 import asyncio
 from collections.abc import Callable
@@ -59,3 +59,40 @@ def test_a_database_that_fails_is_told_and_tried_again_later(pauses: list[float]
 def test_steps_follow_each_other_with_a_pause_while_there_is_work(pauses: list[float]):
     look_after(True, True, False)
     assert pauses[:3] == [upkeep.BETWEEN_STEPS, upkeep.BETWEEN_STEPS, upkeep.REST]
+
+
+class Rounds:
+    """Plays the tidying of one service; each round does what it is told, or raises it."""
+
+    def __init__(self, *outcomes: StorageError | None) -> None:
+        self.left = list(outcomes)
+        self.rounds = 0
+        self.done = asyncio.Event()
+
+    async def tidy(self) -> None:
+        self.rounds += 1
+        outcome = self.left.pop(0) if self.left else None
+        if not self.left:
+            self.done.set()
+        if outcome is not None:
+            raise outcome
+
+
+def tidy(*services: Rounds) -> None:
+    async def main() -> None:
+        task = asyncio.ensure_future(upkeep.look_after_rooms(services))  # type: ignore[arg-type]
+        for service in services:
+            await service.done.wait()
+        await asyncio.sleep(0)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(main())
+
+
+def test_rooms_of_a_database_that_fails_are_looked_after_later(pauses: list[float], caplog):
+    failing, other = Rounds(StorageError("disk full"), None), Rounds(None, None)
+    tidy(failing, other)
+    assert "rooms are not looked after now" in caplog.text
+    assert min(failing.rounds, other.rounds) >= 2  # neither keeps the other from its turn
+    assert upkeep.BETWEEN_ROUNDS in pauses

@@ -288,3 +288,80 @@ def test_attack_rooms_errors_do_not_go_round(owner: Client, mallory: Client):
             mallory.send(f"<{kind} type='error' id='e' to='{to}'>{error}</{kind}>")
     assert [e for e in mallory.fence() if e.get("type") == "error"] == []
     destroy(owner, room)
+
+
+def test_attack_rooms_questions_tell_no_address(server: Server, mallory: Client):
+    """Nor do answers: what clients write into them of themselves is taken out."""
+    with online(server, resource="secretplace") as owner, online(server, resource="burrow") as victim:
+        room = make(owner)
+        enter(victim, room, "victim")
+        enter(mallory, room, "mallory")
+        victim.fence()
+        mallory.came = victim.came = b""
+        initiator = f"initiator='{mallory.bare}/mallory'"
+        ask = f"<iq type='set' id='j' to='{room}/victim'><jingle xmlns='urn:xmpp:jingle:1' {initiator}/></iq>"
+        mallory.send(ask)
+        mallory.fence()
+        (question,) = [e for e in victim.fence() if e.get("type") == "set"]
+        assert mallory.bare.encode() not in victim.came
+        card = f"<vCard xmlns='vcard-temp'><JABBERID>{victim.bare}</JABBERID></vCard>"
+        victim.send(f"<iq type='result' id='{question.get('id')}' to='{question.get('from')}'>{card}</iq>")
+        victim.fence()
+        mallory.fence()
+        assert b"vCard" in mallory.came
+        assert victim.bare.encode() not in mallory.came
+        destroy(owner, room)
+
+
+def test_attack_rooms_coming_keeps_nobody_out(server: Server, owner: Client, mallory: Client):
+    """What joins a room has for all is not used up by one who comes and goes."""
+    room = make(owner)
+    for _ in range(60):
+        mallory.send(f"<presence to='{room}/m'><x xmlns='{MUC}'/></presence>")
+        mallory.send(f"<presence type='unavailable' to='{room}/m'/>")
+    assert "resource-constraint" in {condition(e) for e in mallory.fence()}
+    with online(server, resource="late") as other:
+        assert enter(other, room, "other")[-1].get("type") != "error"
+    destroy(owner, room)
+
+
+def test_attack_rooms_registrations_without_end(owner: Client, mallory: Client):
+    """Each one is told to the admins, so that there are few."""
+    room = make(owner)
+    owner.fence()
+    for number in range(30):
+        form = f"<field var='FORM_TYPE'><value>{MUC}#register</value></field>"
+        form += f"<field var='muc#register_roomnick'><value>m{number}</value></field>"
+        query = f"<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>{form}</x></query>"
+        mallory.send(f"<iq type='set' id='r{number}' to='{room}'>{query}</iq>")
+    assert "policy-violation" in {condition(e) for e in mallory.fence()}
+    assert len(owner.fence()) == 1
+    destroy(owner, room)
+
+
+def test_attack_rooms_invitations_without_end(owner: Client, mallory: Client):
+    """One message may invite many, and counts as many."""
+    room = make(owner)
+    enter(mallory, room, "mallory")
+    owner.fence()
+    invites = f"<invite to='{owner.bare}'/>" * 20
+    for _ in range(20):
+        mallory.send(f"<message to='{room}'><x xmlns='{MUC}#user'>{invites}</x></message>")
+    refused = [condition(e) for e in mallory.fence() if e.get("type") == "error"]
+    assert refused.count("resource-constraint") >= 15
+    assert len(owner.fence()) <= 100
+    destroy(owner, room)
+
+
+def test_attack_rooms_ids_of_messages(owner: Client, mallory: Client):
+    """Who may take nothing away does not learn which messages there are."""
+    room = make(owner, enablelogging="1", membersonly="1")
+    say(owner, room, "hidden")
+    (message,) = [e for e in owner.fence() if e.findtext(f"{CLIENT}body") == "hidden"]
+    ids = [e.get("id") for e in message.findall(f"{SIDS}stanza-id")]
+    for id in (*ids, "1"):
+        retract = "<retract xmlns='urn:xmpp:message-retract:1'/>"
+        moderate = f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{id}'>{retract}</moderate>"
+        answer = mallory.ask(f"<iq type='set' id='m' to='{room}'>{moderate}</iq>")
+        assert condition(answer) == "forbidden"
+    destroy(owner, room)

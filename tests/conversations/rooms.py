@@ -18,15 +18,20 @@ def enter(client: Client, nick: str, room: str = HALL, inside: str = "") -> list
     return client.received()
 
 
-def configure(client: Client, room: str = HALL, **fields: str) -> Element:
-    """Submit a form of these fields: `persistentroom="1"`; none of them is an instant room."""
+def form(**fields: str) -> str:
+    """A form that sets these fields: `persistentroom="1"`; none of them is an instant room."""
     inside = "".join(
         f"<field var='muc#roomconfig_{name}'><value>{value}</value></field>" for name, value in fields.items()
     )
     kind = f"<field var='FORM_TYPE'><value>{FORM}</value></field>" if fields else ""
-    form = f"<x xmlns='jabber:x:data' type='submit'>{kind}{inside}</x>"
+    return f"<x xmlns='jabber:x:data' type='submit'>{kind}{inside}</x>"
+
+
+def configure(client: Client, room: str = HALL, **fields: str) -> Element:
+    """Submit a form of these fields."""
+    query = f"<query xmlns='{NS_MUC_OWNER}'>{form(**fields)}</query>"
     client.received()
-    client.send(f"<iq type='set' id='own' to='{room}'><query xmlns='{NS_MUC_OWNER}'>{form}</query></iq>")
+    client.send(f"<iq type='set' id='own' to='{room}'>{query}</iq>")
     return next(e for e in client.received() if e.name == "iq")
 
 

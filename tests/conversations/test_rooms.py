@@ -1,10 +1,12 @@
 """XEP-0045 over the whole service: rooms that last, rooms that do not, and what they tell whom when."""
 
+import pytest
+
 from commonroom.core.session import Session
 from commonroom.protocol.jid import JID
-from commonroom.protocol.muc import NS_MUC
+from commonroom.protocol.muc import NS_MUC, NS_MUC_OWNER
 from commonroom.storage.errors import StorageError
-from tests.conversations.rooms import HALL, codes, configure, enter, here, make, said, say
+from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, form, here, make, said, say
 from tests.conversations.world import World, condition
 
 ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"
@@ -159,3 +161,100 @@ def test_an_error_to_who_comes_leaves_nothing_behind() -> None:
     session = user.sessions["b"]
     assert isinstance(session, Session)
     assert not session.directed
+
+
+def test_xep0045_10_9_what_a_closed_rooms_grave_says_is_nothing() -> None:
+    w = world()
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    destroy = f"<destroy jid='cellar@{SERVICE}'><reason>rats</reason></destroy>"
+    for closed, is_told in (({}, True), ({"membersonly": "1"}, False)):
+        room = f"r{len(closed)}@{SERVICE}"
+        make(alice, "Alice", room, **closed)
+        alice.send(f"<iq type='set' id='d' to='{room}'><query xmlns='{NS_MUC_OWNER}'>{destroy}</query></iq>")
+        (refused,) = enter(bob, "Bob", room)
+        assert condition(refused) == "gone"
+        assert ("rats" in repr(refused), "cellar" in repr(refused)) == (is_told, is_told)
+
+
+# When the disk fails
+
+
+def test_a_change_that_cannot_be_stored_puts_everybody_out_and_the_disk_counts() -> None:
+    """What is in memory is not what is on disk, so that it is not kept (XEP-0045 §11.2)."""
+    w = world()
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "Alice", roomname="Hall")
+    enter(bob, "Bob")
+    alice.received()
+    on_disk = dict(w.memory.rooms.heads)
+    w.memory.writes.hold()
+    owned = f"<query xmlns='{NS_MUC_OWNER}'>{form(roomname='Cellar', whois='anyone')}</query>"
+    alice.send(f"<iq type='set' id='own' to='{HALL}'>{owned}</iq>")
+    say(bob, "still there?")
+    assert (alice.received(), bob.received()) == ([], [])
+    w.memory.rooms.heads.update(on_disk)
+    w.memory.writes.release(StorageError("the disk is full"))
+    w.turn()
+    for who, nick in ((alice, "Alice"), (bob, "Bob")):
+        heard = who.received()
+        (gone,) = [e for e in heard if e.name == "presence"]
+        assert here([gone]) == [f"-{nick}"]
+        assert codes([gone]) == ["110", "332"]
+        assert "Cellar" not in repr(heard)
+    (service,) = w.core.rooms
+    assert service.find(JID.parse(HALL)) is None
+    assert "110" in codes(enter(bob, "Bob"))  # it is as it was
+    (room,) = [service.find(JID.parse(HALL))]
+    assert room is not None
+    assert (room.config.name, room.is_anonymous) == ("Hall", True)
+
+
+CHANGES = {
+    "those whom it puts out": form(membersonly="1"),
+    "all who were in a room that is not destroyed": "<destroy/>",
+}
+
+
+@pytest.mark.parametrize("inside", CHANGES.values(), ids=CHANGES.keys())
+def test_nobody_stays_who_believes_to_be_inside(inside: str) -> None:
+    w = world()
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "Alice")
+    enter(bob, "Bob")
+    alice.received()
+    w.memory.writes.hold()
+    alice.send(f"<iq type='set' id='o' to='{HALL}'><query xmlns='{NS_MUC_OWNER}'>{inside}</query></iq>")
+    w.memory.writes.release(StorageError("the disk is full"))
+    w.turn()
+    for who, nick in ((alice, "Alice"), (bob, "Bob")):
+        (gone,) = [e for e in who.received() if e.name == "presence"]
+        assert (here([gone]), codes([gone])) == ([f"-{nick}"], ["110", "332"])
+
+
+def test_who_comes_in_behind_a_change_that_fails_is_out_as_well() -> None:
+    w = world()
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "Alice")
+    w.memory.writes.hold()
+    owned = f"<query xmlns='{NS_MUC_OWNER}'>{form(roomname='Cellar')}</query>"
+    alice.send(f"<iq type='set' id='own' to='{HALL}'>{owned}</iq>")
+    assert enter(bob, "Bob") == []
+    alice.send(f"<iq type='get' id='p' to='{HALL}'><ping xmlns='urn:xmpp:ping'/></iq>")
+    w.memory.writes.release(StorageError("the disk is full"))
+    w.turn()
+    heard = [e for e in bob.received() if e.name == "presence"]
+    assert (here(heard), codes(heard)) == (["-Bob"], ["110", "332"])
+    assert "p" in [e.get("id") for e in alice.received()]  # who asked is answered
+
+
+def test_who_asked_for_the_change_is_told_that_it_was_not_made() -> None:
+    w = world()
+    alice = w.online(f"{ALICE}/a")
+    make(alice, "Alice")
+    w.memory.writes.hold()
+    owned = f"<query xmlns='{NS_MUC_OWNER}'>{form(roomname='Cellar')}</query>"
+    alice.send(f"<iq type='set' id='own' to='{HALL}'>{owned}</iq>")
+    w.memory.writes.release(StorageError("the disk is full"))
+    w.turn()
+    answers = [e for e in alice.received() if e.get("id") == "own"]
+    assert [condition(e) for e in answers] == ["resource-constraint"]

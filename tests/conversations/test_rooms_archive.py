@@ -174,6 +174,22 @@ def test_xep0425_4_a_moderators_retraction_leaves_a_tombstone(w: World, alice: C
     assert tombstone.get("from") == f"{HALL}/Bob"
 
 
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_who_may_not_take_anything_away_does_not_learn_what_is_there(
+    w: World, alice: Client, bob: Client, is_inside: bool
+) -> None:
+    say(alice, "secret")
+    result = query(alice)[0].child(MAM, "result")
+    assert result is not None
+    if not is_inside:
+        bob.send(f"<presence type='unavailable' to='{HALL}/Bob'/>")
+        bob.received()
+    for id in (result.get("id"), "12345"):
+        retract = "<retract xmlns='urn:xmpp:message-retract:1'/>"
+        moderate = f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{id}'>{retract}</moderate>"
+        assert condition(bob.ask(f"<iq type='set' id='r' to='{HALL}'>{moderate}</iq>")) == "forbidden"
+
+
 def test_xep0424_5_only_who_said_it_takes_it_back(alice: Client, bob: Client) -> None:
     say(bob, "oops")
     result = query(alice)[0].child(MAM, "result")

@@ -49,6 +49,7 @@ def test_xep0045_6_2_the_service_says_what_it_is(alice: Client) -> None:
     assert (identity["category"], identity["type"]) == ("conference", "text")
     features = {e.get("var") for e in query.elements() if e.name == "feature"}
     assert {INFO, ITEMS, SEARCH, RSM, "http://jabber.org/protocol/muc"} <= features
+    assert "http://jabber.org/protocol/muc#stable_id" in features  # XEP-0045 §7.4: "on both"
 
 
 def test_xep0157_3_the_service_says_whom_to_turn_to() -> None:

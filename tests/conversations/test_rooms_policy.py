@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from commonroom.config.rooms import DeclaredRoom, Fixed, RoomClass, RoomGroup, RoomLimits, Rooms
 from commonroom.protocol.jid import JID
-from commonroom.protocol.muc import NS_MUC
+from commonroom.protocol.muc import NS_MUC, NS_MUC_ADMIN
+from commonroom.xml.names import NS_MUC_USER
 from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, here, make, said, say
 from tests.conversations.world import World, condition, with_options
 
@@ -95,6 +96,15 @@ def test_a_name_may_be_asked_for() -> None:
     assert (asked.address, asked.requester) == (f"staff@{SERVICE}", ALICE)
 
 
+def test_names_are_not_asked_for_without_end() -> None:
+    w = world(requests=True, classes={"staff": RoomClass(names=("staff*",), creators=(CAROL,))})
+    alice = w.online(f"{ALICE}/a")
+    for _ in range(2):  # who asks again asked once
+        refused = [condition(enter(alice, "A", f"staff{n}@{SERVICE}")[0]) for n in range(11)]
+        assert refused == ["not-allowed"] * 10 + ["resource-constraint"]
+    assert condition(enter(w.online(f"{BOB}/b"), "B", f"staff@{SERVICE}")[0]) == "not-allowed"
+
+
 def test_declared_rooms_are_there_from_the_start() -> None:
     w = world(declared={"Common-Room": DeclaredRoom(title="The common room", owners=(CAROL,))})
     room = f"common-room@{SERVICE}"
@@ -130,7 +140,67 @@ def test_xep0045_7_2_9_a_room_has_only_so_many_occupants() -> None:
     alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
     make(alice, "A")
     (refused,) = enter(bob, "B")
-    assert condition(refused) == "resource-constraint"
+    assert condition(refused) == "service-unavailable"
+    assert "110" in codes(enter(w.online(f"{ALICE}/phone"), "A"))  # which takes no more space
+
+
+def test_who_comes_and_goes_keeps_nobody_out() -> None:
+    w = limited(joins_per_second=1, join_burst=30)
+    alice, bob, carol = (w.online(f"{who}/x") for who in (ALICE, BOB, CAROL))
+    make(alice, "A")
+    for _ in range(60):
+        bob.send(f"<presence to='{HALL}/B'><x xmlns='{NS_MUC}'/></presence>")
+        bob.send(f"<presence type='unavailable' to='{HALL}/B'/>")
+    assert condition(bob.received()[-1]) == "resource-constraint"
+    assert "110" in codes(enter(carol, "C"))
+    w.advance(60)
+    assert "110" in codes(enter(bob, "B"))
+
+
+def test_who_may_not_come_in_takes_nothing_from_those_who_may() -> None:
+    w = limited(joins_per_second=1, join_burst=2)
+    alice, bob, carol = (w.online(f"{who}/x") for who in (ALICE, BOB, CAROL))
+    make(alice, "A")
+    w.advance(10)
+    banned = f"<query xmlns='{NS_MUC_ADMIN}'><item affiliation='outcast' jid='{BOB}'/></query>"
+    alice.send(f"<iq type='set' id='b' to='{HALL}'>{banned}</iq>")
+    assert {condition(enter(bob, "B")[0]) for _ in range(5)} == {"forbidden"}
+    assert "110" in codes(enter(carol, "C"))
+
+
+def test_who_has_no_voice_takes_none_from_the_others() -> None:
+    w = limited(room_messages_per_second=1, room_message_burst=3)
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "A", moderatedroom="1")
+    enter(bob, "B")
+    for _ in range(5):
+        say(bob, "let me")
+    alice.received()
+    say(alice, "silence")
+    assert said(alice) == ["A: silence"]
+
+
+def test_each_invitation_counts() -> None:
+    w = limited(messages_per_second=1, message_burst=30)
+    alice = w.online(f"{ALICE}/a")
+    make(alice, "A")
+    invites = "".join(f"<invite to='u{n}@example.org'/>" for n in range(20))
+    for _ in range(2):
+        alice.send(f"<message to='{HALL}'><x xmlns='{NS_MUC_USER}'>{invites}</x></message>")
+    refused = [condition(e) for e in alice.received() if e.get("type") == "error"]
+    assert refused.count("resource-constraint") == 1
+
+
+def test_questions_to_others_have_a_bound() -> None:
+    w = limited()
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "A")
+    enter(bob, "B")
+    alice.received()
+    for number in range(600):
+        bob.send(f"<iq type='get' id='q{number}' to='{HALL}/A'><query xmlns='jabber:iq:version'/></iq>")
+    assert condition(bob.received()[-1]) == "resource-constraint"
+    assert len(alice.received()) == 500
 
 
 def test_who_sends_too_much_is_told_to_wait_and_the_others_are_not() -> None:
@@ -166,13 +236,13 @@ def test_who_changes_too_often_is_told_to_wait_and_stays() -> None:
 
 
 def test_what_is_too_large_is_refused() -> None:
-    w = limited(message_bytes=1024, subject_bytes=100)
+    w = limited(message_bytes=1024, presence_bytes=2048, subject_bytes=100)
     alice = w.online(f"{ALICE}/a")
     make(alice, "A")
     say(alice, "x" * 1100)
     assert condition(alice.one()) == "policy-violation"
     alice.send(f"<message type='groupchat' to='{HALL}'><subject>{'x' * 101}</subject></message>")
     assert condition(alice.one()) == "policy-violation"
-    status = f"<status>{'x' * 1100}</status><x xmlns='{NS_MUC}'/>"
+    status = f"<status>{'x' * 2100}</status><x xmlns='{NS_MUC}'/>"
     alice.send(f"<presence to='{HALL}/A'>{status}</presence>")
     assert condition(alice.one()) == "policy-violation"

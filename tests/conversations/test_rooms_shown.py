@@ -88,8 +88,13 @@ def test_xep0502_3_1_the_rate_is_told_once_it_is_known(w: World, alice: Client) 
     assert field(bob, ACTIVITY) == "3.00"
 
 
-def test_xep0502_3_1_rooms_that_are_not_public_say_nothing(w: World, alice: Client) -> None:
-    configure(alice, publicroom="0")
+@pytest.mark.parametrize(
+    "fields", [{"publicroom": "0"}, {"membersonly": "1"}, {"passwordprotectedroom": "1", "roomsecret": "x"}]
+)
+def test_xep0502_9_rooms_that_are_not_for_all_say_nothing(
+    w: World, alice: Client, fields: dict[str, str]
+) -> None:
+    configure(alice, **fields)
     for _ in range(40):
         w.advance(100)
         alice.send(" ")

@@ -168,6 +168,12 @@ class RoomLimits:
     message_bytes: int = option(
         size("1 KiB", "16 MiB"), "64 KiB", "The size of a message to a room.", example="16 KiB"
     )
+    presence_bytes: int = option(
+        size("1 KiB", "1 MiB"),
+        "8 KiB",
+        "The size of an occupant's presence; whoever comes in gets that of all who are there.",
+        example="4 KiB",
+    )
 
 
 @dataclass(frozen=True, slots=True)

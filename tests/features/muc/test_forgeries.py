@@ -21,11 +21,16 @@ def passes(xml: str) -> bool:
         "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='x'/>",
         "<hats xmlns='urn:xmpp:hats:0'/>",
         "<moderated xmlns='urn:xmpp:message-moderate:1'/>",
+        "<retracted xmlns='x'><moderated xmlns='urn:xmpp:message-moderate:1'/></retracted>",
+        "<apply-to xmlns='urn:xmpp:fasten:0'><moderated xmlns='urn:xmpp:message-moderate:0'/></apply-to>",
         "<retract xmlns='x'><moderated xmlns='urn:xmpp:message-moderate:0'/></retract>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='chat.shakespeare.lit' id='x'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='other@chat.shakespeare.lit' id='x'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' id='x'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='@' id='x'/>",
+        "<stanza-id xmlns='urn:xmpp:sid:0' by='hag66@shakespeare.lit' id='x'/>",
+        "<x xmlns='jabber:x:delay' from='hag66@shakespeare.lit/pda' stamp='x'/>",
+        "<x xmlns='jabber:x:delay' from='coven@chat.shakespeare.lit' stamp='x'/>",
         "<delay xmlns='urn:xmpp:delay' from='coven@chat.shakespeare.lit' stamp='x'/>",
         "<delay xmlns='urn:xmpp:delay' from='hag66@shakespeare.lit/pda' stamp='x'/>",
         "<delay xmlns='urn:xmpp:delay' from='shakespeare.lit' stamp='x'/>",
@@ -79,3 +84,17 @@ def test_xep0045_17_4_attributes_that_name_the_user_go():
     )
     expected = "<a xmlns='x' other='crone1@shakespeare.lit' bad='a@b@c'>t<b/></a>"
     assert repr(without_address(element, JID.parse(HAG))) == expected
+
+
+def test_xep0045_17_4_texts_that_are_the_users_address_go():
+    texts = (
+        "hag66@shakespeare.lit",
+        " HAG66@shakespeare.lit/pda ",
+        "xmpp:hag66@shakespeare.lit",
+        "xmpp:hag66@shakespeare.lit?message",
+        "mailto:hag66@shakespeare.lit",
+    )
+    for text in texts:
+        card = parse_fragment(f"<vCard><FN>Hag</FN><JABBERID>{text}</JABBERID></vCard>", "vcard-temp")
+        left = "<vCard xmlns='vcard-temp'><FN>Hag</FN><JABBERID/></vCard>"
+        assert repr(without_address(card, JID.parse(HAG))) == left

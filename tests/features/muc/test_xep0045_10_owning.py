@@ -313,3 +313,11 @@ def test_xep0045_10_2_the_owner_gets_the_form():
     coven = Coven(name="A Dark Cave").everybody()
     [answer] = coven.send(CRONE, f"<iq type='get' id='c'><query xmlns='{MUC}#owner'/></iq>")
     assert "<title>Configuration of A Dark Cave</title>" in answer.xml()
+
+
+def test_what_strangers_are_told_is_small():
+    coven = Coven().everybody()
+    contacts = {"{urn:x-commonroom:room}contacts": [f"u{number}@x" for number in range(21)]}
+    assert coven.owner(CRONE, form("roomconfig", contacts))[0].endswith("modify not-acceptable")
+    contacts["{urn:x-commonroom:room}contacts"].pop()
+    assert coven.owner(CRONE, form("roomconfig", contacts))[-1].endswith("104")

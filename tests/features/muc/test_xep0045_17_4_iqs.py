@@ -70,6 +70,14 @@ def test_xep0045_17_4_neither_learns_the_others_address(coven: Coven):
     assert HECATE[:6] + "@" not in told.xml()
 
 
+def test_xep0045_17_4_nor_by_what_the_question_says(coven: Coven):
+    jingle = f"<jingle xmlns='urn:xmpp:jingle:1' initiator='{HAG}'/>"
+    [question] = ask(coven, HAG, "hecate", jingle, "set")
+    assert "hag66" not in question.xml()
+    [question] = ask(coven, HAG, "firstwitch", jingle, "set")
+    assert "initiator" in question.xml()  # moderators know it
+
+
 def test_who_may_know_addresses_gets_the_answer_as_it_is(coven: Coven):
     [question] = ask(coven, CRONE, "hecate")
     [told] = answer(coven, HECATE, question, "<query xmlns='x' publisher='hecate@shakespeare.lit'/>")

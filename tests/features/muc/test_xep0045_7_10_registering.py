@@ -171,6 +171,16 @@ def test_two_cannot_ask_for_one_nickname_and_requests_are_bounded():
     assert register(coven, "late", "late@y/z") == ["late/z < room: wait resource-constraint"]
 
 
+def test_admins_are_not_bothered_without_end():
+    coven = Coven()
+    register(coven)
+    assert register(coven, "other") == ["hecate/broom < room: wait policy-violation"]
+    approve(coven, CRONE, allow="0")
+    assert register(coven) == ["hecate/broom < room: wait policy-violation"]
+    coven.wait(60)
+    assert len(register(coven, "other")) == 3
+
+
 # Reserved nicknames
 
 

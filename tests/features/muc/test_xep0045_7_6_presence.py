@@ -82,6 +82,13 @@ def test_xep0045_7_6_who_is_inside_twice_may_become_one():
     assert list(coven.room.occupants["thirdwitch"].sessions) == [HAG, PHONE]
 
 
+def test_xep0045_7_6_who_gets_another_nickname_than_was_asked_for_is_told():
+    coven = Coven().everybody()
+    coven.enter(PHONE, "oldhag")
+    assert to(change(coven, HAG, "OldHag"), HAG)[-1].endswith("110 210")
+    assert to(change(coven, HAG, "hag"), HAG)[-1].endswith(" 110")
+
+
 def test_xep0045_7_7_status_changes_are_passed_along():
     coven = Coven(HIDDEN).everybody()
     coven.enter(HECATE, "hecate")

@@ -82,6 +82,13 @@ def test_xep0045_9_5_members_may_invite_where_it_is_allowed():
     assert "hecate" in coven.room.occupants
 
 
+def test_xep0045_7_8_2_somebody_in_another_room_is_invited_and_no_member():
+    coven = Coven(members_only=True).everybody()
+    told = invite(coven, CRONE, "other@chat.shakespeare.lit/ghost")
+    assert "invite" in told[-1]
+    assert JID.parse("other@chat.shakespeare.lit") not in coven.room.affiliations
+
+
 def test_xep0045_7_9_what_continues_a_chat_passes():
     coven = Coven().everybody()
     told = coven.send(

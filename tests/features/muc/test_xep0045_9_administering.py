@@ -62,6 +62,12 @@ def test_xep0045_9_1_an_admin_does_not_ban_an_owner_or_an_admin(coven: Coven):
     assert coven.admin(WICCA, item(BARE, "outcast"))[0].endswith("cancel not-allowed")
 
 
+def test_xep0045_9_1_nobody_bans_themselves(coven: Coven):
+    for sender, bare in ((CRONE, "crone1@shakespeare.lit"), (WICCA, "wiccarocks@shakespeare.lit")):
+        assert coven.admin(sender, item(bare, "outcast"))[0].endswith("cancel conflict")
+    assert coven.admin(HAG, item("hag66@shakespeare.lit", "outcast"))[0].endswith("auth forbidden")
+
+
 @pytest.mark.parametrize("affiliation", ["owner", "admin"])
 def test_xep0045_10_3_only_owners_make_owners_and_admins(coven: Coven, affiliation: str):
     assert coven.admin(WICCA, item(BARE, affiliation))[0].endswith("auth forbidden")

@@ -6,7 +6,7 @@ import pytest
 
 from commonroom.features.muc import hats
 from commonroom.features.muc.effects import RoomPut
-from commonroom.features.muc.hats import MOST_HATS
+from commonroom.features.muc.hats import MOST_HATS, MOST_WORN
 from commonroom.features.muc.room import Hat
 from commonroom.protocol.jid import JID
 from tests.features.muc.coven import CRONE, HAG, HECATE, HIDDEN, WICCA, Coven, to
@@ -75,6 +75,15 @@ def test_hats_are_bounded():
     for n in range(MOST_HATS):
         command(coven, CRONE, "create", {"hats#title": "t", "hats#uri": f"u{n}"})
     assert "resource-constraint" in command(coven, CRONE, "create", TEACHER)
+
+
+def test_one_user_wears_only_so_many(coven: Coven):
+    for number in range(MOST_WORN + 1):
+        uri = f"urn:x:{number}"
+        command(coven, CRONE, "create", TEACHER | {"hats#uri": uri})
+        told = command(coven, CRONE, "assign", WORN | {"hats#uri": uri})
+    assert "resource-constraint" in told
+    assert len(coven.room.worn[JID.parse(HAG).bare]) == MOST_WORN
 
 
 def test_xep0317_3_2_the_form_and_then_the_hat(coven: Coven):

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from commonroom.features.muc.config import RoomConfig
 from commonroom.protocol.stanza import Message, MessageType, Stanza
 
 HOUR = 3600.0
@@ -36,6 +37,11 @@ class Activity:
         while now >= self._until:
             self._counts.append(0)
             self._until += HOUR
+
+
+def is_told(config: RoomConfig) -> bool:
+    """Rooms that are hidden, or not for everybody, say nothing of it (XEP-0502 §9)."""
+    return config.public and not config.members_only and config.password is None
 
 
 def is_counted(stanza: Stanza) -> bool:

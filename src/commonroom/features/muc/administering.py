@@ -153,11 +153,12 @@ def check_affiliations(room: Room, actor: JID, items: Iterable[AffiliationItem])
     """Raise what keeps somebody from changing these affiliations (XEP-0045 §5.2.2, §9.1, §10.4)."""
     items = tuple(items)
     for item in items:
-        refusal = affiliation_refusal(room.affiliation(actor), _listed(room, item.jid), item.affiliation)
+        standing = room.affiliation(actor)
+        if standing in ADMINS and item.affiliation is Affiliation.OUTCAST and item.jid == actor.bare:
+            raise conflict("you cannot ban yourself")  # XEP-0045 §9.1, whoever else might
+        refusal = affiliation_refusal(standing, _listed(room, item.jid), item.affiliation)
         if refusal is not None:
             raise refusal
-        if item.affiliation is Affiliation.OUTCAST and item.jid == actor.bare:
-            raise conflict("you cannot ban yourself")
     check_lists(room, items)
 
 
@@ -175,6 +176,8 @@ def check_lists(room: Room, items: Sequence[AffiliationItem]) -> None:
         check_reason(item.reason)
         if item.jid.local is None and item.affiliation in ADMINS:
             raise not_acceptable("not everybody of a domain can run a room")
+        if item.jid.domain == room.address.domain and item.affiliation is not Affiliation.NONE:
+            raise not_acceptable("nobody lives here; use the real address")
         if item.nick:
             _check_nick(room, item.jid, item.nick)
     after = {jid: entry.affiliation for jid, entry in room.affiliations.items()}

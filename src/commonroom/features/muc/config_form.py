@@ -20,6 +20,7 @@ MOST_HISTORY = 100
 MOST_OCCUPANTS = 100_000
 LONGEST_TEXT = 1024
 LONGEST_PAUSE = 86_400  # seconds
+MOST_CONTACTS = 20
 
 OWNERS = "muc#roomconfig_roomowners"
 ADMINS = "muc#roomconfig_roomadmins"
@@ -73,6 +74,13 @@ def _roles(values: Sequence[str]) -> frozenset[Role]:
 def addresses(values: Sequence[str]) -> tuple[JID, ...]:
     """A field of type jid-multi: bare addresses, each once."""
     return tuple(dict.fromkeys(JID.parse(value.strip()).bare for value in values if value.strip()))
+
+
+def _contacts(values: Sequence[str]) -> tuple[JID, ...]:
+    found = addresses(values)
+    if len(found) > MOST_CONTACTS:  # strangers are told them
+        raise ValueError(f"more than {MOST_CONTACTS} addresses")
+    return found
 
 
 def _flag(value: bool) -> Sequence[str]:
@@ -207,7 +215,7 @@ SETTINGS = (
     _our_switch("approve_registration", "Admins approve it"),
     _our_switch("lock_nicks", "Registered nicknames must be used"),
     _our_switch("allow_query_users", "Strangers see who is inside"),
-    Setting(f"{_OUR}contacts", "contacts", "jid-multi", "Whom to ask about the room", addresses, _listed),
+    Setting(f"{_OUR}contacts", "contacts", "jid-multi", "Whom to ask about the room", _contacts, _listed),
 )
 
 

@@ -14,7 +14,7 @@ from commonroom.features.muc.search import NS_SEARCH, Search
 from commonroom.protocol.errors import feature_not_implemented, item_not_found, service_unavailable
 from commonroom.protocol.full_text import NS_FULL_TEXT
 from commonroom.protocol.jid import JID
-from commonroom.protocol.muc import FEATURE_SELF_PING, NS_MUC, NS_OCCUPANT_ID
+from commonroom.protocol.muc import FEATURE_SELF_PING, FEATURE_STABLE_ID, NS_MUC, NS_OCCUPANT_ID
 from commonroom.protocol.rsm import NS_RSM, page_description, read_page_request
 from commonroom.protocol.stanza import Iq, IqType, Presence, Stanza
 from commonroom.xml.element import Element
@@ -31,6 +31,7 @@ FEATURES = (
     NS_PING,
     NS_OCCUPANT_ID,
     FEATURE_SELF_PING,
+    FEATURE_STABLE_ID,
     NS_VCARD,
 )
 ARCHIVE_FEATURES = (NS_MAM, f"{NS_MAM}#extended", NS_RSM, NS_FULL_TEXT)

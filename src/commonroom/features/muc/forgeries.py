@@ -9,11 +9,15 @@ from commonroom.xml.element import Element
 from commonroom.xml.names import NS_MUC_USER, NS_STANZA_ERRORS, NS_STANZA_IDS
 
 NS_ADDRESS = "http://jabber.org/protocol/address"
+NS_OLD_DELAY = "jabber:x:delay"  # XEP-0091, which some clients still read, and some servers still write
+NS_OLD_MODERATE = "urn:xmpp:message-moderate:0"
 
 # What is stripped whatever it says: XEP-0045 §17.3 rule 6, XEP-0421 §4, XEP-0317 §3.1, XEP-0425 §5.
-_OURS = frozenset((NS_MUC, NS_MUC_USER, NS_OCCUPANT_ID, NS_HATS, NS_MODERATE, "urn:xmpp:message-moderate:0"))
+_OURS = frozenset((NS_MUC, NS_MUC_USER, NS_OCCUPANT_ID, NS_HATS, NS_MODERATE, NS_OLD_MODERATE))
 # What is looked at.
-_JUDGED = frozenset((NS_DELAY, NS_STANZA_IDS, NS_ADDRESS))
+_JUDGED = frozenset((NS_DELAY, NS_OLD_DELAY, NS_STANZA_IDS, NS_ADDRESS))
+# What a moderator does, or did, is told in one of these (XEP-0425 §3.1, §4, and its version 0.2).
+_RETRACTIONS = frozenset(("retract", "retracted", "apply-to"))
 
 
 def honest(children: Iterable[Element | str], sender: JID, room: JID) -> list[Element | str]:
@@ -28,14 +32,16 @@ def _is_forged(child: Element, sender: JID, room: JID) -> bool:
     if namespace in _JUDGED:
         return _claims(child, sender, room)
     # A moderator's retraction comes from the room itself (XEP-0425 §5).
-    return child.name == "retract" and any(inner.namespace in _OURS for inner in child.elements())
+    return child.name in _RETRACTIONS and any(inner.namespace in _OURS for inner in child.elements())
 
 
 def _claims(child: Element, sender: JID, room: JID) -> bool:
+    # Our own stamps are ours, and those of the user's server tell where the user has an account.
+    # Deviation: XEP-0045 §7.9 has a chat's history come into a new room with delays from those who talked.
+    # Such an address is taken off if it is of the sender's domain: which room it is does not matter here.
     if child.namespace == NS_STANZA_IDS:  # XEP-0359 §3 rule 2; an origin-id is the client's own
-        return child.name == "stanza-id" and _domain(child.get("by")) in (room.domain, None)
-    if child.namespace == NS_DELAY:
-        # Our own stamps are ours, and those of the user's server tell where the user has an account.
+        return child.name == "stanza-id" and _domain(child.get("by")) in (room.domain, sender.domain, None)
+    if child.namespace in (NS_DELAY, NS_OLD_DELAY):
         return _domain(child.get("from")) in (room.domain, sender.domain)
     # The room may say who it really was (XEP-0045 §7.2.13), so nobody else does.
     return any(address.get("type") == "ofrom" for address in child.elements())
@@ -46,6 +52,10 @@ def _domain(text: str | None) -> str | None:
         return None if text is None else JID.parse(text).domain
     except InvalidJID:
         return None
+
+
+# Before an address that is written as one.
+_SCHEMES = ("xmpp:", "mailto:", "sip:")
 
 
 def anonymous_error(error: Element) -> Element:
@@ -62,18 +72,26 @@ def anonymous_error(error: Element) -> Element:
 
 
 def without_address(element: Element, user: JID) -> Element:
-    """A copy without attributes that hold the user's address, as `publisher` may (XEP-0060 §7.1.2.3)."""
+    """A copy without attributes and texts that are the user's address: `publisher` may be (XEP-0060
+    §7.1.2.3), `initiator` (XEP-0166 §7.2), and what people and their clients write into cards (XEP-0054).
+    """
     attributes = {key: value for key, value in element.attributes.items() if not _names(value, user)}
     copy = Element(element.namespace, element.name, attributes)
     for child in element.children:  # as deep as the parser lets a stanza be
-        copy.append(child if isinstance(child, str) else without_address(child, user))
+        if not isinstance(child, str):
+            copy.append(without_address(child, user))
+        elif not _names(child, user):
+            copy.append(child)
     return copy
 
 
 def _names(value: str, user: JID) -> bool:
     if "@" not in value:
         return False
+    text = value.strip()
+    for scheme in _SCHEMES:
+        text = text.removeprefix(scheme)
     try:
-        return JID.parse(value).bare == user.bare
+        return JID.parse(text.partition("?")[0]).bare == user.bare
     except InvalidJID:
         return False

@@ -95,6 +95,15 @@ def receive(room: Room, stanza: Stanza, now: datetime) -> Effects:
     return _iq_case(stanza)(room, stanza, now)
 
 
+def check_retraction(room: Room, stanza: Stanza) -> None:
+    """Raise for who may not take anything away: to others the room does not say what there is."""
+    _check_unlocked(room, stanza)
+    if isinstance(stanza, Iq):
+        moderated_retraction.wanted(room, stanza)
+    else:
+        discussing.speaker(room, stanza.sender)
+
+
 def _check_unlocked(room: Room, stanza: Stanza) -> None:
     """To others, a room that is not configured yet is not there (XEP-0045 §17.2 rule 3)."""
     if (

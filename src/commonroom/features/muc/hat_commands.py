@@ -10,7 +10,7 @@ from commonroom.features.muc.affiliations import ADMINS
 from commonroom.features.muc.appearances import NOTHING
 from commonroom.features.muc.consequences import Consequences
 from commonroom.features.muc.effects import Broadcast, Effects, RoomPut
-from commonroom.features.muc.hats import MOST_HATS, MOST_WEARERS
+from commonroom.features.muc.hats import MOST_HATS, MOST_WEARERS, MOST_WORN
 from commonroom.features.muc.room import Hat, Room
 from commonroom.protocol.dataforms import NS_DATA, Field, empty_form, single, submitted, table_form
 from commonroom.protocol.errors import (
@@ -158,6 +158,8 @@ def _assign(room: Room, fields: Fields) -> list[JID]:
         return []
     if not worn and len(room.worn) >= MOST_WEARERS:
         raise resource_constraint("enough people wear hats")
+    if len(worn) >= MOST_WORN:
+        raise resource_constraint("somebody wears enough hats")
     room.worn[user] = (*worn, uri)
     return [user]
 

@@ -12,6 +12,7 @@ from commonroom.xml.element import Element
 
 MOST_HATS = 50
 MOST_WEARERS = 1000
+MOST_WORN = 10  # by one user: they go with each presence
 
 
 def hats_element(room: Room, occupant: Occupant) -> tuple[Element, ...]:

@@ -14,6 +14,7 @@ class Held(Limited):
 
     used        when somebody was last there, to the day
     is_stored   it is on disk
+    is_closed   it was given up, because what is in memory is not what is on disk
     pending     deliveries that wait for the disk
     queue       what is to be sent, while `is_sending`
     touched     when something last came for it, in seconds
@@ -27,6 +28,7 @@ class Held(Limited):
         "announced",
         "avatar",
         "created",
+        "is_closed",
         "is_sending",
         "is_stored",
         "pending",
@@ -44,6 +46,7 @@ class Held(Limited):
         self.created = created
         self.used = used
         self.is_stored = is_stored
+        self.is_closed = False
         self.pending = 0
         self.queue: deque[Effects] = deque()
         self.is_sending = False

@@ -49,7 +49,7 @@ def _invite(room: Room, message: Message, invites: list[Element]) -> Effects:
         items = {
             invitee.bare: AffiliationItem(invitee.bare, Affiliation.MEMBER)
             for invitee, _ in invitees
-            if invitee.local is not None and room.affiliation(invitee) is Affiliation.NONE
+            if _may_belong(room, invitee) and room.affiliation(invitee) is Affiliation.NONE
         }
         check_lists(room, tuple(items.values()))
         put_affiliations(room, effects, told, items.values(), None, informs=False)
@@ -59,6 +59,11 @@ def _invite(room: Room, message: Message, invites: list[Element]) -> Effects:
         more = tuple(child for child in invite.elements() if child.name == "continue")
         told.messages.append(invitation(room, invitee, message.sender, name, reason, message.id, more))
     return told.conclude(effects)
+
+
+def _may_belong(room: Room, invitee: JID) -> bool:
+    """Somebody may be invited from another room (XEP-0045 §7.8.2), and lives elsewhere."""
+    return invitee.local is not None and invitee.domain != room.address.domain
 
 
 def _check_privilege(room: Room, inviter: Occupant) -> None:

@@ -61,9 +61,12 @@ class Keeping:
         if not held.is_stored:
             return
         held.is_stored = False
-        address = held.room.address
+        address, config = held.room.address, held.room.config
         if self._with_graves:
-            self._store.bury(RoomGrave(address, now, ended.reason, ended.alternate))
+            # Whoever comes reads it, so that of a closed room says nothing: who was a member is forgotten.
+            is_open = not config.members_only and config.password is None
+            words = (ended.reason, ended.alternate) if is_open else (None, None)
+            self._store.bury(RoomGrave(address, now, *words))
         else:
             self._store.remove(address)
 

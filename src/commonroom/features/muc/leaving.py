@@ -10,8 +10,8 @@ from commonroom.features.muc.forgeries import honest
 from commonroom.features.muc.occupant import Appearance, Occupant
 from commonroom.features.muc.room import Room
 from commonroom.protocol.jid import JID
-from commonroom.protocol.muc import Status
-from commonroom.protocol.stanza import Presence, PresenceType, Stanza
+from commonroom.protocol.muc import Status, user_element
+from commonroom.protocol.stanza import Iq, Presence, PresenceType, Stanza
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_MUC_USER, NS_STANZA_ERRORS
 
@@ -92,6 +92,33 @@ def condition_of(stanza: Stanza) -> str | None:
 def shut_down(room: Room) -> Effects:
     """Tell everybody that the service stops (XEP-0045 §11.2); each hears of itself only."""
     return dismiss(room, Notice((Status.SHUTDOWN,)))
+
+
+def given_up(room: Room, effects: Effects, is_kept: bool) -> Effects:
+    """Everybody is out, also those who came in, or were put out, by what nobody was told of (XEP-0045 §11.2).
+
+    Who asked for something that `is_kept` is answered.
+    """
+    told = shut_down(room)
+    item = Element(NS_MUC_USER, "item", {"affiliation": "none", "role": "none"})
+    x = user_element((Status.SELF, Status.SHUTDOWN), item)
+    for stanza in effects.send:
+        if isinstance(stanza, Broadcast):
+            if _puts_out(stanza.template):
+                gone = Presence(PresenceType.UNAVAILABLE, sender=stanza.template.sender, children=[x])
+                told.broadcast(gone, stanza.recipients)
+        elif is_kept and isinstance(stanza, Iq):
+            told.send.append(stanza)
+    return told
+
+
+def _puts_out(stanza: Stanza) -> bool:
+    """Whether it tells its recipients that they are not inside any more; not under another nickname."""
+    x = stanza.child(NS_MUC_USER, "x")
+    if not isinstance(stanza, Presence) or stanza.type is not PresenceType.UNAVAILABLE or x is None:
+        return False
+    codes = {status.get("code") for status in x.elements() if status.name == "status"}
+    return str(int(Status.SELF)) in codes and str(int(Status.NEW_NICK)) not in codes
 
 
 def dismiss(room: Room, notice: Notice) -> Effects:

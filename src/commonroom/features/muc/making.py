@@ -17,6 +17,9 @@ from commonroom.storage.interfaces import RoomStore
 from commonroom.storage.room_records import RoomRequest
 
 KEY_LENGTH = 32
+# Requests for names that wait for an operator: of one account, and all.
+MOST_OWN_REQUESTS = 10
+MOST_REQUESTS = 1000
 
 _OWNER = Affiliation.OWNER.value
 
@@ -55,7 +58,7 @@ class Making:
 
     async def by(self, who: JID, address: JID) -> tuple[Room, Effects]:
         """Make the room of somebody who enters it first; raises StanzaError."""
-        begun = self._allow(who, address)
+        begun = await self._allow(who, address)
         await self._check_looks(address)
         most = self._terms.owned
         if len(await self._store.of(who.bare, _OWNER, max(most, 1))) >= most:
@@ -65,7 +68,7 @@ class Making:
         self._enlist(room, effects, begun)
         return room, effects
 
-    def _allow(self, who: JID, address: JID) -> Beginning:
+    async def _allow(self, who: JID, address: JID) -> Beginning:
         name = address.local or ""
         try:
             return self._policy.may_create(name, who)
@@ -73,8 +76,18 @@ class Making:
             is_for_others = error.condition == "not-allowed" and not self._policy.is_declared(name)
             if not (self._terms.requests and is_for_others):
                 raise
-        self._store.request(RoomRequest(address, who.bare, self._now()))
+        await self._request(who.bare, address)
         raise not_allowed("you may not make this room yourself; your request for it was put down")
+
+    async def _request(self, who: JID, address: JID) -> None:
+        """Put it down, once, if there are not too many already."""
+        waiting = await self._store.requests(self._domain)
+        if any(request.address == address for request in waiting):
+            return
+        own = sum(request.requester == who for request in waiting)
+        if own >= MOST_OWN_REQUESTS or len(waiting) >= MOST_REQUESTS:
+            raise resource_constraint("too many requests for rooms wait for an answer")
+        self._store.request(RoomRequest(address, who, self._now()))
 
     async def _check_looks(self, address: JID) -> None:
         """Nobody takes a name that is mistaken for another one's (UTS #39)."""

@@ -92,7 +92,10 @@ class NamePolicy:
         return rooms.create is WhoCreates.CREATORS and self._groups.hold(rooms.creators, who)
 
     def check(self, name: str) -> None:
-        """Raise not-acceptable for a name that nobody gets, or that is not what it seems."""
+        """Raise not-acceptable for a name that nobody gets, or that is not what it seems.
+
+        Deviation: XEP-0045 §10.1.1 knows not-allowed only; this is not a matter of who asks.
+        """
         rooms = self._rooms
         if not rooms.shortest_name <= len(name) <= rooms.longest_name:
             raise not_acceptable(

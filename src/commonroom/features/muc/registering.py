@@ -1,14 +1,16 @@
 """XEP-0045 §7.10, §9.9: registering with a room: becoming a member, with a nickname that is nobody else's."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from commonroom.features.muc.administering import AffiliationItem, check_lists, put_affiliations
 from commonroom.features.muc.affiliations import ADMINS, AFFILIATED, Affiliation
 from commonroom.features.muc.consequences import Consequences
 from commonroom.features.muc.effects import Broadcast, Effects
-from commonroom.features.muc.room import Room
+from commonroom.features.muc.room import Room, keep
 from commonroom.protocol.dataforms import NS_DATA, Field, empty_form, is_true, single, submitted
 from commonroom.protocol.errors import (
+    ErrorType,
+    StanzaError,
     bad_request,
     conflict,
     forbidden,
@@ -27,6 +29,9 @@ from commonroom.xml.names import NS_REGISTER
 MOST_REQUESTS = 50
 # Admins who are told of a request while none is inside.
 MOST_TOLD = 20
+# Between two requests of one user with which admins are bothered, and of how many users that is known.
+PAUSE = timedelta(seconds=60)
+MOST_APPLIED = 200
 
 NICK = "muc#register_roomnick"
 ALLOW = "muc#register_allow"
@@ -72,7 +77,7 @@ def register(room: Room, iq: Iq, now: datetime) -> Effects:
     _check_allowed(room, user)
     affiliation = room.affiliation(user)
     if affiliation is Affiliation.NONE and room.config.approve_registration:
-        return _ask(room, iq, user, nick)
+        return _ask(room, iq, user, nick, now)
     new = Affiliation.MEMBER if affiliation is Affiliation.NONE else affiliation
     return _put(room, AffiliationItem(user, new, nick), iq)
 
@@ -107,7 +112,7 @@ def _unregister(room: Room, iq: Iq, user: JID) -> Effects:
 # Approval
 
 
-def _ask(room: Room, iq: Iq, user: JID, nick: str) -> Effects:
+def _ask(room: Room, iq: Iq, user: JID, nick: str, now: datetime) -> Effects:
     """Ask the admins (XEP-0045 §9.9): those inside, or else all of them, some."""
     check_lists(room, (AffiliationItem(user, Affiliation.MEMBER, nick),))
     waiting = {other: room_nick for other, room_nick in room.requests.items() if other != user}
@@ -116,12 +121,22 @@ def _ask(room: Room, iq: Iq, user: JID, nick: str) -> Effects:
     if len(waiting) >= MOST_REQUESTS:
         raise resource_constraint("too many requests wait for an admin")
     is_new = room.requests.get(user) != nick
+    if is_new:
+        _check_pause(room, user, now)
     room.requests[user] = nick
     effects = Effects()
     effects.send.append(iq.result())
     if is_new:
         effects.send.append(Broadcast(_approval(room, user, nick), _approvers(room)))
     return effects
+
+
+def _check_pause(room: Room, user: JID, now: datetime) -> None:
+    """Raise policy-violation for who asks again too soon, under whatever nickname."""
+    applied = room.applied.get(user)
+    if applied is not None and timedelta(0) <= now - applied < PAUSE:
+        raise StanzaError("policy-violation", ErrorType.WAIT, "you have just asked; wait a minute")
+    keep(room.applied, user, now, MOST_APPLIED)
 
 
 def _approvers(room: Room) -> tuple[JID, ...]:

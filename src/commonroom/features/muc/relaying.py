@@ -41,6 +41,8 @@ def ask(room: Room, iq: Iq, now: datetime) -> Effects:
     asked = _asked(target, iq)
     key = _remember(room, Relayed(iq.sender, iq.id or "", asked, target.address))
     children = honest(iq.children, iq.sender, room.address)
+    if not room.sees_addresses(target):
+        children = [_without(child, iq.sender) for child in children]
     question = Iq(iq.type, asked, asker.address, key, children, iq.lang)
     effects.send.append(question)
     return effects
@@ -98,10 +100,14 @@ def _discreet(room: Room, asker: Occupant, children: list[Element | str], sender
     return [
         anonymous_error(child)
         if (child.namespace, child.name) == (NS_CLIENT, "error")
-        else without_address(child, sender)
+        else _without(child, sender)
         for child in honest(children, sender, room.address)
         if not isinstance(child, str)
     ]
+
+
+def _without(child: Element | str, user: JID) -> Element | str:
+    return child if isinstance(child, str) else without_address(child, user)
 
 
 def bounce(room: Room, message: Message, now: datetime) -> Effects:

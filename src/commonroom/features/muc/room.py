@@ -85,15 +85,16 @@ class Room:
 
     For a while only, and each bounded: `relayed` questions by our ids; `private` messages by recipient, the
     sender's occupant JID and id; `invited`: who invited whom, by the invitee and the inviter's name there;
-    `requests` for registration with the nickname; `asked`: when users asked for voice; `spoke`: when they
-    spoke last (XEP-0500 §8); `voices`: the roles that moderators gave or took, which somebody has again who
-    comes back (XEP-0045 §5.1).
+    `requests` for registration with the nickname, `applied`: when; `asked`: when users asked for voice;
+    `spoke`: when they spoke last (XEP-0500 §8); `voices`: the roles that moderators gave or took, which
+    somebody has again who comes back (XEP-0045 §5.1).
     """
 
     __slots__ = (
         "_folded",
         "address",
         "affiliations",
+        "applied",
         "asked",
         "by_address",
         "by_user",
@@ -148,6 +149,7 @@ class Room:
         self.private: OrderedDict[tuple[JID, JID, str | None], None] = OrderedDict()
         self.invited: OrderedDict[tuple[JID, str], JID] = OrderedDict()
         self.requests: dict[JID, str] = {}
+        self.applied: OrderedDict[JID, datetime] = OrderedDict()
         self.asked: OrderedDict[JID, datetime] = OrderedDict()
         self.spoke: dict[JID, datetime] = {}
         self.voices: OrderedDict[JID, Role] = OrderedDict()

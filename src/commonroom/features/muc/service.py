@@ -13,7 +13,7 @@ from commonroom.core.spread import Spread
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.turns import Turns
 from commonroom.features.muc import handling, leaving
-from commonroom.features.muc.activity import is_counted
+from commonroom.features.muc.activity import is_counted, is_told
 from commonroom.features.muc.effects import Broadcast, Effects, RoomPut
 from commonroom.features.muc.entering import stranger
 from commonroom.features.muc.held import Held
@@ -197,6 +197,7 @@ class RoomService:
 
     async def _retract(self, held: Held, stanza: Stanza, id: int) -> None:
         """What goes is looked for first; its sender's later stanzas wait (XEP-0425 §4, XEP-0424 §5)."""
+        handling.check_retraction(held.room, stanza)
         address = held.room.address
         original = await self._opening.original(address, id)
         if held.room.config.logging and original is None and isinstance(stanza, Iq):
@@ -249,11 +250,14 @@ class RoomService:
 
     def _flushed(self, held: Held, effects: Effects, failure: StorageError | None) -> None:
         held.pending -= 1
-        if failure is None:
-            self._send(held, effects)
-        elif effects.writes and self._held.get(held.room.address) is held:
+        if failure is not None and effects.writes and not held.is_closed:
             log.error("a room could not be stored", extra={"room": held.room.address})
-            self._close(held)  # what is in memory is not what is on disk
+            held.is_closed = True  # what is in memory is not what is on disk
+            self._forget(held)
+        if held.is_closed:
+            self._send(held, leaving.given_up(held.room, effects, failure is None))
+        elif failure is None:
+            self._send(held, effects)
         else:
             for archived in effects.archive:
                 forget_spoken(held.room, archived.id, None)
@@ -311,7 +315,7 @@ class RoomService:
         held, found = self._held.get(room.address), {}
         if held is not None and held.avatar:
             found["muc#roominfo_avatarhash"] = held.avatar
-        if held is not None and held.is_stored and room.config.public:
+        if held is not None and held.is_stored and is_told(room.config):
             rate = held.activity.rate(self._now().timestamp())
             if rate is not None:
                 found["{urn:xmpp:muc-activity}message-activity"] = (f"{rate:.2f}",)
