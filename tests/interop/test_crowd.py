@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -62,6 +63,15 @@ class Occupant:
         async with self.changed:
             await self.changed.wait_for(is_so)
 
+    def has_seen(self, nicks: set[str]) -> bool:
+        return self.heard.came.keys() == nicks
+
+    def has_heard(self) -> bool:
+        return bool(self.heard.words)
+
+    def has_left(self) -> bool:
+        return self.nick in self.heard.left
+
     async def close(self) -> None:
         """End the stream."""
         self._reading.cancel()
@@ -116,15 +126,15 @@ async def hold_a_meeting(server: CommonRoom) -> None:
     crowd = await gather(server)
     nicks = {occupant.nick for occupant in crowd}
     for occupant in crowd:
-        await occupant.until(lambda heard=occupant.heard: heard.came.keys() == nicks)
+        await occupant.until(partial(occupant.has_seen, nicks))
     crowd[-1].send(f"<message type='groupchat' to='{HALL}'><body>{WORD}</body></message>")
     said = [f"{crowd[-1].nick}: {WORD}"]
     for occupant in crowd:
-        await occupant.until(lambda heard=occupant.heard: heard.words)
+        await occupant.until(occupant.has_heard)
     for occupant in crowd[1:]:
         occupant.send(f"<presence to='{HALL}/{occupant.nick}' type='unavailable'/>")
     for occupant in crowd[1:]:
-        await occupant.until(lambda occupant=occupant: occupant.heard.left[occupant.nick])
+        await occupant.until(occupant.has_left)
     # The first one sees all go, and is the last.
     await crowd[0].until(lambda: len(crowd[0].heard.left) == CROWD - 1)
     for occupant in crowd:
@@ -133,7 +143,7 @@ async def hold_a_meeting(server: CommonRoom) -> None:
         assert occupant.heard.came == Counter(nicks)
         assert set(occupant.heard.left.values()) <= {1}
     crowd[0].send(f"<presence to='{HALL}/{crowd[0].nick}' type='unavailable'/>")
-    await crowd[0].until(lambda: crowd[0].heard.left[crowd[0].nick])
+    await crowd[0].until(crowd[0].has_left)
     await asyncio.gather(*(occupant.close() for occupant in crowd))
 
 
