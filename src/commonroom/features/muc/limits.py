@@ -115,7 +115,3 @@ class RoomGate:
         """Bring a configuration within what is possible here."""
         if room.config.history_length > self._limits.history:
             room.config = replace(room.config, history_length=self._limits.history)
-
-    def left(self, limited: Limited, session: JID) -> None:
-        """Forget a client; one that comes back at once has as much left as the room gives it."""
-        limited.people.pop(session, None)
