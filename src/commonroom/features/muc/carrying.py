@@ -41,7 +41,7 @@ class Carrying:
     def out(
         self, held: Held, effects: Effects, began: int, now: datetime, original: ArchivedMessage | None
     ) -> AfterCommit | None:
-        """Write, wait, tell. `began`: what was written when the use case began; `original`: what it retracts."""
+        """Write, wait, tell. `began`: what was written when it began; `original`: what it retracts."""
         self._keeping.keep(held, effects, now, original)
         self._shelf.place(held, effects.has_ended)
         if self._writes.appended == began and not held.pending:

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from commonroom.features.muc.appearances import NOTHING, noticed, seen, shown_presence, to_all
+from commonroom.features.muc.appearances import NOTHING, Notice, noticed, seen, shown_presence, to_all
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.entering import stranger
 from commonroom.features.muc.nicknames import changed_nick, rename, wanted_nick
 from commonroom.features.muc.room import Room
+from commonroom.protocol.muc import Status
 from commonroom.protocol.stanza import Presence
 
 
@@ -29,7 +30,9 @@ def update(room: Room, presence: Presence, now: datetime) -> Effects:
     if given == occupant.nick:
         effects.send += to_all(room, occupant, noticed(room, occupant, NOTHING))
     else:
-        effects.send += rename(room, occupant, given)[1]
+        # What the service made of a nickname is told (XEP-0045 §7.6).
+        notice = NOTHING if given == nick else Notice((Status.NICK_ASSIGNED,))
+        effects.send += rename(room, occupant, given, notice)[1]
     return effects
 
 
