@@ -70,6 +70,8 @@ class Extras(NamedTuple):
 
     managed: bool = False  # clients may turn on stream management (XEP-0198)
     archived: bool = False  # every message is archived for both sides (XEP-0313)
+    hash: str = ""  # everybody's, in a password file; and what is made of passwords
+    keys: str = "kept"
     rooms: bool = False  # there is a room service (XEP-0045), at ROOMS
 
 

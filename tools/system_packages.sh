@@ -10,6 +10,8 @@ profanity      profanity-light
 poezio         poezio
 go-sendxmpp    go-sendxmpp
 tmux           tmux
+htpasswd       apache2-utils
+mkpasswd       whois
 '
 
 # PostgreSQL's own programs are not on Debian's PATH.

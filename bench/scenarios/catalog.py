@@ -6,6 +6,7 @@ from bench.scenarios.churn import CHURN
 from bench.scenarios.history import HISTORY
 from bench.scenarios.idle import IDLE
 from bench.scenarios.large_roster import LARGE_ROSTER
+from bench.scenarios.listed import LISTED
 from bench.scenarios.login import LOGIN
 from bench.scenarios.managed import MANAGED
 from bench.scenarios.presence import PRESENCE_COPIES
@@ -29,6 +30,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     LOGIN,
     BY_TOKEN,
     RECONNECT,
+    LISTED,
     LARGE_ROSTER,
     IDLE,
     WAITING,

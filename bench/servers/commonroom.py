@@ -99,16 +99,26 @@ class CommonRoom(Server):
             archive="always" if self.site.extras.archived else "never",
             **self.ports,
         )
+        if self.site.extras.hash:
+            text += self._listed()
         self._configuration = self.written("commonroom.toml", text)
         (self.folder / "state").mkdir(mode=0o700)
         population = self.site.population
-        people = {"accounts": population.accounts, "friends": list(population.friends.items())}
+        stored = 0 if self.site.extras.hash else population.accounts
+        people = {"accounts": stored, "friends": list(population.friends.items())}
         file = self.written("population.json", json.dumps(people))
         subprocess.run(
             [self._python, "-m", "bench.servers.fill_commonroom", self._configuration, file],
             check=True,
             env={"PYTHONPATH": f"{self._environment['PYTHONPATH']}:{CHECKOUT}"},
         )
+
+    def _listed(self) -> str:
+        """All accounts in a password file."""
+        population, extras = self.site.population, self.site.extras
+        names = (population.address(number).partition("@")[0] for number in range(population.accounts))
+        file = self.written("passwd", "".join(f"{name}:{extras.hash}\n" for name in names))
+        return f'\n[accounts]\nkeys = "{extras.keys}"\n\n[accounts.files.people]\npasswords = ["{file}"]\n'
 
     def commands(self) -> Sequence[Command]:
         arguments = (self._python, "-m", "commonroom", "serve", "--config", self._configuration)

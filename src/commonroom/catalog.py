@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 
 from commonroom import __version__
 from commonroom.accounts.devices import Devices
+from commonroom.audit.log import AuditLog
+from commonroom.audit.statistics import Statistics
+from commonroom.audit.tags import Source
 from commonroom.config import Settings
 from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
@@ -19,6 +22,7 @@ from commonroom.core.signs import SignsOfLife
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import User
+from commonroom.features.ad_hoc import AdHoc, Commands
 from commonroom.features.archive import Archive
 from commonroom.features.archive_preferences import ArchivingPreferences
 from commonroom.features.archive_queries import ArchiveQueries
@@ -36,6 +40,7 @@ from commonroom.features.offline import Offline, is_worth_keeping
 from commonroom.features.ping import Ping
 from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
+from commonroom.features.records import MessageRecords, SessionRecords, Visits
 from commonroom.features.registration import ClosedRegistration
 from commonroom.features.retraction import Retraction
 from commonroom.features.roster import RosterQueries
@@ -70,6 +75,9 @@ class Parts:
     route: Route
     devices: Devices
     clients: Clients
+    commands: Commands
+    audit: AuditLog
+    statistics: Statistics
     rooms: tuple[RoomService, ...]
 
 
@@ -80,6 +88,7 @@ def features(parts: Parts) -> list[Feature]:
     offline = _offline(parts)
     archive = _archive(parts, offline)
     duplicates = _duplicates(parts, offline, archive)
+    ad_hoc = AdHoc(parts.commands, parts.around.now, parts.around.random)
     return [
         parts.subscriptions,
         RosterQueries(parts.rosters, parts.subscriptions, settings.roster),
@@ -93,7 +102,11 @@ def features(parts: Parts) -> list[Feature]:
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
         _push(parts),
-        Disco(CAPS_NODE, _services(parts)),
+        SessionRecords(parts.audit),
+        *([MessageRecords(parts.audit)] if parts.audit.keeps(Source.MESSAGE) else []),
+        *([Visits(parts.statistics)] if settings.records.statistics else []),
+        ad_hoc,
+        Disco(CAPS_NODE, _services(parts), ad_hoc),
         RoomSessions(parts.rooms),
         Contact(asdict(settings.contact)),
         Ping(),

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from commonroom.accounts.stored import StoredAccounts, new_account
+from commonroom.accounts.chain import Checked, stored_accounts
+from commonroom.accounts.stored import new_account
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import SALT_BYTES, ScramKeys, check_password, is_proof, sign
 from commonroom.storage.errors import StorageError
@@ -38,11 +39,11 @@ class Accounts:
         for account in accounts:
             self.store.put(account)
         self.work = 0
-        self.accounts = StoredAccounts(
+        self.accounts = stored_accounts(
             self.store.get, self.store, memory.writes, self._off_loop, b"secret", ITERATIONS
         )
 
-    async def _off_loop(self, work: Callable[[], bool]) -> bool:
+    async def _off_loop(self, work: Callable[[], Checked]) -> Checked:
         self.work += 1
         return work()
 

@@ -136,7 +136,7 @@ def test_what_is_shown_of_an_account() -> None:
     office.stores.last_activity.put(ALICE, LastActivity(LATER, ""))
     facts = done(show_account(office, ALICE))
     assert (facts.jid, facts.created, facts.disabled) == (ALICE, NOW, False)
-    assert [(keys.hash_name, keys.iterations) for keys in facts.keys] == [("SHA-256", 4096)]
+    assert facts.hashes == {"SHA-256": 4096}
     assert (facts.contacts, facts.offline, facts.last_online) == (1, OfflineUsage(1, 10), LATER)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commonroom.admin.accounts import remove_account, set_password, show_account
+from commonroom.admin.accounts import find, remove_account, set_password
 from commonroom.admin.errors import AdminError
 from commonroom.admin.registry import Registry, open_registry
 from commonroom.app.demo import PASSWORDS_FILE, Demo, populate, prepare, pronounceable
@@ -99,8 +99,8 @@ def test_an_account_that_was_removed_is_made_again(tmp_path: Path) -> None:
     asyncio.run(with_registry(first, lambda registry: remove_account(registry, BOB)))
     second = populated(tmp_path)
     assert second.changed == set()
-    facts = asyncio.run(with_registry(second, lambda registry: show_account(registry, BOB)))
-    assert all(check_password(keys, second.passwords[BOB]) for keys in facts.keys)  # type: ignore[attr-defined]
+    account = asyncio.run(with_registry(second, lambda registry: find(registry, BOB)))
+    assert all(check_password(keys, second.passwords[BOB]) for keys in account.keys)  # type: ignore[attr-defined]
 
 
 def test_passwords_differ_and_can_be_read_out() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from commonroom.app.logs import log_to_stderr
 from commonroom.config import LogFormat, LogLevel
-from commonroom.config.schema import Log
+from commonroom.config.log import Log
 from commonroom.protocol.jid import JID
 
 log = logging.getLogger("commonroom.test")
@@ -149,7 +149,7 @@ def test_what_is_set_up_again_takes_the_place_of_what_was() -> None:
     assert (first.getvalue(), after_the_time(second)) == ("", "WARNING once\n")
 
 
-@pytest.mark.parametrize("log_format", LogFormat)
+@pytest.mark.parametrize("log_format", [LogFormat.TEXT, LogFormat.JSON])
 def test_every_second_has_a_time_of_its_own(log_format: LogFormat) -> None:
     stream = io.StringIO()
     log_to_stderr(Log(format=log_format), stream)
@@ -161,3 +161,20 @@ def test_every_second_has_a_time_of_its_own(log_format: LogFormat) -> None:
     expected = [datetime.fromtimestamp(m).astimezone().isoformat(timespec="milliseconds") for m in moments]
     lines = stream.getvalue().splitlines()
     assert all(time in line for time, line in zip(expected, lines, strict=True))
+
+
+def test_systemd_keeps_the_time_and_is_told_the_level_of_each_line() -> None:
+    stream = io.StringIO()
+    log_to_stderr(Log(level=LogLevel.DEBUG, format=LogFormat.JOURNAL), stream)
+    log.debug("looked")
+    log.info("logged in", extra={"jid": "a@b\n<0>forged"})
+    log.warning("full")
+    try:
+        raise ValueError("no")
+    except ValueError:
+        log.exception("failed")
+    lines = stream.getvalue().splitlines()
+    assert lines[:3] == ["<7>looked", '<6>logged in jid="a@b\\n<0>forged"', "<4>full"]
+    assert lines[3] == "<3>failed"
+    assert all(line.startswith("<3>    ") for line in lines[4:])
+    assert len(lines) > 5

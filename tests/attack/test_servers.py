@@ -244,6 +244,22 @@ def test_attack_dialback_makes_us_connect_everywhere(evil: Peer, server: Federat
     assert len(asked) - before < 300
 
 
+def test_attack_server_writes_our_marks(evil: Peer, romeo: Client) -> None:
+    """Delays and archive ids in our name are stripped; its own stay."""
+    evil.authenticate_as_itself()
+    marks = (
+        "<delay xmlns='urn:xmpp:delay' from='{by}' stamp='2002-09-10T23:08:25Z'/>"
+        "<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='forged'/>"
+    )
+    inside = "".join(marks.format(by=by) for by in (DOMAIN, f"u0@{DOMAIN}", f"juliet@{EVIL}"))
+    message = TO_US.format(f"juliet@{EVIL}", "marked").replace("</message>", f"{inside}</message>")
+    evil.send(message)
+    while (came := romeo.next()).get("id") != "marked":
+        pass
+    kept = [each for each in came if each.get("from") == DOMAIN or each.get("id") == "forged"]
+    assert [each.get("by") for each in kept] == [f"juliet@{EVIL}"]
+
+
 # What it may cost
 
 

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click import ClickException
 
+from commonroom.admin import rooms as operations
 from commonroom.admin.rooms import RoomAdmin
 from commonroom.cli.with_rooms import with_rooms
 from commonroom.protocol.jid import JID
@@ -107,7 +109,12 @@ def test_requests_are_answered(config: Path) -> None:
     assert worked(run("room", "members", tea, "-c", config)) == f"{ALICE}\towner\n"
 
 
-def test_rooms_of_a_running_service_are_not_changed_behind_its_back(config: Path, tmp_path: Path) -> None:
+def test_rooms_of_a_running_service_are_changed_by_it(config: Path, tmp_path: Path) -> None:
     with running("serve", "-c", config, cwd=tmp_path):
-        assert "the service is running" in failed(run("room", "set", CHESS, "public=yes", "-c", config))
-        assert worked(run("room", "list", "-c", config)) == f"{CHESS}\n"
+        worked(run("room", "set", CHESS, "name=Chess club", "-c", config))
+        assert worked(run("room", "list", "-c", config)) == f"{CHESS}\tChess club\n"
+        worked(run("room", "create", "tea@group.localhost", "--owner", ALICE, "-c", config))
+        worked(run("room", "destroy", CHESS, "--yes", "-c", config))
+        assert worked(run("room", "list", "-c", config)) == "tea@group.localhost\n"
+        with pytest.raises(ClickException, match="the service is running"):
+            with_rooms(config, operations.requests)

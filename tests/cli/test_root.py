@@ -1,6 +1,7 @@
 """The commands as a whole: what they are called, what help says, how they end."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import click
 import pytest
 
 from commonroom import __version__
+from commonroom.admin.operations import operations
 from commonroom.cli.root import COMMANDS, commonroom
 
 from .commands import PROGRAM, failed, run, worked
@@ -48,21 +50,27 @@ def test_what_was_mistyped_is_answered_with_the_nearest(words: tuple[str, ...], 
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("user", "import"): [os.devnull],
     ("user", "list"): [],
+    ("user", "plan"): [],
+    ("user", "confirm"): [],
     ("trace", "s2s"): ["example.net"],
     ("session", "list"): ["a@b"],
     ("session", "revoke"): ["a@b", "x"],
     ("archive", "erase"): ["a@b", "--yes"],
+    ("backup",): ["/nowhere/backup.tar"],
+    ("restore",): ["/nowhere/backup.tar"],
     ("room", "list"): [],
     ("room", "requests"): [],
     ("room", "create"): ["a@b", "--owner", "c@d"],
     ("room", "destroy"): ["a@b", "--yes"],
     ("room", "set"): ["a@b", "public=yes"],
 }
+EXAMPLES = {each.words: shlex.split(each.example) for each in operations()}
 
 
 @pytest.mark.parametrize("words", [words for words in EVERY_COMMAND if words not in {("demo",), ("init",)}])
 def test_a_configuration_that_is_not_there_is_told_with_what_to_do(words: tuple[str, ...]) -> None:
-    arguments = ARGUMENTS.get(words, ["a@b"] if words[0] in ("user", "room") else [])
+    fallback = ["a@b"] if words[0] == "room" else []
+    arguments = ARGUMENTS[words] if words in ARGUMENTS else EXAMPLES.get(words, fallback)
     result = run(*words, *arguments, "--config", "/nowhere/commonroom.toml")
     assert result.exit_code == 1
     assert "there is no such file; run `commonroom init` to write one" in result.output

@@ -157,7 +157,7 @@ def test_check_connectivity_with_it(theirs: Ours) -> None:
 
 
 def test_dns_records(ours: Ours) -> None:
-    lines = worked(run("dns", "records", "--host", "host.lab", "-c", ours.configuration)).splitlines()
+    lines = worked(run("dns", "records", "--target", "host.lab", "-c", ours.configuration)).splitlines()
     ports = {"_xmpp-client": ours.starttls_port, "_xmpps-client": ours.tls_port}
     servers = {"_xmpp-server": ours.s2s_port, "_xmpps-server": ours.s2s_tls_port}
     expected = [*(ports | servers).items(), *servers.items()]  # those of its rooms as well

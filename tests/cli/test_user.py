@@ -126,6 +126,8 @@ def test_what_is_known_of_an_account_is_shown(config: Path) -> None:
     assert shown == {
         "address": "alice@localhost",
         "disabled": False,
+        "source": "stored",
+        "departed": None,
         "hashes": {"SHA-1": 4096, "SHA-256": 4096, "SHA-512": 4096},
         "contacts": 0,
         "offline_messages": 0,

@@ -8,9 +8,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from commonroom.config import Settings
-from commonroom.config.addresses import DatabaseUrl, Domain, HostAndPort, Listen, ListenAddress, Uri
-from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Size, Text, Whole
+from commonroom.config import Mechanism, Settings
+from commonroom.config.accounts import Accounts
+from commonroom.config.addresses import (
+    AccountAddress,
+    DatabaseUrl,
+    Domain,
+    HostAndPort,
+    Listen,
+    ListenAddress,
+    Uri,
+)
+from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
 
@@ -28,6 +37,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
     match kind:
         case Whole() | Size():
             return st.integers(kind.minimum, kind.maximum)
+        case Number():
+            return st.floats(kind.minimum, kind.maximum)
         case Duration():
             return st.integers(round(kind.minimum * 1e6), round(kind.maximum * 1e6)).map(lambda n: n / 1e6)
         case Flag():
@@ -47,6 +58,8 @@ def values(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return TEXT.filter(lambda text: not text.startswith("~")).map(Path)
         case Uri():
             return st.from_regex(r"https://[a-z.]{1,9}/[a-zA-Z0-9~%&=?#']{0,9}", fullmatch=True)
+        case AccountAddress():
+            return st.builds("{}@{}".format, st.from_regex(r"[a-zé.]{1,5}", fullmatch=True), DOMAINS)
         case Domain():
             return DOMAINS
         case Person():  # no groups: they would have to be there
@@ -63,12 +76,14 @@ def tables(draw: st.DrawFn, settings: type[Any], domains: tuple[str, ...] = ()) 
     for name, entry in entries(settings).items():
         if isinstance(entry, Option):
             if entry.required or draw(st.booleans()):
-                changed[name] = draw(values(entry.kind))
+                one_of_ours = isinstance(entry.kind, Domain) and domains
+                changed[name] = draw(st.sampled_from(domains) if one_of_ours else values(entry.kind))
         elif isinstance(entry, Table):
             changed[name] = draw(tables(entry.settings, changed.get("domains", domains)))
         elif isinstance(entry, Tables):
+            domains = changed.get("domains", domains)
             names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=2))
-            changed[name] = {each: draw(tables(entry.settings)) for each in names}
+            changed[name] = {each: draw(tables(entry.settings, domains)) for each in names}
     return replace(settings(), **changed)
 
 
@@ -80,6 +95,7 @@ def fits(settings: Settings) -> bool:
         settings.limits,
         settings.sasl,
         settings.archive,
+        settings.accounts,
         settings.federation,
         settings.rooms,
     )
@@ -89,4 +105,12 @@ def fits(settings: Settings) -> bool:
 def all_settings() -> st.SearchStrategy[Settings]:
     """Settings that a file can hold: each option as allowed, and all of them together."""
     everything: st.SearchStrategy[Settings] = tables(Settings)
-    return everything.filter(fits)
+    return everything.map(_with_accounts_that_fit).filter(fits)
+
+
+def _with_accounts_that_fit(settings: Settings) -> Settings:
+    """Few that are drawn would: files need PLAIN, and a place in the order."""
+    accounts = replace(settings.accounts, order=Accounts().order)
+    if Mechanism.PLAIN not in settings.sasl.mechanisms:
+        accounts = replace(accounts, files={})
+    return replace(settings, accounts=accounts)

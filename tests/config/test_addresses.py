@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonroom.config.addresses import DatabaseUrl, Domain, HostAndPort, Listen, ListenAddress, Uri
+from commonroom.config.addresses import (
+    AccountAddress,
+    DatabaseUrl,
+    Domain,
+    HostAndPort,
+    Listen,
+    ListenAddress,
+    Uri,
+)
 from commonroom.config.kinds import Kind, RefusedError
 
 NO_DOMAINS = "|.|a..b|a@b.org|b.org/x|-a.org|a-.org|a b.org|a_b.org|xn--|xn--99999999|https://b.org"
@@ -23,7 +31,8 @@ def refusal(kind: Kind[Any], value: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", [Domain(), Listen(), Listen(loopback_only=True), HostAndPort(), Uri(), DatabaseUrl()]
+    "kind",
+    [Domain(), Listen(), Listen(loopback_only=True), HostAndPort(), Uri(), DatabaseUrl(), AccountAddress()],
 )
 @given(
     value=st.text()
@@ -160,3 +169,12 @@ def test_a_refused_database_url_is_not_shown_since_it_may_hold_a_password(text: 
 )
 def test_databases(text: str) -> None:
     assert DatabaseUrl().read(text) == text
+
+
+@pytest.mark.parametrize("text", ["alice", "@example.org", "alice@", "a b@c", "a@b@c", "a@b/c", "a@b\n"])
+def test_what_is_not_an_accounts_address_is_refused(text: str) -> None:
+    assert "is not the address of an account; write" in refusal(AccountAddress(), text)
+
+
+def test_an_accounts_address_stays_as_it_is() -> None:
+    assert AccountAddress().read("alice@example.org") == "alice@example.org"

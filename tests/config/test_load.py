@@ -213,6 +213,33 @@ def test_rfc6120_13_12_stanzas_of_10000_bytes_must_be_possible() -> None:
             'tls.domains."example.net": it is neither in domains nor below one of them; correct the name '
             "(commonroom.toml:2)",
         ),
+        (
+            '[accounts.files.people]\npasswords = ["passwd"]\ndomain = "example.net"',
+            "accounts.files.people.domain: it is not in domains; correct one of them (commonroom.toml:4)",
+        ),
+        (
+            '[sasl]\nmechanisms = ["SCRAM-SHA-1"]\n[accounts.files.people]\npasswords = ["passwd"]',
+            'sasl.mechanisms: accounts in files cannot log in without "PLAIN"; add it (commonroom.toml:3)',
+        ),
+        (
+            '[accounts]\norder = ["stored"]\n[accounts.files.people]\npasswords = ["passwd"]',
+            'accounts.order: it leaves out "files", but there are [accounts.files] tables; add it '
+            "(commonroom.toml:3)",
+        ),
+        (
+            '[accounts]\norder = ["files"]',
+            'accounts.order: nobody could log in: there are no [accounts.files] tables; add "stored" '
+            "(commonroom.toml:3)",
+        ),
+        (
+            "[accounts.files.people]\npasswords = []",
+            "accounts.files.people.passwords: the list is empty; write a list, in [ ], not empty, each item "
+            "the path of a file (commonroom.toml:3)",
+        ),
+        (
+            "[accounts]\nhold_share = 1.5",
+            "accounts.hold_share: 1.5 is too large; write a number from 0.0 to 1.0 (commonroom.toml:3)",
+        ),
     ],
 )
 def test_options_that_do_not_fit_each_other(text: str, words: str) -> None:
@@ -308,6 +335,7 @@ def test_any_bytes_give_settings_or_a_config_error(
 NAMED = (
     ("tls", "domains"),
     ("archive", "policies"),
+    ("accounts", "files"),
     ("rooms", "groups"),
     ("rooms", "classes"),
     ("rooms", "declared"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
@@ -15,26 +16,17 @@ from tests.config.strategies import all_settings
 FILE = Path("/srv/commonroom.toml")
 
 
-def resolved(made: Settings) -> Settings:
-    """The settings with the paths that they have when read from FILE."""
-    folder = FILE.parent
-    tls = replace(
-        made.tls,
-        certificate=made.tls.certificate and folder / made.tls.certificate,
-        key=made.tls.key and folder / made.tls.key,
-        domains={
-            name: replace(own, certificate=folder / own.certificate, key=folder / own.key)
-            for name, own in made.tls.domains.items()
-        },
-    )
-    groups = {
-        name: replace(group, file=group.file and folder / group.file)
-        for name, group in made.rooms.groups.items()
-    }
-    rooms = replace(made.rooms, groups=groups)
-    authorities = made.federation.authorities
-    federation = replace(made.federation, authorities=authorities and folder / authorities)
-    return replace(made, state=folder / made.state, tls=tls, rooms=rooms, federation=federation)
+def resolved(value: Any) -> Any:
+    """The settings, or a part of them, with the paths that they have when read from FILE."""
+    if isinstance(value, Path):
+        return FILE.parent / value
+    if isinstance(value, tuple) and any(isinstance(each, Path) for each in value):
+        return tuple(map(resolved, value))
+    if isinstance(value, dict):
+        return {name: resolved(each) for name, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: resolved(getattr(value, each.name)) for each in fields(value)})
+    return value
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scramp import ScramClient
 
-from commonroom.accounts.stored import StoredAccounts
+from commonroom.accounts.chain import Checked, stored_accounts
 from commonroom.config.schema import C2s
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
@@ -55,7 +55,7 @@ def scram(client: Client, user: str, password: str) -> tuple[str, str]:
 # Who does not get in
 
 
-async def at_once(work: Callable[[], bool]) -> bool:
+async def at_once(work: Callable[[], Checked]) -> Checked:
     return work()
 
 
@@ -68,7 +68,7 @@ class NoAccounts(MemoryAccountStore):
 
 def test_rfc6120_6_5_11_accounts_that_cannot_be_read_are_a_temporary_failure():
     world = World("juliet@example.org")
-    broken = StoredAccounts(
+    broken = stored_accounts(
         NoAccounts(world.memory).get, world.stores.accounts, world.memory.writes, at_once, b"fake", 4096
     )
     world.service = replace(world.service, accounts=broken)
@@ -101,7 +101,7 @@ def test_rfc6120_6_5_10_every_plain_attempt_costs_one_check_of_a_password():
         checks.append(user)
         return work()
 
-    accounts = StoredAccounts(
+    accounts = stored_accounts(
         world.stores.accounts.get, world.stores.accounts, world.memory.writes, off_loop, b"fake", 4096
     )
     world.service = replace(world.service, accounts=accounts)
@@ -284,10 +284,10 @@ def test_a_password_for_a_connection_that_is_gone_is_not_even_looked_at():
     async def sleep(seconds: float) -> None:
         client.cut()
 
-    async def off_loop(work: Callable[[], bool]) -> bool:
+    async def off_loop(work: Callable[[], Checked]) -> Checked:
         raise AssertionError("it was looked at")
 
-    accounts = StoredAccounts(
+    accounts = stored_accounts(
         world.stores.accounts.get, world.stores.accounts, world.memory.writes, off_loop, b"fake", 4096
     )
     world.service = replace(world.service, sleep=sleep, accounts=accounts)

@@ -11,9 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from commonroom.accounts.stored import StoredAccounts, new_account
+from commonroom.accounts.chain import Checked
+from commonroom.accounts.directory import Directory
+from commonroom.accounts.stored import new_account
 from commonroom.accounts.throttle import Throttle
-from commonroom.app import Core, Surroundings, build_core, stream_settings
+from commonroom.app import Core, Surroundings, build_core, chain_accounts, stream_settings
 from commonroom.config import Settings
 from commonroom.core.feature import Feature, compile_features
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
@@ -88,8 +90,11 @@ class FakeTimer:
 class World:
     """A service with these accounts, each with the password `secret`; options replace `Settings`' own."""
 
-    def __init__(self, *accounts: str, settings: Settings | None = None) -> None:
+    def __init__(
+        self, *accounts: str, settings: Settings | None = None, directory: Directory | None = None
+    ) -> None:
         self.settings = settings or Settings(domains=("example.org",))
+        self.directory = directory
         self.seconds = 0.0
         self.timers: list[FakeTimer] = []
         self.tasks: list[Task] = []
@@ -104,7 +109,7 @@ class World:
     def _build(self) -> None:
         around = Surroundings(self.start, self.later, self.now, self.random, self.microseconds)
         last_id = max((kept[-1].id for kept in self.memory.archive.kept.values() if kept), default=0)
-        self.core: Core = build_core(self.settings, self.stores, around, last_id)
+        self.core: Core = build_core(self.settings, self.stores, around, last_id, self.directory)
         self.service = self._service()
 
     def restart(self) -> None:
@@ -126,8 +131,7 @@ class World:
 
     def _service(self) -> ClientService:
         c2s, sasl = self.settings.c2s, self.settings.sasl
-        store, writes = self.stores.accounts, self.stores.writes
-        keys = StoredAccounts(self.core.users.account, store, writes, self._off_loop, b"fake", 4096)
+        keys = chain_accounts(self.settings, self.stores, self.core.accounts, self._off_loop, b"fake")
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
             limits=ClientLimits(
@@ -194,7 +198,7 @@ class World:
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
-    async def _off_loop(self, work: Callable[[], bool]) -> bool:
+    async def _off_loop(self, work: Callable[[], Checked], _: Callable[[], bool]) -> Checked:
         return work()
 
     def advance(self, seconds: float) -> None:

@@ -36,6 +36,10 @@ class Carrier:
         self.asked: list[Pair] = []
         self.is_congested = False
         self.aborted = ""
+        self.unsure: tuple[Stanza, ...] = ()
+
+    def unacknowledged(self) -> tuple[Stanza, ...]:
+        return self.unsure
 
     def send(self, stanza: Stanza) -> None:
         self.sent.append(stanza)
@@ -171,6 +175,24 @@ def test_rfc6120_10_4_3_senders_hear_why(failure: UnreachableError, condition: s
     run(test)
 
 
+def test_a_server_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("commonroom.federation.outgoing.AGAIN_AFTER", (0.001, 0.001))
+
+    async def test(world: World) -> None:
+        carrier = Carrier()
+        world.dialer.outcomes = [UnreachableError("cut", is_passing=True)] * 2 + [carrier]
+        world.send("1")
+        await asyncio.sleep(0.05)
+        assert (ids(carrier.sent), world.returned) == (["1"], [])
+        world.outgoing.ended(carrier, "reset")  # type: ignore[arg-type]
+        world.dialer.outcomes = [UnreachableError("cut", is_passing=True)] * 3
+        world.send("2")
+        await asyncio.sleep(0.05)
+        assert ids(world.returned) == ["2"]
+
+    run(test)
+
+
 def test_a_server_that_failed_is_left_alone_longer_and_longer():
     async def test(world: World) -> None:
         world.dialer.outcomes = [UnreachableError("down")] * 4
@@ -275,6 +297,23 @@ def test_what_waits_when_a_stream_ends_finds_another_way():
         assert ids(second.sent) == ["2"]
         world.outgoing.ended(second, "idle")  # type: ignore[arg-type]
         assert world.outgoing.links() == []
+
+    run(test)
+
+
+def test_xep0198_4_what_was_not_acknowledged_is_sent_again_first():
+    async def test(world: World) -> None:
+        first, second = Carrier(), Carrier()
+        world.dialer.outcomes = [first, second]
+        for number in "123":
+            world.send(number)
+        await world.turn()
+        first.unsure = tuple(first.sent[1:])
+        first.is_congested = True
+        world.send("4")
+        world.outgoing.ended(first, "reset")  # type: ignore[arg-type]
+        await world.turn()
+        assert ids(second.sent) == ["2", "3", "4"]
 
     run(test)
 

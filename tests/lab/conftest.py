@@ -1,19 +1,22 @@
 """Fixtures of the lab: sites, servers that are ended whatever happens, people on both sides."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.interop.people import Person
-from tests.interop.slix import LoopThread, SlixClient
+from tests.interop.slix import LoginError, LoopThread, SlixClient
 
 from .pairs import Pairing, Start
 from .peers import Peer
 from .site import Site
 
 TEST_SECONDS = 120
+NUMBERS = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,10 +33,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and isinstance(item, pytest.Function):
         for fixture in item.funcargs.values():
-            peers = fixture.peers if isinstance(fixture, Pairing) else [fixture]
-            for peer in peers:
-                if isinstance(peer, Peer):
-                    report.sections.append((peer.domain, peer.transcript()))
+            for each in fixture if isinstance(fixture, tuple) else (fixture,):
+                for peer in each.peers if isinstance(each, Pairing) else [each]:
+                    if isinstance(peer, Peer):
+                        report.sections.append((peer.domain, peer.transcript()))
     return report
 
 
@@ -78,9 +81,16 @@ class Visitor(Person):
         """Whoever its server is: here servers look at each other's certificates."""
         return super().client(resource, password, verifies=False, **options)
 
-    def come_online(self, resource: str = "slixmpp", **options: Any) -> SlixClient:
-        """Available, and interested in the roster (RFC 6121 §2.2)."""
-        client = self.login(resource, **options)
+    def come_online(self, resource: str = "", **options: Any) -> SlixClient:
+        """Available, and interested in the roster (RFC 6121 §2.2); at a resource that nobody had before."""
+        resource = resource or f"r{next(NUMBERS)}"
+        try:
+            client = self.login(resource, **options)
+        except LoginError:
+            if self._peer.takes_logins:
+                raise
+            time.sleep(0.3)
+            client = self.login(resource, **options)
         client.roster()
         client.announce()
         if self._peer.echoes_presence:

@@ -23,6 +23,7 @@ class Peer(ServerUnderTest):
 
     start_seconds = 40.0
     rooms: str | None = "rooms"  # what stands before its domain in the addresses of rooms
+    takes_logins = True  # also when another client has left in the same moment
     echoes_presence = True  # to the resource that sent it (RFC 6121 §4.2.2)
 
     def __init__(self, folder: Path, site: Site, domain: str, issued: Issued) -> None:
@@ -356,6 +357,7 @@ class Jabberd2Peer(Peer):
     """
 
     rooms = None
+    takes_logins = False
     echoes_presence = False
 
     def prepare(self) -> None:

@@ -1,11 +1,14 @@
 """How streams are made: TLS from the first byte, both directions over one, several domains over one."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import run, worked
 from tests.interop.people import Person
+from tests.interop.waiting import wait_until
 
 from .cutting import Wire
 from .nameserver import free_port
@@ -75,6 +78,25 @@ def test_xep0288_both_directions_over_one_connection(
     second.chat(first.jid, "back")
     first.receive_message("back")
     assert (two.to_peer.connections, two.to_ours.connections) == ((1, 0) if ours_first else (0, 1))
+
+
+def test_operators_see_and_end_connections(make: Callable[..., Two], person: Make) -> None:
+    """`commonroom s2s list` and `close`, with a running service."""
+    two = make(Ours, "seen")
+    assert isinstance(two.ours, Ours)
+    romeo, juliet = person(two.ours, "romeo").come_online(), person(two.peer, "juliet").come_online()
+    romeo.chat(juliet.jid, "there")
+    juliet.receive_message("there")
+    romeo.chat("a@nowhere.lab", "?")
+    romeo.receive("an error", lambda stanza: stanza["type"] == "error")
+    at = ("--json", "-c", two.ours.configuration)
+    told = json.loads(worked(run("s2s", "list", *at)))
+    assert [(each["theirs"], each["direction"]) for each in told["streams"]] == [(two.peer.domain, "out")]
+    assert [each["domain"] for each in told["failures"]] == ["nowhere.lab"]
+    assert json.loads(worked(run("s2s", "close", two.peer.domain, *at))) == {"streams": 1}
+    wait_until(lambda: not json.loads(worked(run("s2s", "list", *at)))["streams"], "the connection to end")
+    romeo.chat(juliet.jid, "again")
+    juliet.receive_message("again")
 
 
 def test_xep0220_2_6_1_several_domains_over_one_connection(

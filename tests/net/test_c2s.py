@@ -15,7 +15,8 @@ import pytest
 import uvloop
 from scramp import ScramClient
 
-from commonroom.accounts.stored import StoredAccounts, new_account
+from commonroom.accounts.chain import Checked, stored_accounts
+from commonroom.accounts.stored import new_account
 from commonroom.accounts.throttle import Throttle
 from commonroom.app import Surroundings, build_core, stream_settings
 from commonroom.config import KeyPair, ListenAddress, Settings
@@ -107,14 +108,14 @@ class Server:
         )
         core = build_core(self._settings, stores, around)
 
-        async def off_loop(work: Callable[[], bool]) -> bool:
+        async def off_loop(work: Callable[[], Checked]) -> Checked:
             return work()
 
         service = ClientService(
             stream_settings(self._settings, core, b"fake", secrets.token_bytes),
             ClientLimits(**self._limits),
             self._contexts,
-            StoredAccounts(core.users.account, stores.accounts, stores.writes, off_loop, b"fake", 4096),
+            stored_accounts(core.users.account, stores.accounts, stores.writes, off_loop, b"fake", 4096),
             core.devices,
             Throttle(1.0, 30.0, loop.time),
             core.sessions,

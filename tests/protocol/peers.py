@@ -49,6 +49,7 @@ class Told:
     tls_started: int = 0
     stanzas: list[Stanza] = field(default_factory=list)
     answers: list[Stanza] = field(default_factory=list)
+    management: list[str] = field(default_factory=list)
     proven: set[str] = field(default_factory=set)  # by the peer's certificate
     _parser: StreamParser = field(default_factory=lambda: StreamParser(NO_LIMITS))
     header: StreamHeader | None = None
@@ -66,8 +67,24 @@ class Told:
     def take(self, stanza: Stanza) -> None:
         self.stanzas.append(stanza)
 
-    def answer(self, answer: Stanza) -> None:
-        self.answers.append(answer)
+    def answer(self, answer: Stanza | None) -> None:
+        if answer is not None:
+            self.answers.append(answer)
+
+    def asked(self) -> None:
+        self.management.append("asked")
+
+    def acknowledged(self, handled: int) -> None:
+        self.management.append(f"acknowledged {handled}")
+
+    def unmanaged(self) -> None:
+        self.management.append("unmanaged")
+
+    def managed(self) -> None:
+        self.management.append("managed")
+
+    def counts(self) -> None:
+        self.management.append("counts")
 
     def distrust(self, domain: str) -> str | None:
         return None if domain in self.proven else "it is for somebody else"

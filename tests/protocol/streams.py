@@ -125,6 +125,7 @@ class Peer:
         self.told: tuple[Element, ...] = ()  # of a resource that is bound with the login
         self.early = ""  # sent to the client as soon as it is
         self.handled: int | None = None  # of a former stream
+        self.certificate: tuple[JID, ...] = ()  # whom the client's names
         self.text = ""
         self.said = 0  # how much of it was looked at
         self.closed = self.paused = False
@@ -159,6 +160,12 @@ class Peer:
 
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         return self.bindings
+
+    def certified(self, domain: str) -> tuple[JID, ...]:
+        return tuple(address for address in self.certificate if address.domain == domain)
+
+    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
+        answer((account or "") in self.passwords)
 
     def find_keys(
         self, account: JID | None, hash_name: str, answer: Callable[[ScramKeys | SaslCondition | None], None]

@@ -97,7 +97,7 @@ def test_xep0178_3_the_certificate_proves_who_it_is(response: str):
     peer.open()
     assert peer.external(response).name == "success"
     assert peer.authenticated_as == [(Pair(THEIRS, OURS), "EXTERNAL")]
-    assert peer.open() == ["dialback"]
+    assert peer.open() == ["dialback", "sm"]
     peer.send(MESSAGE)
     (message,) = peer.stanzas
     assert (message.sender, message.to) == ("juliet@example.net/balcony", "romeo@example.org")
@@ -409,6 +409,27 @@ def test_xep0288_2_1_not_before_tls_and_not_unasked():
     peer.stream.verified(peer.verifications[0], Verified(Outcome.VALID))
     assert peer.stream.is_authenticated
     assert peer.turned == []
+
+
+SM = "xmlns='urn:xmpp:sm:3'"
+
+
+def test_xep0198_3_acknowledgements_are_for_those_who_have_shown_who_they_are():
+    peer = Incoming()
+    peer.open()
+    peer.send(f"<enable {SM}/>")
+    assert ended(peer) == "not-authorized"
+
+
+def test_xep0198_3_they_are_turned_on_once():
+    peer = Incoming().authenticated_by_certificate()
+    for expected in ("enabled", "failed"):
+        peer.send(f"<enable {SM} resume='true'/>")
+        assert peer.one().name == expected
+    peer.send(f"<r {SM}/><a {SM} h='3'/>")
+    assert peer.management == ["counts", "asked", "acknowledged 3"]
+    peer.send(f"<a {SM} h='x'/>")
+    assert peer.closed
 
 
 def test_rfc6120_4_4_the_end_is_answered_with_the_end():

@@ -273,6 +273,20 @@ def test_xep0288_2_2_not_before_anything_was_proved():
     assert server.closed
 
 
+# Acknowledgements
+
+
+def test_xep0198_3_they_are_asked_for_where_they_are_offered():
+    server = Outgoing(THEIRS)
+    server.offer(EXTERNAL)
+    server.send(SUCCESS)
+    assert [e.name for e in server.offer(DIALBACK, "<sm xmlns='urn:xmpp:sm:3'/>")] == ["enable"]
+    assert server.management == ["managed"]
+    server.send("<enabled xmlns='urn:xmpp:sm:3'/><a xmlns='urn:xmpp:sm:3' h='1'/>")
+    server.send("<failed xmlns='urn:xmpp:sm:3'/>")
+    assert server.management == ["managed", "acknowledged 1", "unmanaged"]
+
+
 # The end
 
 

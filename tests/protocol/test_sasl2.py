@@ -282,3 +282,33 @@ def test_the_namespace_of_stanzas_is_still_checked():
     peer = opened()
     peer.send(plain("<bind xmlns='urn:xmpp:bind:0'/>"))
     assert stream_error(peer.send("<message xmlns='jabber:server'/>")) == "invalid-namespace"
+
+
+# EXTERNAL: XEP-0178
+
+
+def test_xep0178_a_certificate_logs_in_by_either_profile() -> None:
+    peer = Peer(with_certificates=True)
+    peer.certificate = (JID.parse("juliet@example.com"), JID.parse("romeo@example.org"))
+    assert "<mechanism>EXTERNAL</mechanism>" in str(peer.open())
+    success = peer.send(authenticate("EXTERNAL", b""))[0]
+    assert success.child_text(NS_SASL2, "authorization-identifier") == "juliet@example.com"
+    old = Peer(with_certificates=True)
+    old.certificate = peer.certificate
+    old.open()
+    (answer,) = old.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+    assert answer.name == "success"
+
+
+def test_xep0388_2_3_the_certificate_of_another_than_the_stream_is_from_is_refused() -> None:
+    peer = Peer(with_certificates=True)
+    peer.certificate = (JID.parse("romeo@example.com"),)
+    peer.open(sender="juliet@example.com")
+    assert failure(peer.send(authenticate("EXTERNAL", b""))) == "invalid-authzid"
+
+
+def test_a_certificate_of_nobody_fails() -> None:
+    peer = Peer(with_certificates=True)
+    peer.certificate = (JID.parse("nobody@example.com"),)
+    peer.open()
+    assert failure(peer.send(authenticate("EXTERNAL", b""))) == "not-authorized"

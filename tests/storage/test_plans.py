@@ -30,6 +30,8 @@ NUMBERS = {
     "before",
     "public",
     "since",
+    "until",
+    "day",
 }
 
 HARMLESS = (
@@ -38,9 +40,14 @@ HARMLESS = (
     "SCAN archive_words VIRTUAL TABLE INDEX 0:M",  # M: by the words that are looked for
     "SCAN archive_words VIRTUAL TABLE INDEX 192:M",  # in the order of ids, backwards
     "SCAN archive_words VIRTUAL TABLE INDEX 64:M",  # and forwards
+    "SCAN api_token USING INDEX",  # operators made them, and want to see all
     "SCAN archive_erasure",  # the first row of all
     "SCAN wanted",  # counting, as far as the limit
 )
+
+
+# The visitors of one day, by client: once, when it is over.
+SORTED = {"statistics._visits"}
 
 
 def statements(database: Database) -> Iterator[tuple[str, Statement]]:
@@ -105,7 +112,7 @@ def test_every_statement_uses_an_index(backend: Backend) -> None:
                 allowed = allowed.replace(harmless, "")
             assert "SCAN" not in allowed, f"{name}: {text}"
             assert "Seq Scan" not in text, f"{name}: {text}"
-            assert "TEMP B-TREE" not in text, f"{name}: {text}"
+            assert "TEMP B-TREE" not in text or name in SORTED, f"{name}: {text}"
 
     asyncio.run(main())
 

@@ -22,6 +22,7 @@ from tests.storage.samples import JULIET, NURSE, account
 from tests.storage.watched import WatchedSqlite
 
 PATIENCE = 0.2
+PAGE, ROOM = 4096, 12
 LARGE = "<message>" + "x" * 2000 + "</message>"
 
 
@@ -65,7 +66,7 @@ async def refused(stores: Stores) -> None:
 
 
 def full(watched: WatchedSqlite) -> Callable[[], None]:
-    watched.pages = 60
+    watched.pages = watched.path.stat().st_size // PAGE + ROOM
 
     def resume() -> None:
         watched.pages = 100_000

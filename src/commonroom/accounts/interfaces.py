@@ -1,9 +1,15 @@
-"""What a login needs of a source of accounts."""
+"""What others need of sources of accounts."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
+
+
+def always() -> bool:
+    """Whatever happens."""
+    return True
 
 
 class Credentials(NamedTuple):
@@ -33,5 +39,60 @@ class Accounts(Protocol):
     async def revision(self, account: JID) -> int | None:
         """That of an account that may log in, without a password being looked at: by a token."""
 
-    async def check_password(self, account: JID, password: str) -> tuple[bool, int]:
-        """Whether this is the password of an account that may log in."""
+    async def check_password(
+        self, account: JID, password: str, is_wanted: Callable[[], bool] = always
+    ) -> tuple[bool, int]:
+        """Whether this is the password of an account that may log in.
+
+        It is not looked at if nobody wants to know any more when its turn comes; StorageError says that too
+        many wait, or that it was not wanted.
+        """
+
+
+class Listed(NamedTuple):
+    """An account in the files; `hash` is empty if nobody can log in. `login` tells whose it is."""
+
+    address: JID
+    login: str
+    hash: str
+    source: str
+
+    def __repr__(self) -> str:
+        """Without the hash."""
+        return f"Listed({self.address}, {self.source})"
+
+
+class Alias(NamedTuple):
+    """Another address of an account; `until`, in seconds since 1970, if it was its address before."""
+
+    address: JID
+    until: int | None
+
+
+class Listing(Protocol):
+    """The accounts that files list now."""
+
+    def serves(self, domain: str) -> bool:
+        """Whether there are files for this domain."""
+
+    def find(self, account: JID) -> Listed | None:
+        """The account that has this address."""
+
+    def stand_in(self, account: JID) -> str | None:
+        """A hash that takes as long as that of an account might, always the same for one address."""
+
+
+class NoListing:
+    """Where there are no files."""
+
+    def serves(self, _: str) -> bool:
+        """None."""
+        return False
+
+    def find(self, _: JID) -> Listed | None:
+        """Nobody."""
+        return None
+
+    def stand_in(self, _: JID) -> str | None:
+        """Nothing."""
+        return None

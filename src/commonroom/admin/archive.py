@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from commonroom.admin.accounts import find
+from commonroom.admin.accounts import Address, find
 from commonroom.admin.errors import BadAddress
+from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.registry import Registry
+from commonroom.admin.scopes import Scope
 from commonroom.config import Settings
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.storage.records import ArchiveAge, ArchiveFilter
@@ -36,6 +39,32 @@ class Expiry:
         self.messages += messages
         self.archives += 1
         self.since = oldest if self.since is None else min(self.since, oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryLine:
+    """What one rule lets go, in a list."""
+
+    rule: str
+    messages: int
+    accounts: int
+    since: datetime | None
+
+
+@operation(
+    "archive expire",
+    Scope.ARCHIVES_WRITE,
+    "Remove the messages that are older than they are kept.",
+    "--dry-run",
+)
+async def expire_archives(
+    registry: Registry,
+    rules: KeepRules,
+    dry_run: Annotated[bool, Arg("Only say what would go.")] = False,
+) -> tuple[ExpiryLine, ...]:
+    """As `expire`, or, for a dry run, `expiring`."""
+    found = await (expiring if dry_run else expire)(registry, rules)
+    return tuple(ExpiryLine(each.rule.name, each.messages, each.archives, each.since) for each in found)
 
 
 def keep_rules(settings: Settings) -> KeepRules:
@@ -81,7 +110,12 @@ async def expire(registry: Registry, rules: KeepRules) -> list[Expiry]:
     return [found[name] for name in sorted(found)]
 
 
-async def erase(registry: Registry, address: str, peer: str | None = None) -> JID:
+@operation("archive erase", Scope.ARCHIVES_WRITE, "Erase the history of an account.", "alice@example.org")
+async def erase(
+    registry: Registry,
+    address: Address,
+    peer: Annotated[str | None, Arg("Only the messages from and to this address.", Form.ADDRESS)] = None,
+) -> JID:
     """Erase the archive of an account, or its messages with one peer; they are off the disk afterwards.
 
     Raises BadAddress or NoSuchAccount.

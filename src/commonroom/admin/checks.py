@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from commonroom.accounts.libcrypt import NoLibcrypt, available
 from commonroom.admin import open_files
+from commonroom.admin.account_files import hold_rule, planned
+from commonroom.admin.errors import AdminError
 from commonroom.admin.lock import is_running
 from commonroom.admin.places import SQLITE_FILE, database_url, key_pairs
 from commonroom.config import KeyPair, Settings
 from commonroom.net.certificates import Severity, inspect
 from commonroom.net.listener import Listener, ListenError
+from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.storage.database import inspect_database
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.migrations import REVISIONS
@@ -33,6 +37,8 @@ async def check(settings: Settings, now: datetime) -> list[Finding]:
         *check_certificates(settings, now),
         *check_database(settings),
         *check_files(settings),
+        *check_account_files(settings),
+        *check_roles(settings),
         *await check_addresses(settings),
     ]
 
@@ -88,6 +94,39 @@ def check_files(settings: Settings) -> Iterator[Finding]:
     if (possible := open_files.possible(wanted)) < wanted:
         instead = f"allow {wanted} (LimitNOFILE= of systemd, or ulimit -n), or lower c2s.connections"
         yield _warning("open files", f"the system allows {possible} open files; {instead}")
+
+
+def check_account_files(settings: Settings) -> Iterator[Finding]:
+    """They can be read, and what they say is in force."""
+    if not settings.accounts.files:
+        return
+    try:
+        available()
+        with planned(settings) as plan:
+            reason = plan.hold(hold_rule(settings))
+            count, faults = plan.fault_count, plan.faults
+    except (AdminError, NoLibcrypt) as error:
+        yield _error("account files", str(error))
+        return
+    if reason is not None:
+        yield _warning(
+            "account files", f"{reason}; see `commonroom user plan`, then `commonroom user confirm`"
+        )
+    if count:
+        yield _warning("account files", f"{count} faults, the first: {faults[0]}")
+
+
+def check_roles(settings: Settings) -> Iterator[Finding]:
+    """Their members are addresses of ours."""
+    accounts = settings.accounts
+    for text in (*accounts.operators, *accounts.helpdesk, *accounts.auditors):
+        try:
+            jid = JID.parse(text)
+        except InvalidJID as error:
+            yield _error("roles", f"{text}: this is not an address: {error}")
+            continue
+        if jid.local is None or jid.domain not in settings.domains:
+            yield _warning("roles", f"{text}: no account of this service has this address")
 
 
 class _Nobody:

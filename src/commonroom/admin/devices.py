@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from commonroom.admin.accounts import find
+from commonroom.admin.accounts import Address, find
 from commonroom.admin.errors import NoSuchClient
+from commonroom.admin.live import Live
+from commonroom.admin.operation import Arg, operation
 from commonroom.admin.registry import Registry
+from commonroom.admin.scopes import Scope
 from commonroom.protocol.jid import JID
 from commonroom.storage.stamps import from_stamp, to_stamp
 
@@ -22,7 +26,13 @@ class DeviceFacts:
     returns_until: datetime | None
 
 
-async def list_devices(registry: Registry, address: str) -> list[DeviceFacts]:
+@operation(
+    "session clients",
+    Scope.SESSIONS_READ,
+    "List the clients of an account, those seen last first.",
+    "alice@example.org",
+)
+async def list_devices(registry: Registry, address: Address) -> tuple[DeviceFacts, ...]:
     """The clients of an account, those seen last first; raises BadAddress or NoSuchAccount."""
     account = await find(registry, address)
     known = await registry.stores.devices.load(account.jid)
@@ -37,11 +47,22 @@ async def list_devices(registry: Registry, address: str) -> list[DeviceFacts]:
                 device.client, device.software, device.name, device.first_seen, device.last_seen, returns
             )
         )
-    return facts
+    return tuple(facts)
 
 
-async def forget_device(registry: Registry, address: str, client: str) -> JID:
-    """Forget a client of an account: it needs the password to log in again.
+@operation(
+    "session revoke",
+    Scope.SESSIONS_WRITE,
+    "Forget a client: the next time it needs the password.",
+    "alice@example.org d4565fa7",
+)
+async def forget_device(
+    registry: Registry,
+    live: Live | None,
+    address: Address,
+    client: Annotated[str, Arg("The client's id, as `session clients` names it.")],
+) -> JID:
+    """Forget a client of an account: it needs the password to log in again, and its sessions end.
 
     Raises BadAddress, NoSuchAccount or NoSuchClient.
     """
@@ -53,4 +74,6 @@ async def forget_device(registry: Registry, address: str, client: str) -> JID:
     before = registry.stores.writes.appended
     registry.stores.devices.remove(account.jid, client)
     await registry.stores.writes.flushed(before)
+    if live is not None:
+        live.end_client(account.jid, client)
     return account.jid

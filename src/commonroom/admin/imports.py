@@ -120,6 +120,8 @@ async def import_accounts(
     `progress` hears of each further number that is written. Raises ImportRefused before anything is
     written, and AdminError if the database takes no more; what was written until then stays.
     """
+    if listed := [entry for entry in entries if registry.listed(entry.jid) is not None]:
+        raise ImportRefused([_listed(entry) for entry in listed])
     existing = await _existing(registry, entries)
     if existing and not update:
         raise ImportRefused([_exists(entry) for entry in entries if entry.jid in existing])
@@ -132,6 +134,10 @@ async def import_accounts(
         instead = "import the file again, with updates allowed"
         raise AdminError(f"{error}; {done} of {len(entries)} accounts were imported; {instead}") from error
     return Imported(len(entries) - len(existing), len(existing))
+
+
+def _listed(entry: Entry) -> BadLine:
+    return BadLine(entry.line, f"{entry.jid} is in the files that accounts come from; remove the line")
 
 
 def _exists(entry: Entry) -> BadLine:

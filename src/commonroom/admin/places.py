@@ -1,14 +1,27 @@
 """Where the configuration says that things are."""
 
+from pathlib import Path
+
 from commonroom.config import KeyPair, Settings
 
 SQLITE_FILE = "commonroom.sqlite3"
+SOCKET_FILE = "commonroom.socket"
 
 
 def database_url(settings: Settings) -> str:
     """The database's address as storage wants it."""
     url = settings.database.url
     return f"sqlite:///{SQLITE_FILE}" if url == "sqlite" else url
+
+
+def accounts_folder(settings: Settings) -> Path:
+    """Where the state of the account files is kept."""
+    return settings.state / "accounts"
+
+
+def snapshot_in_force(settings: Settings) -> Path:
+    """What the account files said when that was put in force."""
+    return accounts_folder(settings) / "current.sqlite3"
 
 
 def shared_key_pair(settings: Settings) -> KeyPair:

@@ -2,24 +2,34 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from commonroom.admin.places import database_url
+from commonroom.accounts.directory import Directory
+from commonroom.accounts.interfaces import Listed
+from commonroom.accounts.plan import is_snapshot
+from commonroom.admin.places import database_url, snapshot_in_force
 from commonroom.config import Mechanism, Settings
+from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import DIGESTS
 from commonroom.storage.database import open_database
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.stores import sql_stores
 
 
+def nobody_listed(_: JID) -> Listed | None:
+    """Where there are no files."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """The stores, and what the configuration says of accounts; the first domain is the default one.
 
-    `now` gives an aware datetime; `random` so many bytes.
+    `now` gives an aware datetime; `random` so many bytes. `listed` looks up who is in files elsewhere.
     """
 
     stores: Stores
@@ -28,9 +38,12 @@ class Registry:
     iterations: int
     now: Callable[[], datetime]
     random: Callable[[int], bytes]
+    listed: Callable[[JID], Listed | None] = nobody_listed
 
 
-def registry(settings: Settings, stores: Stores) -> Registry:
+def registry(
+    settings: Settings, stores: Stores, listed: Callable[[JID], Listed | None] = nobody_listed
+) -> Registry:
     """The registry of a configuration."""
     return Registry(
         stores,
@@ -39,6 +52,7 @@ def registry(settings: Settings, stores: Stores) -> Registry:
         settings.sasl.iterations,
         lambda: datetime.now(UTC),
         secrets.token_bytes,
+        listed,
     )
 
 
@@ -47,9 +61,13 @@ async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
     """Open the database of a configuration, and close it; raises CannotOpen."""
     loop = asyncio.get_running_loop()
     database = open_database(database_url(settings), settings.state, loop, settings.database.commit_delay)
+    directory = Directory(time.time, b"", settings.domains)
     try:
-        yield registry(settings, sql_stores(database))
+        if is_snapshot(snapshot_in_force(settings)):
+            directory.use(snapshot_in_force(settings))
+        yield registry(settings, sql_stores(database), directory.find)
     finally:
+        directory.close()
         await database.close()
 
 

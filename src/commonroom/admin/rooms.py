@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Annotated
 
 from commonroom.admin.errors import AdminError, BadAddress
+from commonroom.admin.operation import Arg, Form, operation
+from commonroom.admin.registry import Registry
+from commonroom.admin.scopes import Scope
 from commonroom.features.muc.administering import assign
 from commonroom.features.muc.affiliations import Affiliation
 from commonroom.features.muc.config import RoomConfig
@@ -26,6 +30,9 @@ from commonroom.xml.names import NS_CLIENT, NS_CONFERENCE
 # How many rooms are read at once.
 PAGE = 500
 LONGEST_HISTORY = 1000
+EXAMPLE = "chess@group.example.org"
+
+Address = Annotated[str, Arg("The address of the room.", Form.ADDRESS)]
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -33,13 +40,19 @@ _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 class NoSuchRoom(AdminError):  # noqa: N818 - it says what is
     """There is no such room."""
 
+    kind = "not-found"
+
 
 class RoomExists(AdminError):  # noqa: N818
     """There is such a room already."""
 
+    kind = "exists"
+
 
 class BadOption(AdminError):  # noqa: N818
     """Not an option of a room, or not a value of it."""
+
+    kind = "bad-argument"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,14 @@ class RoomLine:
     public: bool
     occupants: int
     used: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPage:
+    """Some of the rooms; `next` is what to ask for those behind, None if there are none."""
+
+    rooms: tuple[RoomLine, ...]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +115,32 @@ class SaidLine:
     text: str
 
 
-async def list_rooms(rooms: RoomAdmin, after: JID | None = None, limit: int = PAGE) -> list[RoomLine]:
-    """The rooms that last, by address; temporary ones are in memory only."""
+@operation("room list", Scope.ROOMS_READ, "List the rooms that last, by address.")
+async def list_rooms(
+    rooms: RoomAdmin,
+    domain: Annotated[str | None, Arg("Only those of this domain.")] = None,
+    after: Annotated[str | None, Arg("Those behind this address: the `next` of another page.")] = None,
+    limit: Annotated[int, Arg(f"How many, {PAGE} at most.")] = PAGE,
+) -> RoomPage:
+    """Domain by domain; temporary rooms are in memory only. Raises BadAddress."""
+    limit = max(1, min(limit, PAGE))
+    place = None if after is None else _service(rooms, after)[1]
     found: list[RoomLine] = []
-    for domain, service in sorted(rooms.services.items()):
-        place = after if after is not None and after.domain == domain else None
-        heads = await rooms.stores.rooms.page(domain, place, limit - len(found))
-        for head in heads:
+    for name, service in sorted(rooms.services.items()):
+        if (domain is not None and name != domain) or (place is not None and name < place.domain):
+            continue
+        behind = place if place is not None and place.domain == name else None
+        for head in await rooms.stores.rooms.page(name, behind, limit - len(found)):
             config = config_of(head)
             people = service.occupants(head.address)
             found.append(RoomLine(head.address, config.name, config.public, people, head.used))
         if len(found) == limit:
-            break
-    return found
+            return RoomPage(tuple(found), str(found[-1].address))
+    return RoomPage(tuple(found), None)
 
 
-async def show_room(rooms: RoomAdmin, address: str) -> RoomFacts:
+@operation("room show", Scope.ROOMS_READ, "Show what is known of a room.", EXAMPLE)
+async def show_room(rooms: RoomAdmin, address: Address) -> RoomFacts:
     """What is known of a room; raises BadAddress or NoSuchRoom."""
     _, room = await _find(rooms, address)
     stored = await rooms.stores.rooms.load(room.address)
@@ -127,7 +158,14 @@ async def show_room(rooms: RoomAdmin, address: str) -> RoomFacts:
     )
 
 
-async def create_room(rooms: RoomAdmin, address: str, owner: str) -> JID:
+@operation(
+    "room create", Scope.ROOMS_WRITE, "Make a room that lasts.", f"{EXAMPLE} --owner alice@example.org"
+)
+async def create_room(
+    rooms: RoomAdmin,
+    address: Address,
+    owner: Annotated[str, Arg("Whose room it is: the address of an account.", Form.ADDRESS)],
+) -> JID:
     """Make a room that lasts, with an owner; raises BadAddress or RoomExists."""
     service, jid = _service(rooms, address)
     if await service.create(_person(owner), jid) is None:
@@ -137,14 +175,29 @@ async def create_room(rooms: RoomAdmin, address: str, owner: str) -> JID:
     return jid
 
 
+@operation("room destroy", Scope.ROOMS_WRITE, "Destroy a room, with all that was said in it.", EXAMPLE)
 async def destroy_room(
-    rooms: RoomAdmin, address: str, reason: str | None = None, alternate: str | None = None
+    rooms: RoomAdmin,
+    address: Address,
+    reason: Annotated[str | None, Arg("What those are told who look for it.")] = None,
+    alternate: Annotated[str | None, Arg("Where people can go on.", Form.ADDRESS)] = None,
 ) -> JID:
     """Destroy a room with its archive (XEP-0045 §10.9); raises BadAddress or NoSuchRoom."""
     service, room = await _find(rooms, address)
     other = None if alternate is None else _service(rooms, alternate)[1]
     await _tell(service, room, destroy(room, RoomDestroyed(reason, other)))
     return room.address
+
+
+@operation("room set", Scope.ROOMS_WRITE, "Change options of a room.", f"{EXAMPLE} --option public=yes")
+async def change_room(
+    rooms: RoomAdmin,
+    registry: Registry,
+    address: Address,
+    options: Annotated[tuple[str, ...], Arg("Each as name=value; `room show` lists them.")],
+) -> JID:
+    """As `set_room`, now."""
+    return await set_room(rooms, address, options, registry.now())
 
 
 async def set_room(rooms: RoomAdmin, address: str, options: Sequence[str], now: datetime) -> JID:
@@ -165,16 +218,25 @@ async def set_room(rooms: RoomAdmin, address: str, options: Sequence[str], now: 
     return room.address
 
 
-async def members(rooms: RoomAdmin, address: str) -> list[RoomMember]:
+@operation("room members", Scope.ROOMS_READ, "List who belongs to a room.", EXAMPLE)
+async def members(rooms: RoomAdmin, address: Address) -> tuple[RoomMember, ...]:
     """The lists of a room, by address; raises BadAddress or NoSuchRoom."""
     _, room = await _find(rooms, address)
-    return [
+    return tuple(
         RoomMember(jid, entry.affiliation.value, entry.nick, entry.reason)
         for jid, entry in sorted(room.affiliations.items())
-    ]
+    )
 
 
-async def set_member(rooms: RoomAdmin, address: str, person: str, affiliation: str) -> JID:
+@operation(
+    "room affiliate", Scope.ROOMS_WRITE, "Say what somebody is in a room.", f"{EXAMPLE} bob@example.org owner"
+)
+async def set_member(
+    rooms: RoomAdmin,
+    address: Address,
+    person: Annotated[str, Arg("Of whom: an address, or a domain for everybody there.")],
+    affiliation: Annotated[str, Arg("owner, admin, member, outcast or none.")],
+) -> JID:
     """Put somebody on a list of a room, or off (`none`); raises BadAddress, NoSuchRoom or BadOption."""
     service, room = await _find(rooms, address)
     try:
@@ -189,27 +251,35 @@ async def set_member(rooms: RoomAdmin, address: str, person: str, affiliation: s
     return room.address
 
 
-async def history(rooms: RoomAdmin, address: str, limit: int = 50) -> list[SaidLine]:
+@operation("room history", Scope.ARCHIVES_READ, "Show what was said last in a room.", EXAMPLE)
+async def history(
+    rooms: RoomAdmin,
+    address: Address,
+    limit: Annotated[int, Arg(f"How many, {LONGEST_HISTORY} at most.")] = 50,
+) -> tuple[SaidLine, ...]:
     """What was said last in a room, the oldest first; raises BadAddress or NoSuchRoom."""
     _, room = await _find(rooms, address)
-    most = min(limit, LONGEST_HISTORY)
+    most = max(1, min(limit, LONGEST_HISTORY))
     page = await rooms.stores.archive.page(room.address, EVERYTHING, most, backwards=True)
     said = []
     for kept in page.messages:
         message = to_message(kept.xml)
         nick = "" if message.sender is None else message.sender.resource or ""
         said.append(SaidLine(from_stamp(kept.id), nick, kept.peer, message.body() or ""))
-    return said
+    return tuple(said)
 
 
-async def requests(rooms: RoomAdmin) -> list[RoomRequest]:
+@operation("room requests", Scope.ROOMS_READ, "List the rooms that people would like to have.")
+async def requests(rooms: RoomAdmin) -> tuple[RoomRequest, ...]:
     """The rooms that people would like to have."""
-    return [
-        request for domain in sorted(rooms.services) for request in await rooms.stores.rooms.requests(domain)
-    ]
+    found: list[RoomRequest] = []
+    for domain in sorted(rooms.services):
+        found += await rooms.stores.rooms.requests(domain)
+    return tuple(found)
 
 
-async def approve(rooms: RoomAdmin, address: str) -> JID:
+@operation("room approve", Scope.ROOMS_WRITE, "Make a room that somebody asked for.", EXAMPLE)
+async def approve(rooms: RoomAdmin, address: Address) -> JID:
     """Make a room that was asked for, for who asked for it; raises NoSuchRoom or RoomExists."""
     service, request = await _request(rooms, address)
     await create_room(rooms, address, request.requester)
@@ -218,7 +288,10 @@ async def approve(rooms: RoomAdmin, address: str) -> JID:
     return request.address
 
 
-async def refuse(rooms: RoomAdmin, address: str, reason: str | None = None) -> JID:
+@operation("room refuse", Scope.ROOMS_WRITE, "Refuse a room that somebody asked for.", EXAMPLE)
+async def refuse(
+    rooms: RoomAdmin, address: Address, reason: Annotated[str | None, Arg("Why.")] = None
+) -> JID:
     """Refuse a room that was asked for, and say why; raises NoSuchRoom."""
     service, request = await _request(rooms, address)
     rooms.stores.rooms.settle(request.address)

@@ -1,20 +1,26 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from commonroom.accounts.devices import Devices, TokenPolicy
+from commonroom.accounts.directory import Directory
+from commonroom.admin.ad_hoc import AdminCommands
+from commonroom.app.account_parts import AccountParts, account_parts, domains_by_password, lifecycle
 from commonroom.app.rooms import make_declared, room_services
+from commonroom.audit.log import AuditLog
+from commonroom.audit.statistics import Statistics
+from commonroom.audit.tags import OPTIONS, Source
 from commonroom.catalog import Parts, features
 from commonroom.config import Settings
-from commonroom.config.archive import ArchiveDefault
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
 from commonroom.core.feature import Feature, Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
+from commonroom.core.lifecycle import Lifecycle
 from commonroom.core.local import LocalDomain
 from commonroom.core.nowhere import Nowhere
 from commonroom.core.presence import Presences
@@ -23,12 +29,12 @@ from commonroom.core.redelivery import Redelivery
 from commonroom.core.resumption import Resumption
 from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
+from commonroom.core.session import Session
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
 from commonroom.core.spread import Spread
 from commonroom.core.subscription import Subscriptions
 from commonroom.core.surroundings import Surroundings
-from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
 from commonroom.features.muc.service import RoomService
 from commonroom.protocol.c2s import StreamSettings
@@ -49,54 +55,81 @@ class Core:
     users: Users
     sessions: Sessions
     bind2: Bind2
+    clients: Clients
+    commands: AdminCommands
+    audit: AuditLog
+    statistics: Statistics
     devices: Devices
     resumption: Resumption
     questions: Questions
     tables: Tables
     stream_features: tuple[Element, ...]
     rooms: tuple[RoomService, ...]
+    accounts: AccountParts
+    lifecycle: Lifecycle
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
 
 
-def build_core(settings: Settings, stores: Stores, around: Surroundings, last_id: int = 0) -> Core:
-    """Everything between the streams and the stores.
+def build_core(
+    settings: Settings, stores: Stores, around: Surroundings, last_id: int = 0, files: Directory | None = None
+) -> Core:
+    """Everything between the streams and the stores; `files` are those of the accounts that are in files.
 
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    users = Users(stores.users, stores.accounts, stores.writes, around.start, _wants(settings))
+    accounts = account_parts(settings, stores, around, router, files)
+    users = accounts.users
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
-    parts = _parts(settings, stores, around, last_id, router, users, presences, spread)
+    commands = AdminCommands()
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands)
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
     handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
-    domains = {
-        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes)
-        for name in settings.domains
-    }
+    domains = _domains(settings, accounts, handlers, tables, stores)
     router.domains.update(domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
-    policy, resumption, signs = _session_policy(settings), parts.resumption, parts.signs
-    sessions = Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
-    resumption.connect(sessions.close, tables.session)
+    sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
+    parts.resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
+    life = lifecycle(settings, accounts, parts)
+    return _core(parts, commands, router, accounts, life, sessions, bind2, tables, _announced(declared))
+
+
+def _core(
+    parts: Parts,
+    commands: AdminCommands,
+    router: Router,
+    accounts: AccountParts,
+    life: Lifecycle,
+    sessions: Sessions,
+    bind2: Bind2,
+    tables: Tables,
+    announced: tuple[Element, ...],
+) -> Core:
     return Core(
         router,
-        users,
+        accounts.users,
         sessions,
         bind2,
+        parts.clients,
+        commands,
+        parts.audit,
+        parts.statistics,
         parts.devices,
         parts.resumption,
         parts.questions,
         tables,
-        _announced(declared),
+        announced,
         parts.rooms,
+        accounts,
+        life,
     )
 
 
@@ -105,10 +138,29 @@ def _announced(declared: Sequence[Feature]) -> tuple[Element, ...]:
     return (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
 
 
-def _wants(settings: Settings) -> frozenset[str]:
-    """What users want who have said nothing."""
-    is_archived = settings.archive.default is not ArchiveDefault.NEVER
-    return frozenset((ARCHIVE,)) if is_archived else frozenset()
+def _domains(
+    settings: Settings, accounts: AccountParts, handlers: Handlers, tables: Tables, stores: Stores
+) -> dict[str, LocalDomain]:
+    users, alias = accounts.users, accounts.directory.alias
+    return {
+        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes, alias)
+        for name in settings.domains
+    }
+
+
+def _sessions(
+    settings: Settings,
+    users: Users,
+    handlers: Handlers,
+    tables: Tables,
+    router: Router,
+    around: Surroundings,
+    parts: Parts,
+    hand_on: Callable[[Session], Awaitable[None] | None],
+) -> Sessions:
+    policy = _session_policy(settings)
+    resumption, signs = parts.resumption, parts.signs
+    return Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
 
 
 def _parts(
@@ -120,6 +172,7 @@ def _parts(
     users: Users,
     presences: Presences,
     spread: Spread,
+    commands: AdminCommands,
 ) -> Parts:
     questions = Questions(around.later)
     ids = Ids(around.microseconds, last_id)
@@ -140,8 +193,21 @@ def _parts(
         router.route,
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
+        commands,
+        AuditLog(stores.audit, recorded(settings), around.microseconds),
+        Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
         rooms,
     )
+
+
+def days(settings: Settings) -> int:
+    """How long statistics are kept."""
+    return int(settings.records.statistics // 86_400)
+
+
+def recorded(settings: Settings) -> list[Source]:
+    """Of what the configuration wants records."""
+    return [source for source, option in OPTIONS.items() if getattr(settings.records, option) > 0]
 
 
 def _token_policy(settings: Settings) -> TokenPolicy:
@@ -181,4 +247,7 @@ def stream_settings(
         with_tokens=settings.devices.token_lifetime > 0,
         idle_seconds=int(settings.c2s.idle_ping_after),
         random=random,
+        resolve=core.accounts.directory.resolve if settings.accounts.files else None,
+        with_certificates=settings.accounts.authorities is not None,
+        by_password=domains_by_password(settings),
     )

@@ -125,6 +125,14 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
     return Federation(elsewhere, peers, outgoing, dialer, resolver, policies, overview)
 
 
+def use_certificates(federation: Federation, settings: Settings) -> None:
+    """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""
+    pairs, minimum = server_key_pairs(settings), settings.tls.minimum_version
+    incoming = TlsContexts(pairs, minimum, ALPN_SERVER, request_certificate=True)
+    federation.peers.outgoing_tls = OutgoingContexts(pairs, minimum)
+    federation.peers.tls = incoming
+
+
 def _peers(
     settings: Settings,
     around: Inside,

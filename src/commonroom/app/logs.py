@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from commonroom.config import LogFormat, LogLevel
-from commonroom.config.schema import Log
+from commonroom.config.log import Log
 
 # What every record has; the rest came by `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -29,7 +29,7 @@ NEEDS_QUOTES = re.compile(r'[\s"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^$')
 def log_to_stderr(settings: Log, stream: TextIO | None = None) -> None:
     """Log as configured, from now on; in place of what was set up before."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if settings.format is LogFormat.JSON else TextLines())
+    handler.setFormatter(FORMATTERS[settings.format]())
     _note_less()
     logging.basicConfig(level=LEVELS[settings.level], handlers=[handler], force=True)
     for name in TALKATIVE:
@@ -67,9 +67,13 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and those of the traceback."""
-        words = [self._clock.time(record), record.levelname, escaped(record.getMessage())]
+        first, *rest = self._lines(record)
+        return "\n".join([f"{self._clock.time(record)} {record.levelname} {first}", *rest])
+
+    def _lines(self, record: logging.LogRecord) -> list[str]:
+        words = [escaped(record.getMessage())]
         words += [f"{name}={quoted(value)}" for name, value in facts(record).items()]
-        return "\n".join([" ".join(words), *(f"    {escaped(line)}" for line in _traceback(record))])
+        return [" ".join(words), *(f"    {escaped(line)}" for line in _traceback(record))]
 
 
 class JsonLines(logging.Formatter):
@@ -92,6 +96,20 @@ class JsonLines(logging.Formatter):
         if lines := _traceback(record):
             entry["traceback"] = lines
         return json.dumps(entry)
+
+
+class JournalLines(TextLines):
+    """As text, without the time; each line begins with its priority, as sd-daemon(3) has it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of a traceback have the priority of the event."""
+        mark = f"<{next(number for level, number in PRIORITIES if record.levelno >= level)}>"
+        return "\n".join(mark + line for line in self._lines(record))
+
+
+FORMATTERS = {LogFormat.TEXT: TextLines, LogFormat.JSON: JsonLines, LogFormat.JOURNAL: JournalLines}
+# Of syslog: error, warning, informational, debug.
+PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
 
 
 def facts(record: logging.LogRecord) -> dict[str, Any]:

@@ -3,57 +3,27 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
 
 from commonroom.admin.checks import Finding
 from commonroom.admin.places import server_key_pairs
 from commonroom.app.dialogue import Listener, federation_alone
 from commonroom.app.federation import Federation
-from commonroom.config import ListenAddress, Settings
+from commonroom.config import Settings
 from commonroom.federation.certificates import Authorities, Presented, days_left, describe
 from commonroom.federation.dialing import UnreachableError, connect, first_connected
 from commonroom.federation.journal import Journal
 from commonroom.federation.lookup import Dns, UnansweredError
-from commonroom.federation.resolver import NoServerError, Plan, Resolver, Target, dns_name
+from commonroom.federation.resolver import NoServerError, Plan, Resolver, Target
 from commonroom.net.certificates import CertificateError, Severity, load_pair
 from commonroom.protocol.dialback import Pair
 
 # Who asks, when our own server is asked: nobody that it could know.
 ASKING = "check.invalid"
-TTL = 3600
-
-
-class Service(NamedTuple):
-    """One kind of connections to us: its name in DNS, and where it arrives."""
-
-    name: str
-    addresses: tuple[ListenAddress, ...]
-
-
-def services(settings: Settings) -> tuple[Service, ...]:
-    """What is to be found in DNS (RFC 6120 §3.2.1, XEP-0368)."""
-    c2s, s2s = settings.c2s, settings.federation
-    found = [Service("_xmpp-client", c2s.listen), Service("_xmpps-client", c2s.listen_direct_tls)]
-    if s2s.enabled:
-        found += [Service("_xmpp-server", s2s.listen), Service("_xmpps-server", s2s.listen_direct_tls)]
-    return tuple(service for service in found if service.addresses)
 
 
 def server_domains(settings: Settings) -> list[str]:
     """Domains that other servers connect to: those of people, and those below, as that of the rooms."""
     return list(server_key_pairs(settings))
-
-
-def zone_lines(settings: Settings, host: str) -> Iterator[str]:
-    """What to publish, as a zone file has it; `host` is the name of the machine."""
-    for domain in server_domains(settings):
-        for service, addresses in services(settings):
-            if service.endswith("client") and domain not in settings.domains:
-                continue
-            owner = f"{service}._tcp.{dns_name(domain)}."
-            for priority, port in enumerate(dict.fromkeys(address.port for address in addresses)):
-                weight = 5 + 5 * (not service.startswith("_xmpps")) + priority
-                yield f"{owner:<48} {TTL} IN SRV {weight} 0 {port} {host}."
 
 
 # DNS

@@ -12,6 +12,7 @@ from types import FrameType
 import uvloop
 
 from commonroom.admin import open_files
+from commonroom.app.notify import Notify
 from commonroom.app.service import Service
 from commonroom.config import Settings
 
@@ -34,30 +35,44 @@ async def _nothing() -> None:
 
 
 def run(
-    settings: Settings, ready: Callable[[Service], None], before: Callable[[], Awaitable[None]] = _nothing
+    settings: Settings,
+    ready: Callable[[Service], None],
+    before: Callable[[], Awaitable[None]] = _nothing,
+    reread: Callable[[], Settings] | None = None,
 ) -> None:
     """Do what must be done before; start, say that it is ready, and stop cleanly at SIGTERM or SIGINT.
 
-    A second signal ends the process at once. Raises what `Service.start` does.
+    A second signal ends the process at once. SIGHUP has the configuration read again, by `reread`.
+    Raises what `Service.start` does.
     """
     _allow_files(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
-    uvloop.run(_run(settings, ready, before))
+    uvloop.run(_run(settings, ready, before, reread))
 
 
 async def _run(
-    settings: Settings, ready: Callable[[Service], None], before: Callable[[], Awaitable[None]]
+    settings: Settings,
+    ready: Callable[[Service], None],
+    before: Callable[[], Awaitable[None]],
+    reread: Callable[[], Settings] | None,
 ) -> None:
     stopping = _stopping()
     await before()
-    service = Service(settings)
+    notify = Notify()
+    service = Service(settings, reread, stopping)
     await service.start()
+    alive = asyncio.ensure_future(notify.watchdog())
     try:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, service.reload, notify.reloading, notify.ready)
         with collecting_seldom():
             if not stopping.is_set():
                 ready(service)
+                notify.ready()
             await stopping.wait()
     finally:
+        notify.stopping()
+        alive.cancel()
         await service.stop()
 
 

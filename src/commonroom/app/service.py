@@ -4,49 +4,49 @@ import asyncio
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from functools import partial
 
-from commonroom.accounts.stored import StoredAccounts
+from commonroom.accounts.bounded import Bounded
+from commonroom.accounts.chain import Checked
+from commonroom.accounts.directory import Directory
 from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
-from commonroom.admin.places import database_url, key_pairs
-from commonroom.app.components import build_components, component_limits
+from commonroom.admin.places import database_url
+from commonroom.app.account_files import AccountFilesWatch, erase_departed
+from commonroom.app.account_parts import chain_accounts, domains_of_files
+from commonroom.app.account_watch import AccountWatch
+from commonroom.app.administration import Administration, Operated
+from commonroom.app.client_tls import client_contexts
 from commonroom.app.composition import Core, build_core, stream_settings
-from commonroom.app.federation import Federation, build_federation, inside
+from commonroom.app.entrance import Entrance, client_limits
+from commonroom.app.neighbours import Neighbours
 from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
+from commonroom.app.witness import Witnessed
 from commonroom.config import ListenAddress, Settings
 from commonroom.core.surroundings import Surroundings, system_microseconds
-from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
-from commonroom.net.component import ComponentConnection, ComponentService
-from commonroom.net.connection import Connection
-from commonroom.net.limits import ConnectionLimits
-from commonroom.net.listener import Admission, Listener
-from commonroom.net.s2s import IncomingConnection
+from commonroom.net.c2s import ClientService
+from commonroom.net.client_certificates import Authorities
 from commonroom.net.tls import TlsContexts
-from commonroom.protocol.errors import StreamCondition, StreamError
+from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.database import Database, open_database
-from commonroom.storage.errors import StorageError
-from commonroom.storage.interfaces import AccountStore, Stores
-from commonroom.storage.records import AccountState
+from commonroom.storage.interfaces import Stores
 from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
+from commonroom.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
 # Threads that check PLAIN passwords: milliseconds of CPU each, and hashing lets the loop run meanwhile.
 PASSWORD_THREADS = max(1, (os.cpu_count() or 1) - 1)
-# How often the service looks whether another process (the command line) changed accounts, in seconds.
-WATCH_EVERY = 2.0
-# The longest that a TLS handshake may take, in seconds; the login's deadline counts as well.
-HANDSHAKE_TIMEOUT = 30.0
 # How long a stop waits for what is under way, in seconds.
 PATIENCE = 10.0
 
@@ -57,10 +57,18 @@ class Service:
     `addresses` lists where clients can connect, by kind (`starttls`, `direct tls`, `plain`), once started.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings] | None = None,
+        ended: asyncio.Event | None = None,
+    ) -> None:
+        """`reread` reads the configuration again, if it came from a file; operators end it by `ended`."""
         self._settings = settings
         self._tasks = Tasks()
         self._open = AsyncExitStack()
+        self._reread = reread
+        self._ended = ended or asyncio.Event()
         self.addresses: list[tuple[str, ListenAddress]] = []
 
     async def start(self) -> None:
@@ -71,27 +79,92 @@ class Service:
 
     async def _start(self, opening: AsyncExitStack) -> None:
         settings = self._settings
-        tls = TlsContexts(key_pairs(settings), settings.tls.minimum_version)
+        directory = Directory(time.time, b"")
+        authorities = self._authorities(directory)
+        tls = client_contexts(settings)
         opening.enter_context(StateLock(settings.state))
         database = await self._open_database(opening)
         stores = sql_stores(database)
-        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
-        core = build_core(settings, stores, self._surroundings(), last_id)
-        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password"))
-        clients = await self._client_service(core, stores, tls, threads)
+        core, fake_secret = await self._core(opening, stores, directory)
+        threads = opening.enter_context(ThreadPoolExecutor(PASSWORD_THREADS, "password", give_way))
+        clients = self._client_service(core, stores, tls, threads, fake_secret)
+        if authorities is not None:
+            clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
-        await self._federate(opening, core, stores)
-        await self._admit_components(opening, core)
-        opening.push_async_callback(self._disconnect, core, clients)
-        watch = self._tasks.start(
-            self._watch_accounts(core, stores.accounts, await stores.accounts.revision())
-        )
-        opening.callback(watch.cancel)
+        if settings.accounts.files:
+            await self._watch_files(opening, core, stores)
+        neighbours = Neighbours(settings, core, stores, self._tasks.start)
+        await neighbours.open(opening)
+        await self._open_doors(opening, core, stores, clients, database.writer, neighbours)
+
+    async def _core(
+        self, opening: AsyncExitStack, stores: Stores, directory: Directory
+    ) -> tuple[Core, bytes]:
+        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
+        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
+        directory.begin(fake_secret, domains_of_files(self._settings))
+        opening.callback(directory.close)
+        return build_core(self._settings, stores, self._surroundings(), last_id, directory), fake_secret
+
+    async def _open_doors(
+        self,
+        opening: AsyncExitStack,
+        core: Core,
+        stores: Stores,
+        clients: ClientService,
+        writer: Writer,
+        neighbours: Neighbours,
+    ) -> None:
+        """For clients and operators; and what looks after the service meanwhile."""
+        settings = self._settings
+        entrance = Entrance(clients, settings)
+        self.addresses = entrance.addresses
+        opening.push_async_callback(self._disconnect, core, entrance)
+        watch = AccountWatch(core.users, stores.accounts, await stores.accounts.revision())
+        opening.callback(self._tasks.start(watch.run()).cancel)
         retention = Retention(stores.upkeep, keep_rules(settings), system_microseconds)
         opening.callback(self._tasks.start(look_after_archives(retention)).cancel)
         rooms = tidying(settings, stores, self._surroundings(), core.rooms)
         opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
-        await self._listen(opening, clients)
+        opening.callback(entrance.shut)
+        await entrance.open()
+        operated = self._operated(core, stores, writer, entrance, watch, retention, neighbours)
+        self._administration = Administration(operated)
+        await self._administration.open(opening)
+
+    def _operated(
+        self,
+        core: Core,
+        stores: Stores,
+        writer: Writer,
+        entrance: Entrance,
+        watch: AccountWatch,
+        retention: Retention,
+        neighbours: Neighbours,
+    ) -> Operated:
+        clients = entrance.clients
+        return Operated(
+            self._settings,
+            self._reread,
+            core,
+            stores,
+            entrance,
+            writer,
+            watch,
+            retention,
+            Witnessed(core, clients),
+            partial(self._stream_settings, core, clients.stream_settings.fake_secret),
+            neighbours.use_certificates,
+            self._tasks.start,
+            self._ended.set,
+            neighbours.overview,
+        )
+
+    def reload(self, begun: Callable[[], None], done: Callable[[], None]) -> None:
+        """Have the configuration read again; `done` is called however it goes."""
+        begun()
+        task = self._tasks.start(self._administration.reload_by_signal())
+        task.add_done_callback(lambda _: done())
 
     async def stop(self) -> None:
         """Accept nobody, end every stream with system-shutdown (RFC 6120 §4.9.3.20), write everything."""
@@ -113,26 +186,20 @@ class Service:
             random=secrets.token_bytes,
         )
 
-    async def _client_service(
-        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor
+    def _stream_settings(self, core: Core, fake_secret: bytes, settings: Settings) -> StreamSettings:
+        return stream_settings(settings, core, fake_secret, secrets.token_bytes)
+
+    def _client_service(
+        self, core: Core, stores: Stores, tls: TlsContexts, threads: ThreadPoolExecutor, fake_secret: bytes
     ) -> ClientService:
-        settings, c2s, sasl = self._settings, self._settings.c2s, self._settings.sasl
+        settings, sasl = self._settings, self._settings.sasl
         loop = asyncio.get_running_loop()
-        fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
-        off_loop = partial(loop.run_in_executor, threads)
+        off_loop = Bounded[Checked](partial(loop.run_in_executor, threads))
         return ClientService(
-            stream_settings=stream_settings(settings, core, fake_secret, secrets.token_bytes),
-            limits=ClientLimits(
-                c2s.login_timeout,
-                c2s.idle_ping_after,
-                c2s.idle_ping_timeout,
-                c2s.stanzas_per_second,
-                c2s.stanza_burst,
-            ),
+            stream_settings=self._stream_settings(core, fake_secret, settings),
+            limits=client_limits(settings),
             tls=tls,
-            accounts=StoredAccounts(
-                core.users.account, stores.accounts, stores.writes, off_loop, fake_secret, sasl.iterations
-            ),
+            accounts=chain_accounts(settings, stores, core.accounts, off_loop, fake_secret),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,
@@ -145,114 +212,26 @@ class Service:
             clock=loop.time,
         )
 
-    async def _federate(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
-        """Talk with other servers, if that is wanted."""
-        wanted = self._settings.federation
-        if not wanted.enabled:
-            return
-        secret = await stores.secrets.get_or_create("dialback", partial(secrets.token_bytes, 32))
-        federation = build_federation(self._settings, inside(core, self._tasks.start), secret)
-        core.router.elsewhere = federation.destination
-        opening.push_async_callback(self._leave, federation)
-        limits = federation.peers.limits.connection
-        gate = Admission(wanted.connections, wanted.connections_per_address)
-        upgrading = partial(IncomingConnection, federation.peers, False)
-        secured = partial(IncomingConnection, federation.peers, True)
-        starttls = partial(Connection, upgrading, limits, gate)
-        direct = partial(Connection, secured, limits, gate, federation.peers.tls.engine)
-        for addresses, accept in ((wanted.listen, starttls), (wanted.listen_direct_tls, direct)):
-            for address in addresses:
-                await self._listen_on(opening, Listener(address, accept))
+    def _authorities(self, directory: Directory) -> Authorities | None:
+        path = self._settings.accounts.authorities
+        return None if path is None else Authorities(path, directory.certified)
 
-    async def _admit_components(self, opening: AsyncExitStack, core: Core) -> None:
-        wanted = self._settings.components
-        if not wanted.domains:
-            return
-        components = build_components(self._settings, core, self._tasks.start)
-        opening.push_async_callback(self._dismiss, components)
-        accept = partial(
-            Connection, partial(ComponentConnection, components), component_limits(self._settings)
-        )
-        for address in wanted.listen:
-            await self._listen_on(opening, Listener(address, accept, encrypted=False))
+    async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
+        loop = asyncio.get_running_loop()
+        thread = opening.enter_context(ThreadPoolExecutor(1, "account-files", give_way))
+        watch = AccountFilesWatch(self._settings, core, stores.writes, partial(loop.run_in_executor, thread))
+        await watch.open()
+        opening.callback(self._tasks.start(watch.watch()).cancel)
+        opening.callback(self._tasks.start(erase_departed(core.lifecycle)).cancel)
 
-    async def _dismiss(self, components: ComponentService) -> None:
-        for connection in tuple(components.connected):
-            connection.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-        await self._gone(lambda: not components.connected)
-
-    async def _leave(self, federation: Federation) -> None:
-        """Every server hears why, and has as long as clients to read it."""
-        federation.end()
-        await self._gone(lambda: federation.is_quiet)
-
-    async def _gone(self, is_quiet: Callable[[], bool]) -> None:
-        end = time.monotonic() + self._settings.c2s.linger + 0.5
-        while not is_quiet() and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
-            await asyncio.sleep(0.02)
-
-    async def _listen(self, opening: AsyncExitStack, clients: ClientService) -> None:
-        c2s = self._settings.c2s
-        limits = ConnectionLimits(
-            linger=c2s.linger,
-            handshake_timeout=min(HANDSHAKE_TIMEOUT, c2s.login_timeout),
-            bytes_per_second=c2s.bytes_per_second,
-            byte_burst=c2s.byte_burst,
-            pending_bytes=c2s.pending_bytes,
-        )
-        gate = Admission(c2s.connections, c2s.connections_per_address)
-        upgrading = partial(ClientConnection, clients, True)
-        secured = partial(ClientConnection, clients, False)
-        starttls = partial(Connection, upgrading, limits, gate)
-        direct = partial(Connection, secured, limits, gate, clients.tls.engine)
-        plain = partial(Connection, secured, limits, gate)
-        await self._accept(opening, "starttls", c2s.listen, starttls)
-        await self._accept(opening, "direct tls", c2s.listen_direct_tls, direct)
-        await self._accept(opening, "plain", c2s.listen_plain, plain)
-
-    async def _accept(
-        self,
-        opening: AsyncExitStack,
-        kind: str,
-        addresses: tuple[ListenAddress, ...],
-        accept: Callable[[], Connection],
-    ) -> None:
-        for address in addresses:
-            listener = Listener(address, accept, encrypted=kind != "plain")
-            await self._listen_on(opening, listener)
-            self.addresses.append((kind, listener.address))
-
-    async def _listen_on(self, opening: AsyncExitStack, listener: Listener) -> None:
-        await listener.start()
-        opening.callback(listener.stop)
-
-    async def _disconnect(self, core: Core, clients: ClientService) -> None:
-        """Every client hears why, and has `linger` seconds to read it; first of all from its rooms."""
+    async def _disconnect(self, core: Core, entrance: Entrance) -> None:
+        """Every client hears why; first of all from its rooms."""
         for rooms in core.rooms:
             rooms.shut_down()
-        shutdown = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
-        for connection in tuple(clients.connected):
-            connection.fail(shutdown)
-        await self._gone(lambda: not clients.connected)
-
-    async def _watch_accounts(self, core: Core, accounts: AccountStore, revision: int) -> None:
-        """End the sessions of accounts that another process removed, disabled or gave another password."""
-        while True:
-            await asyncio.sleep(WATCH_EVERY)
-            try:
-                changes = await accounts.changed_since(revision)
-            except StorageError:
-                continue  # the database is out of reach: the writer tells, and it will be back
-            for change in changes:
-                revision = change.revision
-                core.users.outdate(change.jid, revision, _ended(change.state))
+        await entrance.empty()
 
 
-def _ended(state: AccountState) -> StreamError:
-    """Clients take not-authorized as a hint to ask for the password again (RFC 6120 §4.9.3.12)."""
-    words = {
-        AccountState.ACTIVE: "the account was changed; please log in again",
-        AccountState.DISABLED: "the account is disabled",
-        AccountState.REMOVED: "the account was removed",
-    }
-    return StreamError(StreamCondition.NOT_AUTHORIZED, words[state])
+def give_way() -> None:
+    """This thread runs when the loop's does not want to: where cores are few, messages go first."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from commonroom.admin.archive import Expiry, erase, expire, expiring, keep_rules
+from commonroom.admin.archive import ExpiryLine, erase, expire_archives
+from commonroom.cli.ask import ask
 from commonroom.cli.groups import Group
-from commonroom.cli.output import config_option, json_option, moment, print_json, settings_of, tell
-from commonroom.cli.with_registry import checked_address, with_registry
+from commonroom.cli.output import config_option, json_option, moment, print_json, tell
+from commonroom.cli.with_registry import checked_address
 
 
 @click.group(cls=Group)
@@ -34,14 +35,13 @@ def expire_(dry_run: bool, as_json: bool, path: Path) -> None:
     Example:
       commonroom archive expire --dry-run
     """
-    rules = keep_rules(settings_of(path))
-    found = with_registry(path, lambda r: expiring(r, rules) if dry_run else expire(r, rules))
+    found = ask(path, expire_archives, dry_run=dry_run)
     if as_json:
         print_json([_facts(each) for each in found])
         return
     for each in found:
-        counts = f"{each.messages} messages\t{each.archives} accounts"
-        click.echo(f"{each.rule.name}\t{counts}\tsince {moment(each.since)}")
+        counts = f"{each.messages} messages\t{each.accounts} accounts"
+        click.echo(f"{each.rule}\t{counts}\tsince {moment(each.since)}")
     if not found:
         tell("No message is older than it may be.")
 
@@ -67,14 +67,14 @@ def erase_(address: str, peer: str | None, yes: bool, path: Path) -> None:
         raise click.UsageError(f"there is no terminal to ask; say --yes if {what} are really to be erased")
     if not yes:
         click.confirm(f"Erase {what}?", abort=True, err=True)
-    with_registry(path, lambda registry: erase(registry, jid, peer))
+    ask(path, erase, address=jid, peer=peer)
     tell(f"{what[0].upper()}{what[1:]} are erased.")
 
 
-def _facts(found: Expiry) -> dict[str, Any]:
+def _facts(found: ExpiryLine) -> dict[str, Any]:
     return {
-        "rule": found.rule.name,
+        "rule": found.rule,
         "messages": found.messages,
-        "accounts": found.archives,
+        "accounts": found.accounts,
         "since": moment(found.since),
     }

@@ -1,18 +1,16 @@
 """`commonroom room`: rooms for many people."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from commonroom.admin import rooms as operations
-from commonroom.admin.rooms import RoomAdmin, RoomFacts
+from commonroom.admin.rooms import RoomFacts
 from commonroom.cli.groups import Group
 from commonroom.cli.output import config_option, json_option, moment, print_json, tell
-from commonroom.cli.with_rooms import with_rooms
-from commonroom.protocol.jid import JID
+from commonroom.cli.with_rooms import ask_rooms
 
 address_argument = click.argument("address")
 
@@ -21,7 +19,7 @@ address_argument = click.argument("address")
 def room() -> None:
     """List, show, make, change and destroy rooms.
 
-    What changes rooms needs the service to be stopped: while it runs, they are in its memory.
+    A running service is asked to do it, and whoever is in the room sees it at once.
     """
 
 
@@ -36,18 +34,13 @@ def list_(as_json: bool, path: Path) -> None:
       commonroom room list --json | jq -r '.[] | select(.public) | .address'
     """
 
-    async def work(rooms: RoomAdmin) -> list[operations.RoomLine]:
-        found: list[operations.RoomLine] = []
-        after: JID | None = None
-        for domain in sorted(rooms.services):
-            only = RoomAdmin({domain: rooms.services[domain]}, rooms.stores)
-            after = None
-            while page := await operations.list_rooms(only, after):
-                found += page
-                after = page[-1].address
-        return found
-
-    found = with_rooms(path, work, writing=False)
+    found: list[operations.RoomLine] = []
+    after: str | None = None
+    while True:
+        page = ask_rooms(path, operations.list_rooms, after=after)
+        found += page.rooms
+        if (after := page.next) is None:
+            break
     if as_json:
         print_json(
             [
@@ -71,7 +64,7 @@ def show(address: str, as_json: bool, path: Path) -> None:
     Example:
       commonroom room show chess@group.example.org
     """
-    facts = with_rooms(path, lambda rooms: operations.show_room(rooms, address), writing=False)
+    facts = ask_rooms(path, operations.show_room, address=address)
     if as_json:
         print_json(_facts(facts))
         return
@@ -94,7 +87,7 @@ def create(address: str, owner: str, path: Path) -> None:
     Example:
       commonroom room create chess@group.example.org --owner alice@example.org
     """
-    jid = with_rooms(path, lambda rooms: operations.create_room(rooms, address, owner))
+    jid = ask_rooms(path, operations.create_room, address=address, owner=owner)
     tell(f"{jid} was made.")
 
 
@@ -117,7 +110,7 @@ def destroy(address: str, reason: str | None, alternate: str | None, yes: bool, 
         )
     if not yes:
         click.confirm(f"Destroy {address} and all that was said in it?", abort=True, err=True)
-    jid = with_rooms(path, lambda rooms: operations.destroy_room(rooms, address, reason, alternate))
+    jid = ask_rooms(path, operations.destroy_room, address=address, reason=reason, alternate=alternate)
     tell(f"{jid} was destroyed.")
 
 
@@ -132,8 +125,7 @@ def set_(address: str, options: tuple[str, ...], path: Path) -> None:
     Example:
       commonroom room set chess@group.example.org "name=Chess club" members_only=yes
     """
-    now = datetime.now(UTC)
-    jid = with_rooms(path, lambda rooms: operations.set_room(rooms, address, options, now))
+    jid = ask_rooms(path, operations.change_room, address=address, options=options)
     tell(f"{jid} was changed.")
 
 
@@ -154,9 +146,9 @@ def members(address: str, person: tuple[str, str] | None, as_json: bool, path: P
     """
     if person is not None:
         who, affiliation = person
-        with_rooms(path, lambda rooms: operations.set_member(rooms, address, who, affiliation))
+        ask_rooms(path, operations.set_member, address=address, person=who, affiliation=affiliation)
         return
-    found = with_rooms(path, lambda rooms: operations.members(rooms, address), writing=False)
+    found = ask_rooms(path, operations.members, address=address)
     if as_json:
         print_json(
             [
@@ -181,7 +173,7 @@ def history(address: str, last: int, as_json: bool, path: Path) -> None:
     Example:
       commonroom room history chess@group.example.org --last 20
     """
-    found = with_rooms(path, lambda rooms: operations.history(rooms, address, last), writing=False)
+    found = ask_rooms(path, operations.history, address=address, limit=last)
     if as_json:
         print_json([{"at": moment(s.at), "nick": s.nick, "sender": s.sender, "text": s.text} for s in found])
     else:
@@ -199,7 +191,7 @@ def requests(as_json: bool, path: Path) -> None:
     Example:
       commonroom room requests
     """
-    found = with_rooms(path, operations.requests, writing=False)
+    found = ask_rooms(path, operations.requests)
     if as_json:
         print_json([{"address": r.address, "requester": r.requester, "at": moment(r.stamp)} for r in found])
     else:
@@ -217,7 +209,7 @@ def approve(address: str, path: Path) -> None:
     Example:
       commonroom room approve maths-tea@group.example.org
     """
-    tell(f"{with_rooms(path, lambda rooms: operations.approve(rooms, address))} was made.")
+    tell(f"{ask_rooms(path, operations.approve, address=address)} was made.")
 
 
 @room.command()
@@ -231,7 +223,7 @@ def refuse(address: str, reason: str | None, path: Path) -> None:
     Example:
       commonroom room refuse maths-tea@group.example.org
     """
-    tell(f"{with_rooms(path, lambda rooms: operations.refuse(rooms, address, reason))} was refused.")
+    tell(f"{ask_rooms(path, operations.refuse, address=address, reason=reason)} was refused.")
 
 
 def _facts(facts: RoomFacts) -> dict[str, Any]:

@@ -16,16 +16,40 @@ COMMANDS = {
     "check": Later("commonroom.cli.check", "check", "Look over the configuration and all that it refers to."),
     "user": Later("commonroom.cli.user", "user", "Make, list, change and remove accounts."),
     "session": Later(
-        "commonroom.cli.session", "session", "See the clients of an account, and make them log in anew."
+        "commonroom.cli.session",
+        "session",
+        "See who is connected, and the clients of an account.",
     ),
     "room": Later("commonroom.cli.room", "room", "List, show, make, change and destroy rooms."),
     "archive": Later(
         "commonroom.cli.archive", "archive", "Look after the history of messages: expire it, erase it."
     ),
+    "audit": Later("commonroom.cli.service", "audit", "Find records, and show statistics."),
+    "stats": Later("commonroom.cli.service", "stats", "Show how the service is doing."),
+    "announce": Later("commonroom.cli.service", "announce", "Send a message to everybody who is connected."),
+    "log": Later("commonroom.cli.service", "log", "Change what a running service logs."),
+    "reload": Later("commonroom.cli.service", "reload", "Read the configuration and the certificates again."),
+    "drain": Later("commonroom.cli.service", "drain", "Let nobody new in, and send everybody away."),
+    "privacy": Later(
+        "commonroom.cli.privacy", "privacy", "Print what is kept about users, and why, as a text for them."
+    ),
+    "backup": Later(
+        "commonroom.cli.backup",
+        "backup",
+        "Write a backup of database and configuration to a file.",
+    ),
+    "restore": Later(
+        "commonroom.cli.backup", "restore", "Put back the database of a backup; the service must be stopped."
+    ),
+    "certificate": Later(
+        "commonroom.cli.certificate", "certificate", "Make certificates, and look at those that are used."
+    ),
+    "dns": Later("commonroom.cli.certificate", "dns", "Print the DNS records that lead to the service."),
+    "token": Later("commonroom.cli.token", "token", "Make, list and remove tokens of the HTTP API."),
+    "s2s": Later("commonroom.cli.s2s", "s2s", "See and end connections with other servers."),
     "trace": Later(
         "commonroom.cli.trace", "trace", "Show how a stanza goes: through this server, and to another one."
     ),
-    "dns": Later("commonroom.cli.dns", "dns", "Print what to publish in DNS."),
 }
 
 EPILOG = """\

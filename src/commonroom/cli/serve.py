@@ -11,7 +11,7 @@ from commonroom.app.logs import log_to_stderr
 from commonroom.app.running import run
 from commonroom.app.service import Service
 from commonroom.cli.output import config_option, explained, settings_of
-from commonroom.config import Settings
+from commonroom.config import Settings, load
 from commonroom.net.certificates import CertificateError
 from commonroom.net.listener import ListenError
 from commonroom.storage.errors import StorageError
@@ -35,7 +35,7 @@ def serve(path: Path) -> None:
     settings = settings_of(path)
     log_to_stderr(settings.log)
     with explained(*START_ERRORS):
-        run(settings, partial(_ready, settings))
+        run(settings, partial(_ready, settings), reread=partial(load, path))
 
 
 def _ready(settings: Settings, service: Service) -> None:

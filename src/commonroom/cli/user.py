@@ -5,13 +5,21 @@ from pathlib import Path
 
 import click
 
-from commonroom.admin.accounts import add_account, disable_account, remove_account, set_password
+from commonroom.admin.accounts import (
+    add_account,
+    lock_account,
+    remove_account,
+    set_password,
+    unlock_account,
+)
+from commonroom.cli.ask import ask
 from commonroom.cli.groups import Group
 from commonroom.cli.output import config_option, tell
 from commonroom.cli.passwords import password_stdin_option, read_password
+from commonroom.cli.user_files import confirm_, plan
 from commonroom.cli.user_import import import_
 from commonroom.cli.user_list import list_, show
-from commonroom.cli.with_registry import checked_address, with_registry
+from commonroom.cli.with_registry import checked_address
 
 address_argument = click.argument("address")
 
@@ -20,8 +28,8 @@ address_argument = click.argument("address")
 def user() -> None:
     """Make, list, change and remove accounts.
 
-    All of this works beside a running service, which notices within seconds: whoever is connected with an
-    account that was disabled or removed, or got another password, is disconnected.
+    A running service is asked to do it, so that it counts at once: whoever is connected with an account that
+    was disabled or removed, or got another password, is disconnected.
     """
 
 
@@ -41,7 +49,7 @@ def add(address: str, password_stdin: bool, path: Path) -> None:
     """
     jid = checked_address(path, address)
     password = read_password(password_stdin)
-    with_registry(path, lambda registry: add_account(registry, jid, password))
+    ask(path, add_account, address=jid, password=password)
     tell(f"{jid} was added.")
 
 
@@ -60,7 +68,7 @@ def passwd(address: str, password_stdin: bool, path: Path) -> None:
     """
     jid = checked_address(path, address)
     password = read_password(password_stdin)
-    with_registry(path, lambda registry: set_password(registry, jid, password))
+    ask(path, set_password, address=jid, password=password)
     tell(f"{jid} has another password.")
 
 
@@ -74,7 +82,7 @@ def disable(address: str, path: Path) -> None:
     Example:
       commonroom user disable alice@example.org
     """
-    jid = with_registry(path, lambda registry: disable_account(registry, address, True))
+    jid = ask(path, lock_account, address=address)
     tell(f"{jid} is disabled.")
 
 
@@ -88,7 +96,7 @@ def enable(address: str, path: Path) -> None:
     Example:
       commonroom user enable alice@example.org
     """
-    jid = with_registry(path, lambda registry: disable_account(registry, address, False))
+    jid = ask(path, unlock_account, address=address)
     tell(f"{jid} is enabled.")
 
 
@@ -112,10 +120,12 @@ def remove(address: str, yes: bool, path: Path) -> None:
         )
     if not yes:
         click.confirm(f"Remove {jid}, with its contacts and messages?", abort=True, err=True)
-    with_registry(path, lambda registry: remove_account(registry, jid))
+    ask(path, remove_account, address=jid)
     tell(f"{jid} was removed.")
 
 
 user.add_command(list_)
 user.add_command(show)
 user.add_command(import_)
+user.add_command(plan)
+user.add_command(confirm_)

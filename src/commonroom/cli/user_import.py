@@ -10,7 +10,7 @@ import click
 from commonroom.admin.errors import AdminError
 from commonroom.admin.imports import BadLine, Entry, Imported, ImportRefused, import_accounts, read_entries
 from commonroom.cli.output import config_option, explained, json_option, print_json, settings_of, tell
-from commonroom.cli.with_registry import with_registry
+from commonroom.cli.with_registry import note_command, with_registry
 
 
 @click.command("import")
@@ -41,6 +41,7 @@ def import_(file: str, domain: str | None, update: bool, as_json: bool, path: Pa
     except ImportRefused as refusal:
         _tell_faults(file, refusal.lines, as_json)
         sys.exit(1)
+    note_command(path, "user import", {"new": str(imported.new), "updated": str(imported.updated)})
     if as_json:
         print_json({"new": imported.new, "updated": imported.updated, "faults": []})
     else:

@@ -2,11 +2,10 @@
 
 from commonroom.config.addresses import ListenAddress
 from commonroom.config.load import ConfigError, Fault, load, parse
+from commonroom.config.log import LogFormat, LogLevel
 from commonroom.config.render import render
 from commonroom.config.schema import (
     KeyPair,
-    LogFormat,
-    LogLevel,
     Mechanism,
     ResourceConflict,
     Settings,

@@ -13,6 +13,7 @@ from commonroom.config.kinds import Kind, quoted, refused, shown, toml_string
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\xa0\s<>\"{}|\\^`]+")
 MAIL_OR_JID = re.compile(r"[^@:/\s]+@[^@:/\s]+")
+ACCOUNT = re.compile(r"[^@/\s\x00-\x20\x7f]+@[^@/\s\x00-\x20\x7f]+")
 HOST_AND_PORT = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):([^:]+)")
 EVERY_ADDRESS = "*"
 LETTERS_AND_DIGITS = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})  # what IDNA2008 leaves of names
@@ -186,3 +187,21 @@ def is_postgresql_url(text: str) -> bool:
     except ValueError:
         return False
     return usable and parts.scheme == "postgresql" and len(parts.path) > 1 and "/" not in parts.path[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAddress(Kind[str]):
+    """The address of an account: `name@domain`."""
+
+    @property
+    def expected(self) -> str:
+        return 'the address of an account, as "alice@example.org"'
+
+    def read(self, value: object) -> str:
+        text = quoted(value, self.expected)
+        if not ACCOUNT.fullmatch(text):
+            raise refused(f"{shown(text)} is not the address of an account; write {self.expected}")
+        return text
+
+    def write(self, value: str) -> str:
+        return toml_string(value)

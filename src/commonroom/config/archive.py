@@ -32,13 +32,10 @@ class ArchivePolicy:
         "is everybody of a domain.",
         example=["*@students.example.org", "reception@example.org"],
         required=True,
+        live=True,
     )
     keep: float | None = option(
-        _KEEP,
-        None,
-        "How long their messages are kept.",
-        unset="for ever",
-        example="90d",
+        _KEEP, None, "How long their messages are kept.", unset="for ever", example="90d", live=True
     )
 
 
@@ -71,6 +68,7 @@ class Archive:
         "background; `commonroom archive expire --dry-run` tells what would go.",
         unset="for ever",
         example="365d",
+        live=True,
     )
     policies: Mapping[str, ArchivePolicy] = tables(ArchivePolicy, Text(100), example="students")
 

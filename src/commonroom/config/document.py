@@ -59,6 +59,7 @@ def _facts(name: str, option: Option[Any]) -> Iterator[tuple[str, str]]:
     else:
         yield "Default", option.unset or f"`{option.kind.write(option.default)}`"
     yield "Example", f"`{name} = {option.kind.write(option.example)}`"
+    yield "A change counts", "after `commonroom reload`" if option.live else "after a restart"
 
 
 def _prose(text: str) -> str:

@@ -128,6 +128,8 @@ class _Reader:
         if value is None and entry.required:
             raise refused(f"it is missing; write {entry.kind.expected}")
         made = entry.default if value is None else entry.kind.read(value)
+        if isinstance(made, tuple):
+            return tuple(self._folder / each if isinstance(each, Path) else each for each in made)
         return self._folder / made if isinstance(made, Path) else made
 
     def _tables(self, entry: Tables, tree: dict[str, Any], key: Key) -> dict[str, Any]:

@@ -20,7 +20,10 @@ Toml = bool | int | float | str | list[Any]
 
 @dataclass(frozen=True, slots=True)
 class Option(Generic[T]):
-    """What is known of one option; `unset` says what holds instead when it has no default."""
+    """What is known of one option; `unset` says what holds instead when it has no default.
+
+    A `live` one counts as soon as the configuration is read again; others when the service starts again.
+    """
 
     kind: Kind[T]
     doc: str
@@ -28,6 +31,7 @@ class Option(Generic[T]):
     example: T
     unset: str
     required: bool
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,20 @@ def option(
     example: Toml | None = None,
     required: bool = False,
     secret: bool = False,
+    live: bool = False,
 ) -> T: ...
 
 
 @overload
 def option(
-    kind: Kind[T], default: None, doc: str, *, unset: str, example: Toml, secret: bool = False
+    kind: Kind[T],
+    default: None,
+    doc: str,
+    *,
+    unset: str,
+    example: Toml,
+    secret: bool = False,
+    live: bool = False,
 ) -> T | None: ...
 
 
@@ -84,14 +96,16 @@ def option(
     example: Toml | None = None,
     required: bool = False,
     secret: bool = False,
+    live: bool = False,
 ) -> Any:
     """A field for one option; default and example are what stands in TOML, and are checked as such.
 
     A required option must be in the file; its default serves tests. A secret one is left out of repr().
+    For `live`, see `Option`; app/reloading.py makes it true.
     """
     value = None if default is None else kind.read(default)
     shown = value if example is None else kind.read(example)
-    entry = Option(kind, doc, value, shown, unset, required)
+    entry = Option(kind, doc, value, shown, unset, required, live)
     return field(default=value, repr=not secret, metadata={"entry": entry})
 
 

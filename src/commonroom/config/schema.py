@@ -13,13 +13,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from commonroom.config.accounts import Accounts
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen, ListenAddress, Uri
+from commonroom.config.administration import Admin, Api, Roles
 from commonroom.config.archive import Archive
 from commonroom.config.components import Components
 from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.federation import Federation
 from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
+from commonroom.config.log import Log
 from commonroom.config.option import Key, option, table, tables
+from commonroom.config.records import Records
 from commonroom.config.rooms import Rooms
 from commonroom.config.stream_management import StreamManagement
 
@@ -73,6 +77,7 @@ class DomainTls:
         "The certificate of this domain, followed by the certificates that lead to its authority (PEM).",
         example="/etc/letsencrypt/live/example.org/fullchain.pem",
         required=True,
+        live=True,
     )
     key: Path = option(
         FilePath(),
@@ -80,6 +85,7 @@ class DomainTls:
         "The private key of this certificate (PEM).",
         example="/etc/letsencrypt/live/example.org/privkey.pem",
         required=True,
+        live=True,
     )
 
 
@@ -94,6 +100,7 @@ class Tls:
         "name every domain that has no table of its own below.",
         unset="certificate.pem in the state folder",
         example="/etc/letsencrypt/live/example.org/fullchain.pem",
+        live=True,
     )
     key: Path | None = option(
         FilePath(),
@@ -102,12 +109,14 @@ class Tls:
         "read it.",
         unset="key.pem in the state folder",
         example="/etc/letsencrypt/live/example.org/privkey.pem",
+        live=True,
     )
     minimum_version: TlsVersion = option(
         Choice(TlsVersion),
         "1.2",
         "The oldest version of TLS that is spoken. Programs from before about 2020 may not know 1.3.",
         example="1.3",
+        live=True,
     )
     domains: Mapping[str, DomainTls] = tables(DomainTls, Domain(), example="example.org")
 
@@ -149,6 +158,7 @@ class C2s:
         50_000,
         "How many clients may be connected at once. Further ones are turned away. The operating system must "
         "allow as many open files.",
+        live=True,
     )
     connections_per_address: int = option(
         Whole(1, 10_000_000),
@@ -156,12 +166,14 @@ class C2s:
         "How many of them may come from one IP address (RFC 6120 §13.12). Raise it if many people share an "
         "address, as behind a campus gateway.",
         example=5000,
+        live=True,
     )
     login_timeout: float = option(
         duration("1s", "1h"),
         "60s",
         "The time from connecting to being logged in. It is not extended by anything the client sends.",
         example="30s",
+        live=True,
     )
     idle_ping_after: float = option(
         duration("10s", "1d"),
@@ -169,18 +181,21 @@ class C2s:
         "A client that has sent nothing for so long is asked whether it is still there. RFC 6120 §4.6.4 "
         "recommends not to ask more than once in five minutes; phones pay for each question.",
         example="15m",
+        live=True,
     )
     idle_ping_timeout: float = option(
         duration("1s", "1h"),
         "1m",
         "A client that has not answered that question after so long is disconnected.",
         example="2m",
+        live=True,
     )
     linger: float = option(
         duration("0s", "1m"),
         "2s",
         "How long a connection that the server closes stays open for the client to read why.",
         example="5s",
+        live=True,
     )
     bytes_per_second: int = option(
         size("1 KiB", "1 GiB"),
@@ -188,24 +203,28 @@ class C2s:
         "How much one client may send each second in the long run. What is beyond is read later, not lost "
         "(RFC 6120 §13.12).",
         example="64 KiB",
+        live=True,
     )
     byte_burst: int = option(
         size("10000 B", "1 GiB"),
         "1 MiB",
         "How much it may send at once before `bytes_per_second` counts.",
         example="256 KiB",
+        live=True,
     )
     stanzas_per_second: int = option(
         Whole(1, 1_000_000),
         100,
         "How many stanzas (messages, presences, requests) one client may send each second in the long run. "
         "Further ones are read later, not lost.",
+        live=True,
     )
     stanza_burst: int = option(
         Whole(1, 1_000_000),
         500,
         "How many it may send at once before `stanzas_per_second` counts. Clients send many when they log "
         "in.",
+        live=True,
     )
     pending_bytes: int = option(
         size("256 KiB", "1 GiB"),
@@ -213,6 +232,7 @@ class C2s:
         "How much may wait to be sent to one client that reads too slowly. It is disconnected when there is "
         "more.",
         example="16 MiB",
+        live=True,
     )
     resource_conflict: ResourceConflict = option(
         Choice(ResourceConflict),
@@ -248,21 +268,24 @@ class Limits:
         "256 KiB",
         "The size of a stanza. RFC 6120 §13.12 demands that 10000 bytes be possible.",
         example="1 MiB",
+        live=True,
     )
     stanza_bytes_before_login: int = option(
         size("10000 B", "64 MiB"),
         "10000 B",
         "The size of what may be sent before logging in.",
         example="16 KiB",
+        live=True,
     )
-    depth: int = option(Whole(16, 200), 64, "How many elements may be inside one another.")
-    elements: int = option(Whole(100, 1_000_000), 2000, "How many elements a stanza may have.")
-    attributes: int = option(Whole(16, 10_000), 64, "How many attributes an element may have.")
+    depth: int = option(Whole(16, 200), 64, "How many elements may be inside one another.", live=True)
+    elements: int = option(Whole(100, 1_000_000), 2000, "How many elements a stanza may have.", live=True)
+    attributes: int = option(Whole(16, 10_000), 64, "How many attributes an element may have.", live=True)
     names: int = option(
         Whole(200, 1_000_000),
         2000,
         "How many different names of elements and attributes one connection may use. Each takes memory for "
         "as long as the connection lasts.",
+        live=True,
     )
 
     def faults(self) -> Iterator[tuple[Key, str]]:
@@ -297,6 +320,7 @@ class Sasl:
         "-PLUS it notices somebody in between; PLAIN sends the password inside TLS. RFC 6120 §13.8.1 demands "
         "that servers support SCRAM-SHA-1: some clients know nothing newer.",
         example=["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"],
+        live=True,
     )
     iterations: int = option(
         Whole(4096, 1_000_000),
@@ -311,6 +335,7 @@ class Sasl:
         5,
         "How often a client may try to log in before it is disconnected (RFC 6120 §6.4.5 asks for two to "
         "five tries after the first).",
+        live=True,
     )
     delay_first: float = option(
         duration("0s", "1m"),
@@ -397,41 +422,6 @@ class Contact:
     )
 
 
-class LogLevel(StrEnum):
-    """What is worth a line in the log."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """How a line of the log looks."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """The log, which goes to standard error. It never has the text of messages or passwords."""
-
-    level: LogLevel = option(
-        Choice(LogLevel),
-        "info",
-        "What is logged: `error` our own faults, `warning` also what an administrator should act on, `info` "
-        "also a line for each connection, `debug` more than is useful outside of development.",
-        example="warning",
-    )
-    format: LogFormat = option(
-        Choice(LogFormat),
-        "text",
-        "`text` for people, `json` (an object a line) for programs.",
-        example="json",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The service as a whole. These options stand at the top of the file, before the first table."""
@@ -455,6 +445,7 @@ class Settings:
     c2s: C2s = table(C2s)
     limits: Limits = table(Limits)
     sasl: Sasl = table(Sasl)
+    accounts: Accounts = table(Accounts)
     roster: Roster = table(Roster)
     offline: Offline = table(Offline)
     stream_management: StreamManagement = table(StreamManagement)
@@ -468,6 +459,10 @@ class Settings:
     private_storage: PrivateStorage = table(PrivateStorage)
     registration: Registration = table(Registration)
     contact: Contact = table(Contact)
+    admin: Admin = table(Admin)
+    api: Api = table(Api)
+    roles: Roles = table(Roles)
+    records: Records = table(Records)
     log: Log = table(Log)
 
     def faults(self) -> Iterator[tuple[Key, str]]:
@@ -481,3 +476,8 @@ class Settings:
                     ("tls", "domains", name),
                     "it is neither in domains nor below one of them; correct the name",
                 )
+        for name, source in self.accounts.files.items():
+            if source.domain is not None and source.domain not in self.domains:
+                yield ("accounts", "files", name, "domain"), "it is not in domains; correct one of them"
+        if self.accounts.files and Mechanism.PLAIN not in self.sasl.mechanisms:
+            yield ("sasl", "mechanisms"), 'accounts in files cannot log in without "PLAIN"; add it'

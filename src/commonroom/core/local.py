@@ -3,6 +3,8 @@
 from collections.abc import Awaitable
 from functools import partial
 
+from commonroom.accounts.interfaces import Alias
+from commonroom.core.aliases import FindAlias, no_alias, redirected, refuse
 from commonroom.core.commit import AfterCommit
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
 from commonroom.core.feature import Scope, Tables
@@ -28,6 +30,7 @@ class LocalDomain:
         handlers: Handlers,
         tables: Tables,
         writes: Writes,
+        find_alias: FindAlias = no_alias,
     ) -> None:
         self.name = name
         self._users = users
@@ -39,6 +42,7 @@ class LocalDomain:
         self._received = tables.received
         self._delivery = tables.delivery
         self._writes = writes
+        self._find_alias = find_alias
 
     def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
         """To the server itself, or to one of its accounts (RFC 6121 §8.4, §8.5)."""
@@ -49,7 +53,7 @@ class LocalDomain:
             return self._to_user(stanza, user)
         if isinstance(stanza, Presence) and not _needs_account(stanza):
             return None
-        return self._to_unloaded(stanza, to.bare)
+        return self._to_unloaded(stanza, sender, to.bare)
 
     # To the server: RFC 6120 §10.5.1, §10.5.2
 
@@ -66,11 +70,33 @@ class LocalDomain:
 
     # To an account: RFC 6121 §8.5
 
-    async def _to_unloaded(self, stanza: Stanza, account: JID) -> None:
+    async def _to_unloaded(self, stanza: Stanza, sender: JID, account: JID) -> None:
+        """What is no account may be an alias of one."""
         user = await self._users.load(account)
-        waiting = self._to_nobody(stanza) if user is None else self._to_user(stanza, user)
+        alias = self._find_alias(account) if user is None else None
+        if user is not None:
+            waiting = self._to_user(stanza, user)
+        elif alias is not None:
+            waiting = self._to_alias(stanza, sender, alias)
+        else:
+            waiting = self._to_nobody(stanza)
         if waiting is not None:
             await waiting
+
+    # To another address of an account: XEP-0283
+
+    def _to_alias(self, stanza: Stanza, sender: JID, alias: Alias) -> Awaitable[None] | None:
+        if isinstance(stanza, Message):
+            return self.receive(redirected(stanza, alias.address), sender, alias.address)
+        return self._refuse_alias(stanza, alias)
+
+    async def _refuse_alias(self, stanza: Stanza, alias: Alias) -> None:
+        if isinstance(stanza, Presence) and stanza.type is PresenceType.PROBE:
+            waiting = self._to_nobody(stanza)
+            if waiting is not None:
+                await waiting
+            return
+        refuse(stanza, alias, await self._users.load(alias.address))
 
     def _to_nobody(self, stanza: Stanza) -> Awaitable[None] | None:
         """No such user (RFC 6121 §8.5.1): probes get what strangers get from anybody."""

@@ -46,6 +46,7 @@ class Router:
         self.domains: dict[str, Destination] = {}
         self.elsewhere = elsewhere
         self._writes = writes
+        self.messages = self.presences = self.iqs = 0  # what our clients sent, by kind
         self._start = start
 
     def connect(self, handlers: Handlers, tables: Tables) -> None:
@@ -64,11 +65,14 @@ class Router:
         stanza.sender = session.jid
         try:
             if isinstance(stanza, Message):
+                self.messages += 1
                 waiting = self._submit_message(stanza, session)
             elif isinstance(stanza, Presence):
+                self.presences += 1
                 waiting = self._submit_presence(stanza, session)
             else:
                 assert isinstance(stanza, Iq)
+                self.iqs += 1
                 waiting = self._submit_iq(stanza, session)
         except Exception as error:  # the one net: see _refuse
             return self._refuse(stanza, error)

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from commonroom.accounts.chain import Standing
+from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.roster import Roster
 from commonroom.core.user import ARCHIVE, PUSH, User
 from commonroom.protocol.errors import StreamError
@@ -22,10 +24,11 @@ DROPPED = -1
 
 
 class Read(NamedTuple):
-    """What one look at the disk found: nothing, or both."""
+    """What one look at the disk found: nothing, or both; an account that `arrives` has no user yet."""
 
     user: User | None = None
     account: Account | None = None
+    arrives: bool = False
 
 
 class _Loading:
@@ -41,7 +44,7 @@ class _Loading:
 
 class Users:
     """`start` runs a coroutine at once and gives something that many can await. `wants` are what users want
-    who have said nothing."""
+    who have said nothing. Without `arrivals`, there are only the accounts that are kept here."""
 
     def __init__(
         self,
@@ -50,12 +53,14 @@ class Users:
         writes: Writes,
         start: Callable[[Coroutine[Any, Any, Read]], Awaitable[Read]],
         wants: frozenset[str] = frozenset(),
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._loader = loader
         self._accounts = accounts
         self._writes = writes
         self._start = start
         self._wants = wants
+        self._arrivals = arrivals
         self._loaded: dict[JID, User] = {}
         self._idle: OrderedDict[JID, None] = OrderedDict()
         self._loading: dict[JID, _Loading] = {}
@@ -64,10 +69,20 @@ class Users:
         """The user, if in memory."""
         return self._loaded.get(account)
 
+    def online(self) -> list[User]:
+        """Those who have sessions."""
+        return [user for user in self._loaded.values() if user.sessions]
+
     async def load(self, account: JID) -> User | None:
         """The user, read from the disk if need be; None if there is no such account."""
         user = self._loaded.get(account)
-        return (await self._load(account)).user if user is None else user
+        if user is not None:
+            return user
+        read = await self._load(account)
+        if read.arrives and self._arrivals is not None:
+            await self._arrivals.arrive(account)
+            read = await self._load(account)
+        return read.user
 
     async def account(self, account: JID) -> Account | None:
         """What the disk says of an account now, with its keys, which are not kept in memory.
@@ -96,11 +111,17 @@ class Users:
         if stored.account is not None and stored.account.changed < loading.changed:
             stored = await self._loader.load_user(account)  # it was changed just then
         found = stored.account
+        disabled = found is not None and found.disabled
+        if self._arrivals is not None:
+            standing = self._arrivals.decide(account, found).standing
+            disabled = standing is Standing.LOCKED
+            if standing is Standing.GONE or standing is Standing.ARRIVES:
+                return Read(None, found, standing is Standing.ARRIVES)
         if found is None:
             return Read()
         epoch = f"{found.created.timestamp():.6f}".replace(".", "")
         mail_waits = stored.offline.count > 0 or loading.mail_comes
-        user = User(account, Roster(stored.roster, epoch), found.disabled, found.changed, mail_waits)
+        user = User(account, Roster(stored.roster, epoch), disabled, found.changed, mail_waits)
         user.mail_count, user.mail_size = stored.offline.count, stored.offline.size
         user.archiving = stored.preferences
         user.wants = self._wants

@@ -1,7 +1,7 @@
 """XEP-0203: Delayed Delivery: nobody writes our postmarks."""
 
 from commonroom.core.feature import Feature, Xep, on_message
-from commonroom.core.message import Sent
+from commonroom.core.message import Received, Sent
 from commonroom.core.user import User
 from commonroom.protocol.delay import NS_DELAY, claims_from
 from commonroom.protocol.stanza import Message
@@ -9,7 +9,7 @@ from commonroom.xml.element import Element
 
 
 class Postmarks(Feature):
-    """Strips delays that a client wrote in the name of one of our domains (XEP-0203 §5)."""
+    """Strips delays that a client or another server wrote in the name of our domains (XEP-0203 §5)."""
 
     xep = Xep("0203", "2.0")
     disco = ("urn:xmpp:delay",)
@@ -18,6 +18,7 @@ class Postmarks(Feature):
         self._domains = domains
 
     @on_message(Sent.LIMIT)
+    @on_message(Received.LIMIT, rooms=False)
     def strip(self, message: Message, user: User) -> None:
         """Before anybody keeps or copies the message."""
         for child in message.children:  # nearly never there, so no list is made to find out

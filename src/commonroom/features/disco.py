@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from commonroom.core.feature import Feature, Scope, Tables, Xep, on_iq
 from commonroom.core.local import LocalDomain
+from commonroom.core.nodes import Nodes
 from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.caps import NS_CAPS, Identity, verification_string
@@ -12,9 +13,7 @@ from commonroom.protocol.errors import item_not_found, service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_DISCO_INFO
-
-NS_ITEMS = "http://jabber.org/protocol/disco#items"
+from commonroom.xml.names import NS_DISCO_INFO, NS_DISCO_ITEMS
 
 NO_SERVICES: Mapping[str, Sequence[JID]] = MappingProxyType({})
 
@@ -25,16 +24,18 @@ ACCOUNT = Identity("account", "registered")
 class Disco(Feature):
     """Tells who the server and the accounts are, and what they can do; XEP-0115 §6.3 for the server's caps.
 
-    `node` names the software in the capabilities (XEP-0115 §4); `services` are those beside each domain.
+    `node` names the software in the capabilities (XEP-0115 §4); `services` are those beside each domain, and
+    `nodes` know of further nodes.
     """
 
     xep = Xep("0030", "2.5.0")
-    disco = (NS_DISCO_INFO, NS_ITEMS, NS_CAPS)
-    account_disco = (NS_DISCO_INFO, NS_ITEMS)
+    disco = (NS_DISCO_INFO, NS_DISCO_ITEMS, NS_CAPS)
+    account_disco = (NS_DISCO_INFO, NS_DISCO_ITEMS)
 
-    def __init__(self, node: str, services: Mapping[str, Sequence[JID]] = NO_SERVICES) -> None:
+    def __init__(self, node: str, services: Mapping[str, Sequence[JID]] = NO_SERVICES, *nodes: Nodes) -> None:
         self._node = node
         self._services = services
+        self._nodes = nodes
 
     def compiled(self, tables: Tables) -> None:
         self._features = tables.disco
@@ -48,18 +49,27 @@ class Disco(Feature):
 
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.SERVER)
     def server_info(self, iq: Iq, domain: LocalDomain) -> Element:
-        """What the service is and can do (XEP-0030 §3.1); its one node is that of its caps."""
+        """What the service is and can do (XEP-0030 §3.1), by itself or as the node of its caps; or a node."""
         node = iq.request().get("node")
-        if node not in (None, f"{self._node}#{self._ver}"):
-            raise item_not_found()
-        return _info(node, SERVER, self._features, self._forms)
+        if node in (None, f"{self._node}#{self._ver}"):
+            return _info(node, SERVER, self._features, self._forms)
+        for each in self._nodes:
+            found = each.info(node, _asker(iq))
+            if found is not None:
+                return _info(node, found.identity, found.features, ())
+        raise item_not_found()
 
-    @on_iq("get", NS_ITEMS, "query", to=Scope.SERVER)
+    @on_iq("get", NS_DISCO_ITEMS, "query", to=Scope.SERVER)
     def server_items(self, iq: Iq, domain: LocalDomain) -> Element:
-        """The services beside this one (XEP-0030 §4.1); accounts are nobody's business (§8)."""
+        """The services beside this one (XEP-0030 §4.1); accounts are nobody's business (§8). Or a node's."""
+        node = iq.request().get("node")
+        for each in self._nodes:
+            found = None if node is None else each.items(node, _asker(iq), domain.name)
+            if node is not None and found is not None:
+                return Element(NS_DISCO_ITEMS, "query", {"node": node}, *found)
         items = _no_items(iq)
         for service in self._services.get(domain.name.domain, ()):
-            items.append(Element(NS_ITEMS, "item", {"jid": str(service)}))
+            items.append(Element(NS_DISCO_ITEMS, "item", {"jid": str(service)}))
         return items
 
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.OWN_ACCOUNT)
@@ -73,12 +83,12 @@ class Disco(Feature):
         _for_subscribers(iq, user)
         return self._account_info(iq)
 
-    @on_iq("get", NS_ITEMS, "query", to=Scope.OWN_ACCOUNT)
+    @on_iq("get", NS_DISCO_ITEMS, "query", to=Scope.OWN_ACCOUNT)
     def own_items(self, iq: Iq, session: Session) -> Element:
         """The account has no items so far."""
         return _no_items(iq)
 
-    @on_iq("get", NS_ITEMS, "query", to=Scope.ACCOUNT)
+    @on_iq("get", NS_DISCO_ITEMS, "query", to=Scope.ACCOUNT)
     def account_items(self, iq: Iq, user: User) -> Element:
         """As for `account_info`."""
         # Deviation: strangers get an error, not an empty list (XEP-0030 §8), because a missing account gives
@@ -90,6 +100,11 @@ class Disco(Feature):
         if iq.request().get("node") is not None:
             raise item_not_found()
         return _info(None, ACCOUNT, self._account_features, ())
+
+
+def _asker(iq: Iq) -> JID:
+    assert iq.sender is not None
+    return iq.sender
 
 
 def _for_subscribers(iq: Iq, user: User) -> None:
@@ -117,4 +132,4 @@ def _no_items(iq: Iq) -> Element:
     node = iq.request().get("node")
     if node is not None:
         raise item_not_found()
-    return Element(NS_ITEMS, "query")
+    return Element(NS_DISCO_ITEMS, "query")

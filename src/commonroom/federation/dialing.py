@@ -28,14 +28,22 @@ REASONS = {
 
 class UnreachableError(Exception):
     """There is no way to send. `is_not_found`: because there is no such server, not because it fails;
-    `is_invalid`: because a dialback key of ours was called invalid (XEP-0220 §2.1.1).
+    `is_invalid`: because a dialback key of ours was called invalid (XEP-0220 §2.1.1); `is_passing`: a
+    connection could not be made or was cut off, as while the other server restarts.
     """
 
-    def __init__(self, reason: str, is_not_found: bool = False, is_invalid: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        is_not_found: bool = False,
+        is_invalid: bool = False,
+        is_passing: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.is_not_found = is_not_found
         self.is_invalid = is_invalid
+        self.is_passing = is_passing
 
 
 class _Attempt:
@@ -44,7 +52,7 @@ class _Attempt:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._is_up = False
-        self.is_invalid = False
+        self.is_invalid = self.is_refused = False
         self.outcome: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
     def ready(self, connection: OutgoingConnection, pair: Pair) -> None:
@@ -56,7 +64,7 @@ class _Attempt:
         if self._is_up:
             self._owner.refused(connection, pair, reason, is_lasting)
         else:
-            self.is_invalid = is_lasting
+            self.is_invalid, self.is_refused = is_lasting, True
             self._settle(reason)
 
     def verified(self, request: Verification, verified: Verified) -> None:
@@ -83,7 +91,7 @@ class Dialer:
         resolver: Resolver,
         policies: Policies,
         present_dane: Callable[[Published], Present],
-        at_once: int = 64,
+        at_once: int = 256,
     ) -> None:
         self._service = service
         self._present_dane = present_dane
@@ -127,6 +135,7 @@ class Dialer:
             "; ".join(reasons),
             all(error.is_not_found for error in failures),
             any(error.is_invalid for error in failures),
+            any(error.is_passing for error in failures),
         )
 
 
@@ -150,7 +159,7 @@ class _Call:
         self._owner = owner
         self._journal = journal
         self._verifications = verifications
-        self._is_invalid = False
+        self._is_invalid = self._is_refused = False
         self._present: Present | None = None
 
     async def look_for_dane(self, target: Target, present: Callable[[Published], Present]) -> None:
@@ -174,7 +183,11 @@ class _Call:
             connection, reason = await self._negotiate(target, addresses, uses_external=False)
         if reason is not None:
             self._journal.note("failed", f"{target}: {reason}")
-            raise UnreachableError(f"{target.host}: {reason}", is_invalid=self._is_invalid)
+            raise UnreachableError(
+                f"{target.host}: {reason}",
+                is_invalid=self._is_invalid,
+                is_passing=not connection.failure and not self._is_refused,
+            )
         return connection
 
     async def _negotiate(
@@ -186,7 +199,7 @@ class _Call:
         except OSError as error:
             words = REASONS.get(error.errno or 0) or os.strerror(error.errno or 0).lower()
             self._journal.note("not connected", f"{target}: {words}")
-            raise UnreachableError(f"{target}: {words}") from None
+            raise UnreachableError(f"{target}: {words}", is_passing=True) from None
         self._journal.note("connected", f"{address} port {target.port}")
         attempt = _Attempt(self._owner)
         connection = OutgoingConnection(
@@ -207,6 +220,7 @@ class _Call:
             raise
         if reason is not None:
             self._is_invalid = attempt.is_invalid
+            self._is_refused = attempt.is_refused
             connection.end()
         return connection, reason
 

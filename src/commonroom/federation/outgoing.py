@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # Seconds: how often it is looked whether a slow reader has caught up.
 LOOK_AGAIN = 0.25
+# Pauses until the next try of a server that could not be connected to, or cut the connection.
+AGAIN_AFTER = (0.5, 2.0)
 # Domains that are left alone for a while, at most: of the oldest it is forgotten that they failed.
 RESTING = 10_000
 
@@ -223,7 +225,7 @@ class Outgoing:
         journal = Journal(self._around.clock)
         try:
             async with asyncio.timeout(limits.timeout):
-                await self._dialer.dial(pair, self, journal)
+                await self._insist(pair, journal)
         except UnreachableError as error:
             self._failed(link, error, journal)
         except TimeoutError:
@@ -233,6 +235,20 @@ class Outgoing:
         except Exception:
             log.exception("a connection to another server failed", extra={"domain": pair.to})
             self._failed(link, UnreachableError("internal error"), journal)
+
+    async def _insist(self, pair: Pair, journal: Journal) -> None:
+        """A server that restarts is back in a moment: until then nothing need go back to its sender."""
+        for pause in AGAIN_AFTER:
+            try:
+                await self._dialer.dial(pair, self, journal)
+            except UnreachableError as error:
+                if not error.is_passing:
+                    raise
+                journal.note("again", f"in {pause:g} seconds")
+                await asyncio.sleep(pause)
+            else:
+                return
+        await self._dialer.dial(pair, self, journal)
 
     def _failed(self, link: Link, why: UnreachableError, journal: Journal) -> None:
         link.is_dialing = False
@@ -312,7 +328,9 @@ class Outgoing:
         self._asked.pop(connection, None)
 
     def drop(self, carrier: Carrier) -> None:
-        """A stream carries nothing any more: what waits finds another way."""
+        """A stream carries nothing any more: what waits, or did not surely arrive, finds another way."""
+        if not self._is_stopping:
+            self._take_back(carrier)
         for pair in self._carried.pop(carrier, ()):
             link = self._links.get(pair)
             if link is None or carrier not in link.carriers:
@@ -325,6 +343,17 @@ class Outgoing:
                 self._find_way(link)
             else:
                 self._drop_link(link)
+
+    def _take_back(self, carrier: Carrier) -> None:
+        """What the peer had not acknowledged (XEP-0198 §4) goes ahead of all else, in its order."""
+        for stanza in reversed(carrier.unacknowledged()):
+            assert stanza.sender is not None and stanza.to is not None
+            link = self._links.get(Pair(stanza.sender.domain, stanza.to.domain))
+            if link is not None and carrier in link.carriers:
+                if link.queue is None:
+                    link.queue, link.size = deque(), 0
+                link.queue.appendleft(stanza)
+                link.size += len(stanza.xml())
 
     # For operators, and the end
 

@@ -14,11 +14,13 @@ from commonroom.core.questions import NoAnswer, Questions, Timer
 from commonroom.core.resumption import Resumption
 from commonroom.core.session import Session
 from commonroom.core.sessions import Sessions
+from commonroom.net.channel_bindings import channel_bindings
 from commonroom.net.connection import Connection
 from commonroom.net.limits import Pause
 from commonroom.net.login import Desk
 from commonroom.net.rounds import NONE, Rounds
-from commonroom.net.tls import ChannelBinding, TlsContexts, TlsEngine
+from commonroom.net.seen import Event, Seen, Witness, unseen
+from commonroom.net.tls import TlsContexts, TlsEngine
 from commonroom.protocol.bind2 import BindRequest
 from commonroom.protocol.c2s import Bound, ServerStream, StreamSettings
 from commonroom.protocol.c2s_host import Resumed
@@ -39,9 +41,6 @@ GRAIN = 1.0
 # stay is of use to nobody (docs/decisions/0016-idle-memory.md).
 READS_AFTER_LOGIN = 8
 READS_AFTER_REST = 2
-
-CHANNEL_BINDINGS: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-unique", "tls-server-end-point")
-CHANNEL_BINDINGS_1_3: tuple[ChannelBinding, ...] = ("tls-exporter", "tls-server-end-point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,8 @@ class ClientService:
     sleep: Callable[[float], Awaitable[None]]
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
+    witness: Witness = unseen
+    certified: Callable[[TlsEngine | None, str], tuple[JID, ...]] | None = None
     connected: set["ClientConnection"] = field(default_factory=set)
     rounds: Rounds["ClientConnection"] = field(init=False)
 
@@ -147,7 +148,8 @@ class ClientConnection:
         session, self._session = self._session, None
         if session is not None:
             self._service.resumption.lost(session)
-            self._log("session ended" if session.closed else "session waits", session.jid, reason=reason)
+            event = Event.SESSION_ENDED if session.closed else Event.SESSION_WAITS
+            self._log(event, session.jid, reason=reason)
         self._stream.let_go()
         self._leave_desk()
 
@@ -171,21 +173,19 @@ class ClientConnection:
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         """The types for which this connection has data (XEP-0440 §2)."""
         tls = self._connection.tls
-        if tls is None:
-            return {}
-        if tls.version == "TLSv1.3":  # there it is known what there is, and to derive it would cost 10 µs
-            end_point = tls.channel_binding("tls-server-end-point")
-            types = CHANNEL_BINDINGS_1_3 if end_point is not None else CHANNEL_BINDINGS_1_3[:1]
-            return {kind: partial(_binding_data, tls, kind) for kind in types}
-        found = {kind: tls.channel_binding(kind) for kind in CHANNEL_BINDINGS}
-        return {kind: partial(bytes, data) for kind, data in found.items() if data is not None}
+        return {} if tls is None else channel_bindings(tls)
+
+    def certified(self, domain: str) -> tuple[JID, ...]:
+        """The accounts that the client's certificate names, if one of our authorities signed it."""
+        certified = self._service.certified
+        return () if certified is None else certified(self._connection.tls, domain)
 
     def resume_session(self, account: JID, wish: Resume, answer: Resumed) -> None:
         """Go on with the session of a former stream."""
 
         def resumed(outcome: Session | StanzaError | StreamError, handled: int | None) -> None:
             if isinstance(outcome, Session):
-                self._log("session resumed", outcome.jid)
+                self._log(Event.SESSION_RESUMED, outcome.jid)
                 self._bound(outcome, lambda session: answer(session, handled))
             else:
                 answer(outcome, handled)
@@ -276,10 +276,18 @@ class ClientConnection:
         session, self._session = self._session, None
         if session is not None:
             self._service.sessions.close(session)
-            self._log("session ended", session.jid, reason=reason)
+            self._log(Event.SESSION_ENDED, session.jid, reason=reason)
 
-    def _log(self, event: str, account: JID | None, **facts: str) -> None:
-        log.info(event, extra={"jid": account, "address": self._connection.address[0], **facts})
+    def _log(self, event: Event, account: JID | None, **facts: str) -> None:
+        address = self._connection.address[0]
+        self._service.witness(event, account, address, facts)
+        log.info(event.value, extra={"jid": account, "address": address, **facts})
+
+    def seen(self) -> Seen:
+        """What operators see."""
+        it = self._connection
+        tls = None if it.tls is None else it.tls.version
+        return Seen(self._session, it.address[0], tls, it.connected_at, it.last_received)
 
     # The clock
 
@@ -349,8 +357,3 @@ class ClientConnection:
             self._connection.pause(Pause.STANZAS)
             delay = -self._allowance / limits.stanzas_per_second
             self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
-
-
-def _binding_data(tls: TlsEngine, kind: ChannelBinding) -> bytes:
-    """Nothing, where there is nothing: who asked refuses to bind to that."""
-    return tls.channel_binding(kind) or b""

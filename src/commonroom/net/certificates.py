@@ -78,13 +78,22 @@ class Pair(NamedTuple):
 
 def load_pair(certificate: Path, key: Path) -> Pair:
     """Read the two PEM files, which must belong together; raises `CertificateError`."""
-    chain = _load(certificate, "certificate", x509.load_pem_x509_certificates)
-    pair = Pair(chain, _load(key, "key", _private_key))
+    pair = Pair(load_chain(certificate), load_key(key))
     if _public_bytes(pair.key.public_key()) != _public_bytes(pair.certificate.public_key()):
         raise CertificateError(
             f"{key}: this is not the key of {certificate}; give two that were made together"
         )
     return pair
+
+
+def load_chain(path: Path) -> Sequence[x509.Certificate]:
+    """Read a certificate, and those that follow it; raises `CertificateError`."""
+    return _load(path, "certificate", x509.load_pem_x509_certificates)
+
+
+def load_key(path: Path) -> PrivateKey:
+    """Read a private key; raises `CertificateError`."""
+    return _load(path, "key", _private_key)
 
 
 def inspect(certificate: Path, key: Path, domains: Iterable[str], now: datetime) -> list[Problem]:
@@ -111,8 +120,8 @@ def create_self_signed(
             raise CertificateError(f"{path}: exists already; remove it, or use another name")
     private = ec.generate_private_key(ec.SECP256R1())
     signed = _self_signed(private, domains, now, timedelta(days=days))
-    _write_new(key, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-    _write_new(certificate, signed.public_bytes(Encoding.PEM), 0o644)
+    write_new(key, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    write_new(certificate, signed.public_bytes(Encoding.PEM), 0o644)
 
 
 def ascii_domain(domain: str) -> str:
@@ -177,14 +186,14 @@ def _days(span: timedelta) -> str:
 
 
 def _domain_problems(certificate: x509.Certificate, path: Path, domains: Iterable[str]) -> Iterator[Problem]:
-    names = _names(certificate)
+    names = names_of(certificate)
     listed = ", ".join(sorted(names)) or "nothing"
     for domain in domains:
         if not _covers(names, ascii_domain(domain)):
             yield _error(path, f"the certificate is for {listed}, not for {domain}; get one that names it")
 
 
-def _names(certificate: x509.Certificate) -> set[str]:
+def names_of(certificate: x509.Certificate) -> set[str]:
     """The domains of the subjectAltName, the only place that counts (RFC 6120 §13.7.1.2.1)."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -235,7 +244,7 @@ def _self_signed(
 ) -> x509.Certificate:
     """A certificate by the rules of RFC 6120 §13.7.1.1 and §13.7.1.2.1."""
     name = domains[0] if len(domains[0]) <= LONGEST_COMMON_NAME else "Common Room"
-    alternative = x509.SubjectAlternativeName([form for domain in domains for form in _identifiers(domain)])
+    alternative = x509.SubjectAlternativeName([form for domain in domains for form in identifiers(domain)])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     return (
@@ -254,7 +263,7 @@ def _self_signed(
     )
 
 
-def _identifiers(domain: str) -> Iterator[x509.GeneralName]:
+def identifiers(domain: str) -> Iterator[x509.GeneralName]:
     """The three forms that XMPP knows: DNS-ID, SRV-ID, XmppAddr (RFC 6120 §13.7.1.2.1)."""
     name = ascii_domain(domain)
     yield x509.DNSName(name)
@@ -272,7 +281,7 @@ def _der(tag: int, text: str) -> bytes:
     return bytes((tag, 0x80 | len(length))) + length + content
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
+def write_new(path: Path, content: bytes, mode: int) -> None:
     """Make the file appear complete or not at all, and never in the place of another."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -79,6 +79,12 @@ class Channel(ABC):
     def _start_reading(self) -> None:
         self._watch(True, self._writing)
 
+    def _read_again(self) -> None:
+        """What was stopped to let others go first."""
+        if not self._closed:
+            self._start_reading()
+            self.readable()
+
     def _stop_reading(self) -> None:
         self._watch(False, self._writing)
 

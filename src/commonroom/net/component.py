@@ -120,11 +120,20 @@ class ComponentConnection:
         if self._arrivals is not None:
             self._arrivals.take(stanza)
 
-    def answer(self, answer: Stanza) -> None:
+    def answer(self, answer: Stanza | None) -> None:
         """What it sent was no stanza."""
-        waiting = self._service.route(answer)
+        waiting = None if answer is None else self._service.route(answer)
         if waiting is not None:
             self._service.spawn(_finish(waiting))
+
+    def asked(self) -> None:
+        """XEP-0198 is not for components."""
+
+    def acknowledged(self, handled: int) -> None:
+        """Nor is this."""
+
+    def unmanaged(self) -> None:
+        """Nor this."""
 
     def secret(self, domain: str) -> str | None:
         """What it has to know."""

@@ -198,8 +198,10 @@ class Connection(Channel):
             try:
                 if self._state is _OPEN:
                     self._receive()
-                else:
+                elif self._poll.handshakes.may_go(self._read_again):
                     self._shake_hands()
+                else:
+                    self._stop_reading()
             except Exception as error:  # a bug: nobody must go on as if nothing were missing
                 self._shut(words_for(error))
                 raise

@@ -16,7 +16,7 @@ from commonroom.net.sockets import poll_of, report, tune
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024  # a whole institution reconnects at once after a restart
-AT_ONCE = 64  # accepted in one turn of the loop; those who are in already have theirs in between
+AT_ONCE = 2  # accepted in one turn of the loop; those who are in already have theirs in between
 RECOVERY = 0.5  # seconds until the next look when the system has nothing left for a connection
 WARN_EVERY = 60.0  # seconds
 ADVICE = {
@@ -47,6 +47,11 @@ class Admission:
         self._told: set[str | bytes] = set()
         self._full = False
         self.total = 0
+
+    def change(self, connections: int, per_address: int) -> None:
+        """Let in so many from now on; nobody is turned out."""
+        self._connections = connections
+        self._per_address = per_address
 
     def enter(self, host: str) -> bool:
         """Count one in; False if it must not go on (RFC 6120 §13.12, rule 1)."""

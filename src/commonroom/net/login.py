@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from commonroom.accounts.bounded import Unwanted
 from commonroom.accounts.devices import Devices
 from commonroom.accounts.interfaces import Accounts, Credentials
 from commonroom.accounts.throttle import Throttle
 from commonroom.net.listener import origin_of
+from commonroom.net.seen import Event, Witness
 from commonroom.protocol.fast import Issued, Visit
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import SaslCondition
@@ -28,6 +30,10 @@ class LoginService(Protocol):
     accounts: Accounts
     devices: Devices
     throttle: Throttle
+
+    @property
+    def witness(self) -> Witness:
+        """Sees log-ins and failures."""
 
     @property
     def start(self) -> Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]:
@@ -104,6 +110,10 @@ class Desk:
         question = partial(self._is_password, account or JID.of(None, self._domain), password)
         self._service.start(self._look_up(account, question, answer))
 
+    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
+        """Whether it may log in, who it is being known."""
+        self._service.start(self._look_up(account, partial(self._may_log_in, account), answer))
+
     def find_hashes(self, account: JID, answer: Callable[[frozenset[str] | SaslCondition], None]) -> None:
         """Look at an account before its client logs in, who will ask for the keys next."""
         self._service.start(self._find_hashes(account, answer))
@@ -116,15 +126,16 @@ class Desk:
         """Remember it, so that the next attempt has to wait; a name that is none is no account's failure."""
         if condition is SaslCondition.NOT_AUTHORIZED:
             self._service.throttle.failed(account, self._origin)
-        self._log("login failed", account, mechanism=mechanism, reason=condition.value)
+        self._log(Event.LOGIN_FAILED, account, mechanism=mechanism, reason=condition.value)
 
     def login_succeeded(self, account: JID, mechanism: str) -> None:
         """The client is who it says it is."""
         self._service.throttle.succeeded(account, self._origin)
-        self._log("logged in", account, mechanism=mechanism)
+        self._log(Event.LOGGED_IN, account, mechanism=mechanism)
 
-    def _log(self, event: str, account: JID | None, **facts: str) -> None:
-        log.info(event, extra={"jid": account, "address": self._address, **facts})
+    def _log(self, event: Event, account: JID | None, **facts: str) -> None:
+        self._service.witness(event, account, self._address, facts)
+        log.info(event.value, extra={"jid": account, "address": self._address, **facts})
 
     def find_tokens(
         self,
@@ -216,8 +227,17 @@ class Desk:
         answer(await self._found(partial(self._service.accounts.add_keys, account, keys, self.revision)))
 
     async def _is_password(self, account: JID, password: str) -> bool:
-        right, self.revision = await self._service.accounts.check_password(account, password)
+        accounts = self._service.accounts
+        right, self.revision = await accounts.check_password(account, password, self._is_there)
         return right
+
+    async def _may_log_in(self, account: JID | None) -> bool:
+        revision = None if account is None else await self._service.accounts.revision(account)
+        self.revision = revision or 0
+        return revision is not None
+
+    def _is_there(self) -> bool:
+        return not self._stream.closed
 
     async def _look_up(
         self,
@@ -245,6 +265,8 @@ class Desk:
     async def _found(self, question: Callable[[], Awaitable[Found]]) -> Found | SaslCondition:
         try:
             return await question()
+        except Unwanted:
+            return SaslCondition.ABORTED
         except StorageError as error:
             log.warning("accounts cannot be read", extra={"reason": str(error)})
             return SaslCondition.TEMPORARY_AUTH_FAILURE

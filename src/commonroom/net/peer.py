@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from cryptography import x509
 
 from commonroom.core.arrivals import Arrivals, Enter, Spawn
+from commonroom.core.outbox import Outbox
 from commonroom.core.questions import Timer
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits, Pause
@@ -20,6 +21,8 @@ from commonroom.protocol.errors import StreamError
 from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand
 from commonroom.protocol.stanza import Stanza
+from commonroom.protocol.stream_management import REQUEST, counted_too_many
+from commonroom.protocol.stream_management import answer as acknowledgement
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ REST_AFTER = 1.0
 KEEP_ALIVE = 300.0
 # Bytes that a peer has not taken yet; while there are more, its stanzas wait in their queue.
 CONGESTED = 256 * 1024
+# Stanzas that it has not acknowledged yet (XEP-0198); the same.
+UNACKNOWLEDGED = 2000
 
 
 class Identity(Protocol):
@@ -80,6 +85,9 @@ class Carrier(Protocol):
     def abort(self, reason: str) -> None:
         """End the connection at once."""
 
+    def unacknowledged(self) -> tuple[Stanza, ...]:
+        """What the peer may not have got."""
+
     def facts(self) -> "Facts":
         """What an operator wants to know of it."""
 
@@ -124,10 +132,14 @@ class PeerConnection:
         "_allowance",
         "_arrivals",
         "_connection",
+        "_counted_from",
+        "_has_asked",
         "_identity",
+        "_outbox",
         "_present",
         "_refilled",
         "_service",
+        "_told",
         "_used",
         "appointment",
         "began",
@@ -145,6 +157,10 @@ class PeerConnection:
         self._allowance = service.limits.stanza_burst
         self._refilled = self._used = self.began = service.clock()
         self.appointment = NONE
+        self._counted_from: int | None = None  # how many had come when the peer asked for acknowledgements
+        self._told: int | None = None  # how many it was told last
+        self._outbox: Outbox | None = None
+        self._has_asked = False
         self.received = self.sent = 0  # stanzas
 
     # The connection's handler
@@ -179,30 +195,88 @@ class PeerConnection:
         """From the peer, to one of ours."""
         self.received += 1
         self._used = self._service.clock()
+        self._line().take(stanza)
+
+    def _line(self) -> Arrivals:
         if self._arrivals is None:
             pause = partial(self._connection.pause, Pause.PARKED)
             resume = partial(self._connection.resume, Pause.PARKED)
-            self._arrivals = Arrivals(self._service.enter, self._service.spawn, pause, resume)
-        self._arrivals.take(stanza)
+            self._arrivals = Arrivals(
+                self._service.enter, self._service.spawn, pause, resume, self._caught_up
+            )
+        return self._arrivals
 
-    def answer(self, answer: Stanza) -> None:
-        """What the peer sent was no stanza."""
-        waiting = self._service.route(answer)
+    def answer(self, answer: Stanza | None) -> None:
+        """What the peer sent cannot be read as the stanza that it is to be; it counts all the same."""
+        self._line().taken += 1
+        waiting = None if answer is None else self._service.route(answer)
         if waiting is not None:
             self._service.spawn(_finish(waiting))
+
+    # XEP-0198 between servers: what was not acknowledged when a stream ends is sent again over the next
+
+    def counts(self) -> None:
+        """The peer asked for acknowledgements of what it sends from now on."""
+        self._counted_from = 0 if self._arrivals is None else self._arrivals.taken
+
+    def managed(self) -> None:
+        """So did we."""
+        self._outbox = Outbox()
+
+    def unmanaged(self) -> None:
+        """The peer acknowledges nothing."""
+        self._outbox = None
+
+    def asked(self) -> None:
+        """Say how many are done, with all that they caused on disk."""
+        if self._counted_from is not None:
+            handled = 0 if self._arrivals is None else self._arrivals.handled - self._counted_from
+            self._told = handled
+            self.write(acknowledgement(handled))
+
+    def _caught_up(self) -> None:
+        """What the last answer could not count yet is done."""
+        if self._told is not None and not self._stream.closed:
+            assert self._arrivals is not None and self._counted_from is not None
+            if self._told != self._arrivals.handled - self._counted_from:
+                self.asked()
+
+    def acknowledged(self, handled: int) -> None:
+        """The peer has them; the next question may be asked. Raises StreamError for more than were sent."""
+        outbox = self._outbox
+        if outbox is None:
+            return
+        through = outbox.place(handled)
+        if through > outbox.sent:
+            raise counted_too_many(handled, outbox.sent)
+        if through > outbox.confirmed:
+            outbox.confirm(through)
+        self._has_asked = False
+
+    def unacknowledged(self) -> tuple[Stanza, ...]:
+        """What the peer may not have got, of what it was to acknowledge."""
+        return () if self._outbox is None else self._outbox.remaining()
 
     # What carries stanzas
 
     @property
     def is_congested(self) -> bool:
-        """Whether the peer takes less than it is sent."""
-        return self._connection.unsent > CONGESTED
+        """Whether the peer takes less than it is sent, or acknowledges less."""
+        return self._connection.unsent > CONGESTED or (
+            self._outbox is not None and len(self._outbox) >= UNACKNOWLEDGED
+        )
 
     def send(self, stanza: Stanza) -> None:
         """Send it."""
         self.sent += 1
         self._used = self._service.clock()
-        self.write(stanza.xml())
+        outbox = self._outbox
+        if outbox is None:
+            self.write(stanza.xml())
+            return
+        outbox.add(stanza)
+        self.write(stanza.xml() if self._has_asked else stanza.xml() + REQUEST)
+        self._has_asked = True
 
     def end(self, error: StreamError | None = None) -> None:
         """Close the stream."""

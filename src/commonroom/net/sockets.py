@@ -7,6 +7,7 @@ import socket
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from commonroom.net.handshakes import Handshakes
 from commonroom.net.tls import TlsError
 
 # Seconds. Streams ask their peers themselves; this finds the dead ones that nobody asks, or writes to.
@@ -77,12 +78,13 @@ class Poll:
     the reset is read, and the end is not.
     """
 
-    __slots__ = ("_channels", "_epoll", "turn")
+    __slots__ = ("_channels", "_epoll", "handshakes", "turn")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._channels: dict[int, Watched] = {}
         self._epoll = select.epoll()
         self.turn = Turn()
+        self.handshakes = Handshakes()
         loop.add_reader(self._epoll.fileno(), self._look, loop)
 
     def add(self, fd: int, channel: Watched, events: int) -> None:

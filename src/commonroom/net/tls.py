@@ -6,7 +6,7 @@ pyOpenSSL sets everything up. The few calls that a message costs go to the libra
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from cryptography import x509
@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.bindings.openssl.binding import Binding
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from commonroom.config import KeyPair, TlsVersion
 from commonroom.net.certificates import CertificateError, Pair, ascii_domain, load_pair
@@ -92,14 +93,21 @@ class TlsContexts:
         minimum: TlsVersion = TlsVersion.TLS_1_2,
         alpn: bytes = ALPN_CLIENT,
         request_certificate: bool = False,
+        authorities: Sequence[x509.Certificate] = (),
     ) -> None:
-        """Load one pair of files for each domain, the default domain first; raises `CertificateError`."""
+        """Load one pair of files for each domain, the default domain first; raises `CertificateError`.
+
+        `authorities` are told to peers that are asked for a certificate: whose it should be. Only with them
+        are sessions of such peers resumed: a ticket keeps the certificate, and not what came with it.
+        """
         self._contexts: dict[bytes, SSL.Context] = {}
         made: dict[KeyPair, SSL.Context] = {}
         for domain, pair in files.items():
             if pair not in made:
-                made[pair] = _server_context(pair, minimum, alpn, request_certificate)
+                made[pair] = _server_context(pair, minimum, alpn, request_certificate, bool(authorities))
                 made[pair].set_tlsext_servername_callback(self._choose)
+                for authority in authorities:
+                    made[pair].add_client_ca(X509.from_cryptography(authority))
             self._contexts[ascii_domain(domain).encode()] = made[pair]
         self._default = next(iter(made.values()))
         self._scratch = Scratch()
@@ -121,7 +129,7 @@ class TlsContexts:
 
 
 def _server_context(
-    files: KeyPair, minimum: TlsVersion, alpn: bytes, request_certificate: bool
+    files: KeyPair, minimum: TlsVersion, alpn: bytes, request_certificate: bool, resumable: bool
 ) -> SSL.Context:
     pair = load_pair(*files)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
@@ -137,7 +145,8 @@ def _server_context(
     context.set_alpn_select_callback(_alpn_rule(alpn))
     if request_certificate:
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, accept_any_certificate)
-        context.set_options(SSL.OP_NO_TICKET)  # a ticket keeps the peer's certificate, but not its chain
+        if not resumable:
+            context.set_options(SSL.OP_NO_TICKET)  # it keeps the peer's certificate, but not its chain
     context.set_app_data(end_point_hash(pair.certificate))
     return context
 

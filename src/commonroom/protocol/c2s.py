@@ -211,10 +211,12 @@ class ServerStream:
     def _check_claim(self, header: Header) -> None:
         """Who claims to be somebody must turn out to be that one (RFC 6120 §4.9.3.9, §6.4.6)."""
         claimed = None if header.sender is None else header.sender.bare
-        if self._account is not None and claimed not in (None, self._account):
-            raise StreamError(StreamCondition.INVALID_FROM, "this is not who logged in")
         if claimed is not None and not self._needs_tls and claimed.domain != self.domain:
             raise StreamError(StreamCondition.INVALID_FROM, "'from' is of another domain")  # XEP-0388 §2.1
+        if claimed is not None and self._settings.resolve is not None:
+            claimed = self._settings.resolve(claimed)
+        if self._account is not None and claimed not in (None, self._account):
+            raise StreamError(StreamCondition.INVALID_FROM, "this is not who logged in")
         self._claimed = claimed
 
     def _open(self) -> None:

@@ -103,6 +103,9 @@ class Host(Protocol):
     def resume(self) -> None:
         """Read again."""
 
+    def certified(self, domain: str) -> tuple[JID, ...]:
+        """The accounts of a domain that the client's certificate names, if we trust it (XEP-0178 §2)."""
+
     def channel_bindings(self) -> Mapping[str, Callable[[], bytes]]:
         """The channel-binding types of this connection, and how to get their data; empty without TLS."""
 
@@ -140,10 +143,13 @@ class StreamSettings:
     registration_closed: str = ""  # where accounts come from instead, in the operator's words
     inline: tuple[str, ...] = ()  # namespaces of what can be switched on with a resource (XEP-0386 §3.1)
     with_tokens: bool = False  # XEP-0484
+    resolve: Callable[[JID], JID] | None = None  # gives the account that somebody means by a name
+    with_certificates: bool = False  # clients are asked for one
+    by_password: frozenset[str] = frozenset()  # domains where SCRAM is not offered: there are no keys
     idle_seconds: int | None = None  # after which a client is asked whether it lives
     announcement: str = field(init=False)  # of `features`
     announcement_bound: str = field(init=False)  # of those that are left when a resource is bound
-    _offers: dict[tuple[tuple[str, ...], frozenset[str]], LoginOffer] = field(
+    _offers: dict[tuple[tuple[str, ...], frozenset[str], bool, bool], LoginOffer] = field(
         init=False, repr=False, compare=False
     )
 
@@ -155,20 +161,34 @@ class StreamSettings:
         object.__setattr__(self, "announcement_bound", "".join(left) + limits)
         object.__setattr__(self, "_offers", {})
 
-    def login_offer(self, channel_bindings: tuple[str, ...], hashes: frozenset[str]) -> LoginOffer:
+    def login_offer(
+        self,
+        channel_bindings: tuple[str, ...],
+        hashes: frozenset[str],
+        domain: str = "",
+        certified: bool = False,
+    ) -> LoginOffer:
         """What to offer on an encrypted connection with these types of channel bindings; there are few.
 
         To an account that has SCRAM keys for some hashes only: what it can do, and to get others. Empty
         `hashes` stand for all: so nothing shows whether an account exists that has everything.
+
+        Deviation: no SCRAM (RFC 6120 §13.8.1) in a domain whose accounts' passwords are kept elsewhere as
+        hashes of another kind, because most clients that fail with it do not try PLAIN.
         """
-        key = channel_bindings, hashes
+        by_password = domain in self.by_password
+        key = channel_bindings, frozenset() if by_password else hashes, by_password, certified
         offer = self._offers.get(key)
         if offer is None:
-            left = usable(self.mechanisms, hashes) if hashes else ()
-            tasks = upgrades(self.mechanisms, hashes) if left else ()
-            names = left or self.mechanisms
-            offer = login_offer(names, channel_bindings, self.inline, self.with_tokens, tasks)
-            limits = serialize(stream_limits.feature(self.limits_before_login.stanza_bytes), NS_CLIENT)
-            offer = offer._replace(announcement=offer.announcement + limits)
-            self._offers[key] = offer
+            offer = self._offers[key] = self._make_offer(*key)
         return offer
+
+    def _make_offer(
+        self, channel_bindings: tuple[str, ...], hashes: frozenset[str], by_password: bool, certified: bool
+    ) -> LoginOffer:
+        names = tuple(n for n in self.mechanisms if not (by_password and n.startswith("SCRAM-")))
+        left = usable(names, hashes) if hashes else ()
+        tasks = upgrades(names, hashes) if left else ()
+        offer = login_offer(left or names, channel_bindings, self.inline, self.with_tokens, tasks, certified)
+        limits = serialize(stream_limits.feature(self.limits_before_login.stanza_bytes), NS_CLIENT)
+        return offer._replace(announcement=offer.announcement + limits)

@@ -6,6 +6,7 @@ stanza errors) turn them into XML.
 
 from collections.abc import Callable
 from enum import Enum
+from urllib.parse import quote
 
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_STANZA_ERRORS, NS_STREAM_ERRORS
@@ -82,7 +83,8 @@ class ErrorType(Enum):
 class StanzaError(Exception):
     """Refuses one stanza; the stream lives on (RFC 6120 §8.3).
 
-    `application` is an application-specific condition (RFC 6120 §8.3.4).
+    `application` is an application-specific condition (RFC 6120 §8.3.4), `address` the URI that a few
+    conditions contain (§8.3.3.5, §8.3.3.14).
     """
 
     def __init__(
@@ -91,17 +93,20 @@ class StanzaError(Exception):
         kind: ErrorType,
         text: str | None = None,
         application: Element | None = None,
+        address: str = "",
     ) -> None:
         super().__init__(condition if text is None else f"{condition}: {text}")
         self.condition = condition
         self.kind = kind
         self.text = text
         self.application = application
+        self.address = address
 
     def element(self, content_namespace: str) -> Element:
         """The <error/> child of the answer (RFC 6120 §8.3.2)."""
         error = Element(content_namespace, "error", {"type": self.kind.value})
-        error.append(Element(NS_STANZA_ERRORS, self.condition))
+        inside = (self.address,) if self.address else ()
+        error.append(Element(NS_STANZA_ERRORS, self.condition, None, *inside))
         if self.text:
             error.append(Element(NS_STANZA_ERRORS, "text", {"xml:lang": "en"}, self.text))
         if self.application is not None:
@@ -115,6 +120,14 @@ def _named(condition: str, kind: ErrorType) -> Callable[..., StanzaError]:
 
     make.__doc__ = f"<{condition}/>, of type {kind.value} unless its section says otherwise."
     return make
+
+
+def moved(address: str, *, for_good: bool) -> StanzaError:
+    """<gone/> (RFC 6120 §8.3.3.5), or <redirect/> (§8.3.3.14), with where to go instead."""
+    uri = f"xmpp:{quote(address, safe='@')}"
+    if for_good:
+        return StanzaError("gone", ErrorType.CANCEL, address=uri)
+    return StanzaError("redirect", ErrorType.MODIFY, address=uri)
 
 
 # The conditions and the type each one's section associates with it (RFC 6120 §8.3.3.1 to §8.3.3.22).

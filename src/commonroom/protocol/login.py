@@ -50,8 +50,9 @@ class Login:
         hashes: frozenset[str],
     ) -> None:
         bindings = host.channel_bindings()
+        certified = host.certified(domain) if settings.with_certificates else ()
         mechanisms, self._fast, self._upgrades, protection, self.announcement = settings.login_offer(
-            tuple(bindings), hashes
+            tuple(bindings), hashes, domain, bool(certified)
         )
         self._context = context = SaslContext(
             domain=domain,
@@ -59,10 +60,12 @@ class Login:
             offered=mechanisms,
             channel_bindings=bindings,
             normalise=JID.parse,
+            resolve=settings.resolve,
             random=settings.random,
             fake_secret=settings.fake_secret,
             iterations=settings.iterations,
             protection=protection,
+            certified=certified,
         )
         self._host = host
         self._desk = desk = host.desk

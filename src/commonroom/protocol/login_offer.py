@@ -34,9 +34,10 @@ def login_offer(
     inline: Iterable[str],
     with_tokens: bool,
     upgrades: tuple[str, ...] = (),
+    certified: bool = False,
 ) -> LoginOffer:
     """What to offer on an encrypted connection. `inline`: what can be switched on with a resource."""
-    names = offered(True, channel_bindings, tuple(configured))
+    names = offered(True, channel_bindings, tuple(configured), certified)
     tokens = token_mechanisms(channel_bindings) if with_tokens else ()
     is_bound = any(name.endswith("-PLUS") for name in names)
     text = announcement(names, channel_bindings)

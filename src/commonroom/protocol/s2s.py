@@ -9,6 +9,7 @@ from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.stanza import READERS, Stanza, unread
 from commonroom.protocol.stream import STREAM_END, stream_error
+from commonroom.protocol.stream_management import read_count
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_SERVER, NS_STREAM_ERRORS, NS_STREAMS
 from commonroom.xml.parser import Limits, StreamHeader, StreamParser, XmlError
@@ -46,8 +47,17 @@ class PeerHost(Protocol):
     def take(self, stanza: Stanza) -> None:
         """A stanza whose `sender` is of a domain that the peer may speak for, and `to` of one of ours."""
 
-    def answer(self, answer: Stanza) -> None:
-        """What the peer sent was no stanza; this goes to whom it claimed to come from."""
+    def answer(self, answer: Stanza | None) -> None:
+        """What the peer sent cannot be read; this, if anything, goes to whom it claimed to come from."""
+
+    def asked(self) -> None:
+        """The peer wants to know how many stanzas are handled (XEP-0198 §4)."""
+
+    def acknowledged(self, handled: int) -> None:
+        """The peer has handled so many. Raises StreamError if it cannot have."""
+
+    def unmanaged(self) -> None:
+        """The peer does not acknowledge after all (XEP-0198 §3)."""
 
 
 class PeerStream:
@@ -107,10 +117,23 @@ class PeerStream:
             answer = unread(element, error)
             if answer is not None:
                 answer.to = sender
-                self._host.answer(answer)
+            self._host.answer(answer)
             return
         stanza.sender = sender
         self._host.take(stanza)
+
+    def _on_management(self, element: Element) -> None:
+        """XEP-0198 §4, between servers."""
+        if element.name == "r":
+            self._host.asked()
+        elif element.name == "failed":
+            self._host.unmanaged()
+        elif element.name == "a":
+            try:
+                handled = read_count(element)
+            except StanzaError as error:
+                raise StreamError(StreamCondition.POLICY_VIOLATION, error.text) from None
+            self._host.acknowledged(handled)
 
     def _on_header(self, raw: StreamHeader) -> None:
         raise NotImplementedError

@@ -37,11 +37,13 @@ from commonroom.protocol.s2s import (
     read_addresses,
 )
 from commonroom.protocol.stream import STREAM_END, read_header, response_header
+from commonroom.protocol.stream_management import NS_SM
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_SASL, NS_SERVER, NS_TLS
 from commonroom.xml.parser import StreamHeader
 
 BIDI = f"<bidi xmlns='{NS_BIDI_FEATURE}'/>"
+MANAGEMENT = f"<sm xmlns='{NS_SM}'/>"
 EXTERNAL = f"<mechanisms xmlns='{NS_SASL}'><mechanism>EXTERNAL</mechanism></mechanisms>"
 # Before it is anybody, a peer may have so many keys verified, and try EXTERNAL so often.
 QUESTIONS = 10
@@ -88,6 +90,9 @@ class IncomingHost(PeerHost, Protocol):
     def left(self, words: str) -> None:
         """The peer ends the stream with this error."""
 
+    def counts(self) -> None:
+        """Stanzas are counted from now on, to be acknowledged (XEP-0198 §3)."""
+
 
 class IncomingStream(PeerStream):
     """`is_secure` is True where TLS is in place already (XEP-0368)."""
@@ -96,6 +101,7 @@ class IncomingStream(PeerStream):
         "_asked",
         "_claimed",
         "_is_bidi",
+        "_is_managed",
         "_is_secure",
         "_opening",
         "_pairs",
@@ -117,7 +123,7 @@ class IncomingStream(PeerStream):
         self._pairs: set[Pair] = set()  # proved by dialback
         self._asked: dict[Pair, Verification] = {}  # being verified
         self._questions = 0  # how many verifications there were
-        self._is_bidi = False
+        self._is_bidi = self._is_managed = False
         self._tries = 0
         self.domain: str | None = None  # ours, that the peer opened the stream to
         self.identity: str | None = None  # proved by SASL
@@ -174,7 +180,7 @@ class IncomingStream(PeerStream):
             tls = f"<starttls xmlns='{NS_TLS}'>{'' if optional else '<required/>'}</starttls>"
             return tls + (FEATURE if optional else "")
         if self.identity is not None:
-            return FEATURE
+            return FEATURE + MANAGEMENT
         proves = self._claimed is not None and self._host.distrust(self._claimed) is None
         return f"{EXTERNAL if proves else ''}{FEATURE}{BIDI}"  # XEP-0178 §3
 
@@ -189,6 +195,8 @@ class IncomingStream(PeerStream):
             self._start_tls(element)
         elif element.namespace == NS_SASL:
             self._sasl(element)
+        elif element.namespace == NS_SM and self.is_authenticated:
+            self._manage(element)
         elif (element.namespace, element.name) == (NS_BIDI, "bidi"):
             self._is_bidi = self._is_secure and not self.is_authenticated  # XEP-0288 §2.1, §2.2
         elif (words := error_words(element)) is not None:
@@ -197,6 +205,17 @@ class IncomingStream(PeerStream):
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/> is no stanza")
         else:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "show first who you are")
+
+    def _manage(self, element: Element) -> None:
+        """XEP-0198 §3: acknowledgements, once; streams between servers are not resumed."""
+        if element.name != "enable":
+            self._on_management(element)
+        elif self._is_managed:
+            self._host.write(f"<failed xmlns='{NS_SM}'/>")
+        else:
+            self._is_managed = True
+            self._host.write(f"<enabled xmlns='{NS_SM}'/>")
+            self._host.counts()
 
     def _start_tls(self, element: Element) -> None:
         if element.name != "starttls" or self._is_secure or self.is_authenticated:

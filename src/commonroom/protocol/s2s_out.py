@@ -34,6 +34,7 @@ from commonroom.protocol.s2s import (
     read_addresses,
 )
 from commonroom.protocol.stream import initial_header, read_header
+from commonroom.protocol.stream_management import NS_SM
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_SASL, NS_SERVER, NS_STREAMS, NS_TLS
 from commonroom.xml.parser import StreamHeader
@@ -72,6 +73,9 @@ class OutgoingHost(PeerHost, Protocol):
 
     def verified(self, request: Verification, verified: Verified) -> None:
         """What the authoritative server says of a key."""
+
+    def managed(self) -> None:
+        """The peer will say what it has handled from now on (XEP-0198 §3)."""
 
 
 class OutgoingStream(PeerStream):
@@ -179,6 +183,9 @@ class OutgoingStream(PeerStream):
         dialback = features.child(NS_DIALBACK_FEATURE, "dialback")
         self.takes_more = dialback is not None and bool(dialback.elements())
         if self._is_authenticated:
+            if (NS_SM, "sm") in offered:
+                self._host.write(f"<enable xmlns='{NS_SM}'/>")
+                self._host.managed()  # the count begins here, on both sides
             self._ready(self.pair)
         elif self._verifications:
             for request in self._verifications.values():
@@ -278,6 +285,8 @@ class OutgoingStream(PeerStream):
             self._on_sasl(element)
         elif is_stanza(element):
             self._stanza(element)
+        elif element.namespace == NS_SM:
+            self._on_management(element)
         elif (element.namespace, element.name) != (NS_STREAMS, "features"):
             self._otherwise(element)
 

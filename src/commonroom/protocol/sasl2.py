@@ -13,7 +13,13 @@ from commonroom.protocol.inline import Entry, Wishes
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl import Exchange, Failure, Outcome, SaslCondition, SaslContext, Success, start
 from commonroom.protocol.sasl.hashed_token import HashedToken
-from commonroom.protocol.sasl.mechanism import Candidate, WantsKeys, WantsPasswordCheck, WantsTokens
+from commonroom.protocol.sasl.mechanism import (
+    Candidate,
+    WantsAccount,
+    WantsKeys,
+    WantsPasswordCheck,
+    WantsTokens,
+)
 from commonroom.protocol.sasl.negotiation import Asking, SaslNegotiation, from_base64, to_base64
 from commonroom.protocol.stream_management import FEATURE as MANAGEMENT
 from commonroom.protocol.upgrades import Tasks, read_upgrades
@@ -25,6 +31,8 @@ NS_SM = MANAGEMENT.namespace
 
 # The id of a client's installation (§2.3): a UUID, whose letters may have either case.
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What an exchange asks that knows whom it is about.
+_NAMING = (WantsKeys, WantsPasswordCheck, WantsAccount, WantsTokens)
 # What is kept of a client's description of itself, in characters.
 LONGEST_DESCRIPTION = 100
 
@@ -133,7 +141,7 @@ class Sasl2Negotiation(SaslNegotiation):
         self._conclude(exchange, exchange.receive(data))
 
     def _conclude(self, exchange: Exchange, outcome: Outcome) -> None:
-        if isinstance(outcome, WantsKeys | WantsPasswordCheck | WantsTokens) and self._is_another(outcome):
+        if isinstance(outcome, _NAMING) and self._is_another(outcome.username):
             self._refuse(Failure(SaslCondition.INVALID_AUTHZID, outcome.username))
         elif isinstance(outcome, WantsTokens):
             self._find_tokens(exchange, outcome)
@@ -143,9 +151,9 @@ class Sasl2Negotiation(SaslNegotiation):
         else:
             super()._conclude(exchange, outcome)
 
-    def _is_another(self, outcome: WantsKeys | WantsPasswordCheck | WantsTokens) -> bool:
+    def _is_another(self, username: str) -> bool:
         """Whether the stream's `from` is somebody else (§2.3, §4.4)."""
-        return self._claimed not in (None, self._account(outcome.username))
+        return self._claimed not in (None, self._account(username))
 
     def _find_tokens(self, exchange: Exchange, outcome: WantsTokens) -> None:
         client = self._request.agent.id

@@ -37,7 +37,17 @@ KEPT_REVISIONS = 100_000
 
 _IMPORTED_AT_ONCE = 500
 
-ACCOUNT_COLUMNS = (table.c.jid, table.c.scram_keys, table.c.created, table.c.disabled, table.c.changed)
+ACCOUNT_COLUMNS = (
+    table.c.jid,
+    table.c.scram_keys,
+    table.c.created,
+    table.c.disabled,
+    table.c.changed,
+    table.c.origin,
+    table.c.departed,
+    table.c.verifier,
+    table.c.login,
+)
 _ONE = table.c.jid == bindparam("account")
 _COUNTER = account_revision.c.id == literal_column("1")
 _CURRENT = select(account_revision.c.value).where(_COUNTER).scalar_subquery()
@@ -165,7 +175,17 @@ def _page() -> Select[*tuple[Any, ...]]:
 
 def _new_row() -> Select[*tuple[Any, ...]]:
     """An account's row from parameters; each of several gets a revision of its own."""
-    written = ("jid", "domain", "scram_keys", "created", "disabled")
+    written = (
+        "jid",
+        "domain",
+        "scram_keys",
+        "created",
+        "disabled",
+        "origin",
+        "departed",
+        "verifier",
+        "login",
+    )
     return select(
         *(bindparam(name, type_=table.c[name].type).label(name) for name in written),
         (_CURRENT - bindparam("back", type_=BigInteger)).label("changed"),
@@ -210,15 +230,27 @@ def _to_row(account: Account, back: int) -> Parameters:
         "scram_keys": "\n".join(map(format_keys, account.keys)),
         "created": to_stamp(account.created),
         "disabled": account.disabled,
+        "origin": account.origin or None,
+        "departed": None if account.departed is None else to_stamp(account.departed),
+        "verifier": account.verifier or None,
+        "login": account.login or None,
         "back": back,
     }
 
 
 def to_account(row: Row) -> Account:
-    """Read the columns jid, scram_keys, created, disabled, changed."""
-    jid, keys, created, disabled, changed = row
+    """Read `ACCOUNT_COLUMNS`."""
+    jid, keys, created, disabled, changed, origin, departed, verifier, login = row
     return Account(
-        JID.parse(jid), tuple(map(parse_keys, keys.split())), from_stamp(created), bool(disabled), changed
+        JID.parse(jid),
+        tuple(map(parse_keys, keys.split())),
+        from_stamp(created),
+        bool(disabled),
+        changed,
+        origin or "",
+        None if departed is None else from_stamp(departed),
+        verifier or "",
+        login or "",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
+from commonroom.storage.audit_interfaces import AuditStore, StatisticStore, TokenStore
 from commonroom.storage.errors import StorageError
 from commonroom.storage.records import (
     Account,
@@ -29,6 +30,7 @@ from commonroom.storage.records import (
     OfflineMessage,
     OfflineUsage,
     PushService,
+    Renaming,
     RosterItem,
     StoredRoster,
     StoredUser,
@@ -141,6 +143,37 @@ class AccountStore(Protocol):
         """
 
 
+class ListedStore(Protocol):
+    """What is kept for accounts that files elsewhere list (`Account.origin`). Moments are stamps.
+
+    Each change counts as one of the account, so that its sessions and tokens are good no more.
+    """
+
+    def depart(self, accounts: Sequence[JID], at: int) -> None:
+        """They left the files; those that left before, or are not of files, stay as they are."""
+
+    def restore(self, accounts: Sequence[JID]) -> None:
+        """They are back."""
+
+    def outdate(self, accounts: Sequence[JID]) -> None:
+        """They have other hashes: keys that were derived are forgotten."""
+
+    def rename(self, renamings: Sequence[Renaming]) -> None:
+        """Give accounts other addresses, with all that is kept for them, all at once: two may change places.
+
+        What is kept at the new address of one that departed goes. Where it is another's, nothing happens.
+        """
+
+    def keep_keys(self, account: JID, keys: Sequence[ScramKeys], verifier: str) -> None:
+        """Keep keys that were derived of its password; this is no change of the account."""
+
+    async def departed(self, before: int, limit: int) -> tuple[Account, ...]:
+        """List accounts that left before a moment, those that left first."""
+
+    async def page(self, after: JID | None, limit: int) -> tuple[Account, ...]:
+        """List all that are or were in files, by address (code points), behind `after`."""
+
+
 class RosterStore(Protocol):
     """Rosters and subscription states (RFC 6121 §2, §3)."""
 
@@ -204,6 +237,9 @@ class SecretStore(Protocol):
 
     async def get_or_create(self, name: str, factory: Callable[[], bytes]) -> bytes:
         """Read a secret; the first to ask makes it, and all get the same one."""
+
+    def remove(self, name: str) -> None:
+        """Forget one."""
 
 
 class UserLoader(Protocol):
@@ -419,3 +455,7 @@ class Stores:
     pushes: PushStore
     devices: DeviceStore
     rooms: RoomStore
+    tokens: TokenStore
+    audit: AuditStore
+    statistics: StatisticStore
+    listed: ListedStore

@@ -10,6 +10,8 @@ from commonroom.protocol.sasl.scram_keys import ScramKeys
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
+from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
+from commonroom.storage.memory_listed import MemoryListedStore
 from commonroom.storage.memory_rooms import MemoryRoomStore
 from commonroom.storage.records import (
     Account,
@@ -320,6 +322,11 @@ class MemorySecretStore:
             self._memory.secrets[name] = factory()
         return self._memory.secrets[name]
 
+    def remove(self, name: str) -> None:
+        """Forget one."""
+        self._memory.writes.note()
+        self._memory.secrets.pop(name, None)
+
 
 class MemoryUserLoader:
     """See `interfaces.UserLoader`."""
@@ -416,6 +423,10 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryPushStore(memory),
         MemoryDeviceStore(memory),
         memory.rooms,
+        MemoryTokenStore(memory.writes.note),
+        MemoryAuditStore(memory.writes.note),
+        MemoryStatisticStore(memory.writes.note),
+        MemoryListedStore(memory),
     )
 
 

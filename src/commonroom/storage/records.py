@@ -1,8 +1,9 @@
 """What crosses the stores' interfaces: values, never rows or elements."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.mechanism import Token
@@ -16,6 +17,9 @@ class Account:
 
     `created` is aware. `changed` is the revision of the last change, which the store counts: what it
     says in an account that is put does not matter.
+    `origin` is the source that lists the account, empty if it is kept here alone; `departed` is when it left
+    that source, `login` the name that it has there. `verifier` stands for the hash that the keys were
+    derived for.
     """
 
     jid: JID
@@ -23,6 +27,17 @@ class Account:
     created: datetime
     disabled: bool = False
     changed: int = 0
+    origin: str = ""
+    departed: datetime | None = None
+    verifier: str = field(default="", repr=False)
+    login: str = ""
+
+
+class Renaming(NamedTuple):
+    """An account gets another address."""
+
+    former: JID
+    new: JID
 
 
 class AccountState(Enum):
@@ -225,3 +240,53 @@ class ArchiveAge:
 
     owner: JID
     first: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token of the HTTP API, by what is kept of it; it ends at `expires`, if that is set."""
+
+    name: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created: datetime
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Something that happened: `who` did it, `peer` is whom it concerned, `address` where it came from.
+
+    `tag` is one of audit/tags.py. `at` are microseconds since 1970; `facts` is an object of JSON.
+    """
+
+    at: int
+    tag: str
+    who: str | None = None
+    peer: str | None = None
+    address: str | None = None
+    facts: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which records are wanted: those to which all of this applies.
+
+    `tag` is a tag, or the beginning of one that ends in a colon; `who` did it or is whom it concerned. The
+    moment `since` is the first that fits, `until` the first that no longer does.
+    """
+
+    tag: str | None = None
+    who: str | None = None
+    address: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DailyStatistic:
+    """A number of a day, which is counted since 1970."""
+
+    day: int
+    name: str
+    value: int

@@ -64,6 +64,13 @@ class Retention:
         self._after: JID | None = None
         self._due: deque[tuple[JID, int]] = deque()
 
+    def use(self, rules: KeepRules) -> None:
+        """Go by these from now on, beginning with a new sweep."""
+        self._rules = rules
+        self._due.clear()
+        self._after = None
+        self._next_sweep = 0
+
     async def step(self) -> bool:
         """Do some milliseconds of work; False if nothing is left to do for now. Raises StorageError."""
         return bool(await self._upkeep.purge(STEP) or await self._upkeep.index(STEP) or await self._expire())

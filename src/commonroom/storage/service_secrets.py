@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import bindparam, select, true
+from sqlalchemy import bindparam, delete, select, true
 
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
@@ -18,6 +18,7 @@ class SqlSecretStore:
         self._get = database.statement(select(table.c.value).where(table.c.name == bindparam("name")))
         new = (bindparam(column.name, type_=column.type).label(column.name) for column in table.columns)
         self._add = database.add_missing(table, select(*new).where(true()))
+        self._remove = database.statement(delete(table).where(table.c.name == bindparam("name")))
 
     async def get_or_create(self, name: str, factory: Callable[[], bytes]) -> bytes:
         """Read a secret, or make it; another process may make it first, and then it is that one."""
@@ -29,6 +30,10 @@ class SqlSecretStore:
         value = await self._read(name)
         assert value is not None
         return value
+
+    def remove(self, name: str) -> None:
+        """Forget one."""
+        self._writer.append(self._remove, {"name": name})
 
     async def _read(self, name: str) -> bytes | None:
         def find(connection: Connection) -> bytes | None:

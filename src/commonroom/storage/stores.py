@@ -4,10 +4,12 @@ from commonroom.storage.accounts import SqlAccountStore
 from commonroom.storage.archive import SqlArchiveStore
 from commonroom.storage.archive_upkeep import SqlArchiveUpkeep
 from commonroom.storage.archive_words import ArchiveWords
+from commonroom.storage.audit import SqlAuditStore
 from commonroom.storage.database import Database
 from commonroom.storage.devices import SqlDeviceStore
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.last_activity import SqlLastActivityStore
+from commonroom.storage.listed import SqlListedStore
 from commonroom.storage.offline import SqlOfflineStore
 from commonroom.storage.preferences import SqlPreferenceStore
 from commonroom.storage.private import SqlPrivateStore
@@ -15,6 +17,8 @@ from commonroom.storage.push import SqlPushStore
 from commonroom.storage.rooms import SqlRoomStore
 from commonroom.storage.roster import SqlRosterStore
 from commonroom.storage.service_secrets import SqlSecretStore
+from commonroom.storage.statistics import SqlStatisticStore
+from commonroom.storage.tokens import SqlTokenStore
 from commonroom.storage.users import SqlUserLoader
 
 
@@ -36,4 +40,8 @@ def sql_stores(database: Database) -> Stores:
         SqlPushStore(database),
         SqlDeviceStore(database),
         SqlRoomStore(database),
+        SqlTokenStore(database),
+        SqlAuditStore(database),
+        SqlStatisticStore(database),
+        SqlListedStore(database),
     )

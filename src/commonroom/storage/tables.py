@@ -56,8 +56,13 @@ account = Table(
     Column("created", BigInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("changed", BigInteger, nullable=False),
+    Column("origin", Text),  # which source lists it; NULL: it is kept here alone
+    Column("departed", BigInteger),  # when it left that source
+    Column("verifier", Text),
+    Column("login", Text),
     Index(None, "domain", "jid"),
     Index(None, "changed"),
+    Index(None, "departed"),
     sqlite_autoincrement=True,  # a number is never used again
 )
 
@@ -276,4 +281,49 @@ room_request = Table(
     Column("requester", Text, nullable=False),
     Column("stamp", BigInteger, nullable=False),
     Index(None, "domain", "address"),
+)
+
+# Tokens of the HTTP API; only a digest is kept.
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("name", _Address, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+)
+
+# What is recorded: `who` did it, `peer` is whom it concerned, `facts` an object of JSON.
+audit_record = Table(
+    "audit_record",
+    metadata,
+    Column("id", _Number, Identity(), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("tag", _Address, nullable=False),
+    Column("who", _Address),
+    Column("peer", _Address),
+    Column("address", Text),
+    Column("facts", Text, nullable=False),
+    Index(None, "at"),
+    Index(None, "who", "at"),
+    Index(None, "peer", "at"),
+)
+
+# Who was here today, by a pseudonym whose key is thrown away with the day; `client` is its software.
+daily_visit = Table(
+    "daily_visit",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("pseudonym", LargeBinary, primary_key=True),
+    Column("client", Text, nullable=False),
+)
+
+# Days are counted since 1970.
+daily_statistic = Table(
+    "daily_statistic",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("name", _Address, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )

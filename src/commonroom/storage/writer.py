@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, perf_counter
 
 from commonroom.storage.committer import Committer, Failure, Step, Write
 from commonroom.storage.connection import Connection
 from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.interfaces import Loop, Told, Waiter
+from commonroom.storage.latency import Latency
 from commonroom.storage.statements import Parameters, Statement
 
 LARGEST_QUEUE = 10_000
@@ -38,6 +39,7 @@ class Writer:
         self._loop = loop
         self._commit_delay = commit_delay
         self.appended = 0  # an attribute, because every message looks at it; see `Writes`
+        self.commits = Latency()
         self._settled = 0
         self._bytes = 0
         self._waiting: deque[tuple[int, int, Told]] = deque()
@@ -143,7 +145,9 @@ class Writer:
         idle_since = -inf
         while (taken := self._take(idle_since)) is not None:
             batch, size = taken
+            begun = perf_counter()
             failures = self._committer.commit(batch)
+            self.commits.observe(perf_counter() - begun)
             idle_since = monotonic()
             self._loop.call_soon_threadsafe(self._settle, len(batch), size, failures)
         try:

@@ -34,6 +34,7 @@ NS_REGISTER = "jabber:iq:register"
 
 # XEP-0030
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+NS_DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
 
 # XEP-0085
 NS_CHAT_STATES = "http://jabber.org/protocol/chatstates"

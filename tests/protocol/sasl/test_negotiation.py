@@ -53,6 +53,9 @@ class Login:
     ) -> None:
         self.questions.append((account, password, answer))
 
+    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
+        self.questions.append((account, None, answer))
+
     def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
         self.failed.append((account, condition.value, mechanism))
 

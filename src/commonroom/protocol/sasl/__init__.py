@@ -5,6 +5,7 @@ A mechanism is a file that ends in a `Mechanism`, and an entry in `MECHANISMS`. 
 
 from collections.abc import Sequence
 
+from commonroom.protocol.sasl.external import EXTERNAL
 from commonroom.protocol.sasl.mechanism import (
     Challenge,
     Exchange,
@@ -14,6 +15,7 @@ from commonroom.protocol.sasl.mechanism import (
     SaslCondition,
     SaslContext,
     Success,
+    WantsAccount,
     WantsKeys,
     WantsPasswordCheck,
     WantsTokens,
@@ -31,6 +33,7 @@ __all__ = [
     "SaslCondition",
     "SaslContext",
     "Success",
+    "WantsAccount",
     "WantsKeys",
     "WantsPasswordCheck",
     "WantsTokens",
@@ -39,7 +42,7 @@ __all__ = [
 ]
 
 MECHANISMS = {mechanism.name: mechanism for mechanism in (*SCRAM, PLAIN)}
-"""All that the server can speak, strongest first (RFC 6120 §6.3.3)."""
+"""All that can be configured, strongest first (RFC 6120 §6.3.3). EXTERNAL depends on the client alone."""
 
 
 class _Refused(Exchange):
@@ -55,25 +58,30 @@ class _Refused(Exchange):
 
 
 def offered(
-    encrypted: bool, channel_binding_types: Sequence[str], configured: Sequence[str]
+    encrypted: bool,
+    channel_binding_types: Sequence[str],
+    configured: Sequence[str],
+    certified: bool = False,
 ) -> tuple[str, ...]:
     """List what to offer on a stream, strongest first (RFC 6120 §6.4.1).
 
     PLAIN only under encryption (RFC 6120 §13.8.3), -PLUS only where the channel can be bound to
-    (RFC 5802 §6). Configured names that are not in `MECHANISMS` are the configuration's to refuse.
+    (RFC 5802 §6), EXTERNAL to those with a certificate (RFC 6120 §6.3.4). Configured names that are not in
+    `MECHANISMS` are the configuration's to refuse.
     """
-    return tuple(
+    names = tuple(
         name
         for name, mechanism in MECHANISMS.items()
         if name in configured
         and (encrypted or not mechanism.needs_encryption)
         and (channel_binding_types or not mechanism.needs_channel_binding)
     )
+    return (EXTERNAL.name, *names) if certified and encrypted else names
 
 
 def start(mechanism: str, context: SaslContext) -> Exchange:
     """Begin an exchange; one that is refused answers the first message with the reason (RFC 6120 §6.5)."""
-    found = MECHANISMS.get(mechanism)
+    found = EXTERNAL if mechanism == EXTERNAL.name else MECHANISMS.get(mechanism)
     if found is not None and found.needs_encryption and not context.encrypted:
         return _Refused(SaslCondition.ENCRYPTION_REQUIRED)
     if found is None or mechanism not in context.offered:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from commonroom.protocol.sasl.scram_keys import DEFAULT_ITERATIONS, ScramKeys
 
@@ -59,6 +59,12 @@ class WantsPasswordCheck(NamedTuple):
         return f"WantsPasswordCheck(username={self.username!r}, password=…)"
 
 
+class WantsAccount(NamedTuple):
+    """Find out whether the account may log in, then call `Exchange.found`: who it is, is proven already."""
+
+    username: str
+
+
 class WantsTokens(NamedTuple):
     """Look up the tokens of the user's client, then call `Exchange.tokens` (XEP-0484 §5.1)."""
 
@@ -106,7 +112,7 @@ class Failure(NamedTuple):
     username: str | None = None
 
 
-Outcome = Challenge | WantsKeys | WantsPasswordCheck | WantsTokens | Success | Failure
+Outcome = Challenge | WantsKeys | WantsPasswordCheck | WantsAccount | WantsTokens | Success | Failure
 
 
 NO_PROTECTION: Mapping[str, str] = MappingProxyType({})
@@ -121,7 +127,8 @@ class SaslContext:
     a binding is taken when a client asks for it, and is never empty (RFC 5802 §7).
     `protection` has a digest of both for each hash (XEP-0474 §6.1).
     `normalise` gives the one form of an address in which it is compared, and raises ValueError for what
-    is no address.
+    is no address. `resolve`, where accounts have other names, gives the one that somebody means by one.
+    `certified` are the accounts of this domain that the client's certificate names, if we trust it.
     """
 
     domain: str
@@ -133,6 +140,8 @@ class SaslContext:
     fake_secret: bytes = field(repr=False)
     iterations: int = DEFAULT_ITERATIONS
     protection: Mapping[str, str] = field(default_factory=lambda: NO_PROTECTION)
+    certified: tuple[str, ...] = ()
+    resolve: Callable[[Any], str] | None = None
 
 
 class Exchange(Protocol):
@@ -154,6 +163,10 @@ class Exchange(Protocol):
         """Go on after `WantsPasswordCheck`."""
         raise RuntimeError("this exchange did not ask for a password check")
 
+    def found(self, exists: bool) -> Outcome:
+        """Go on after `WantsAccount`."""
+        raise RuntimeError("this exchange did not ask for an account")
+
     def tokens(self, found: Sequence[Candidate]) -> Outcome:
         """Go on after `WantsTokens`."""
         raise RuntimeError("this exchange did not ask for tokens")
@@ -170,7 +183,13 @@ class Mechanism(NamedTuple):
 
 def own_address(username: str, context: SaslContext) -> str:
     """The normalised bare address of a user name; raises ValueError when there is none (RFC 6120 §6.3.7)."""
-    return context.normalise(f"{username}@{context.domain}")
+    return account_of(f"{username}@{context.domain}", context)
+
+
+def account_of(name: str, context: SaslContext) -> str:
+    """The account that somebody means; raises ValueError for what is no address."""
+    address = context.normalise(name)
+    return address if context.resolve is None else context.resolve(address)
 
 
 def is_own_address(authzid: str, username: str, context: SaslContext) -> bool:
@@ -181,6 +200,6 @@ def is_own_address(authzid: str, username: str, context: SaslContext) -> bool:
     if not authzid:
         return True
     try:
-        return context.normalise(authzid) == own_address(username, context)
+        return account_of(authzid, context) == own_address(username, context)
     except ValueError:
         return False

@@ -15,6 +15,7 @@ from commonroom.protocol.sasl import (
     SaslCondition,
     SaslContext,
     Success,
+    WantsAccount,
     WantsKeys,
     WantsPasswordCheck,
     start,
@@ -45,6 +46,9 @@ class LoginHost(Protocol):
         self, account: JID | None, password: str, answer: Callable[[bool | SaslCondition], None]
     ) -> None:
         """Answer whether this is the account's password."""
+
+    def find_account(self, account: JID | None, answer: Callable[[bool | SaslCondition], None]) -> None:
+        """Answer whether this account may log in."""
 
     def login_failed(self, account: JID | None, condition: SaslCondition, mechanism: str) -> None:
         """An attempt failed."""
@@ -148,6 +152,11 @@ class SaslNegotiation:
             outcome = Failure(ok) if isinstance(ok, SaslCondition) else exchange.checked(ok)
             self._conclude(exchange, outcome)
 
+    def _account_found(self, exchange: Exchange, ok: bool | SaslCondition) -> None:
+        if exchange is self._exchange:
+            outcome = Failure(ok) if isinstance(ok, SaslCondition) else exchange.found(ok)
+            self._conclude(exchange, outcome)
+
     # Outcomes
 
     def _conclude(self, exchange: Exchange, outcome: Outcome) -> None:
@@ -158,6 +167,9 @@ class SaslNegotiation:
             case WantsPasswordCheck(username, password):
                 checked = self._asking(partial(self._checked, exchange))
                 self._host.check_password(self._account(username), password, checked)
+            case WantsAccount(username):
+                found = self._asking(partial(self._account_found, exchange))
+                self._host.find_account(self._account(username), found)
             case Challenge(data):
                 self._host.write(f"<challenge xmlns='{self.namespace}'>{to_base64(data)}</challenge>")
             case Success(username, data):
@@ -195,15 +207,16 @@ class SaslNegotiation:
     def _account(self, username: str) -> JID | None:
         """The account of a simple user name, if it can be one (RFC 6120 §6.3.7): asked for in each step."""
         if self._named[0] != username:
-            self._named = username, _account_of(username, self._context.domain)
+            self._named = username, _account_of(username, self._context)
         return self._named[1]
 
 
-def _account_of(username: str, domain: str) -> JID | None:
+def _account_of(username: str, context: SaslContext) -> JID | None:
     try:
-        return JID.of(username, domain)
+        name = JID.of(username, context.domain)
     except InvalidJID:
         return None
+    return name if context.resolve is None else JID.parse(context.resolve(name))
 
 
 def announcement(names: Collection[str], channel_bindings: Collection[str]) -> str:

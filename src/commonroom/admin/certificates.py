@@ -1,0 +1,222 @@
+"""Operations on certificates, and the DNS records that lead to the service."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from commonroom.admin.checks import check_certificates
+from commonroom.admin.errors import AdminError, BadAddress
+from commonroom.admin.operation import Arg, operation
+from commonroom.admin.places import key_pairs, server_key_pairs, shared_key_pair
+from commonroom.admin.registry import Registry
+from commonroom.admin.scopes import Scope
+from commonroom.config import KeyPair, ListenAddress, Settings
+from commonroom.net.certificate_facts import facts, make_request, verdict
+from commonroom.net.certificates import (
+    CertificateError,
+    Severity,
+    ascii_domain,
+    create_self_signed,
+    load_chain,
+    names_of,
+)
+
+SELF_SIGNED_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """A certificate, and for which of the configured domains it is used."""
+
+    file: str
+    used_for: tuple[str, ...]
+    subject: str
+    issuer: str
+    dns: tuple[str, ...]
+    srv: tuple[str, ...]
+    xmpp: tuple[str, ...]
+    key: str
+    signature: str
+    serial: str
+    sha256: str
+    begins: datetime
+    ends: datetime
+    days_left: int
+    chain: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something that an operator should know."""
+
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of a certificate and its key."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMade:
+    """A request for an authority, in PEM form, and the file of the key that stays here."""
+
+    key: str
+    request: str
+
+
+Domain = Annotated[str | None, Arg("Only that of this domain; if not given, that of [tls].")]
+
+
+@operation("certificate show", Scope.SERVICE_READ, "Show what the certificates say.")
+async def show_certificates(settings: Settings, registry: Registry) -> tuple[CertificateFacts, ...]:
+    """Each that is used; raises AdminError for one that cannot be read."""
+    return tuple(
+        _shown(pair.certificate, domains, registry.now()) for pair, domains in _used(settings).items()
+    )
+
+
+@operation(
+    "certificate check", Scope.SERVICE_READ, "Say what is wrong with the certificates, and what clients say."
+)
+async def check(settings: Settings, registry: Registry) -> tuple[Advice, ...]:
+    """As the certificates' part of `commonroom check`, and more: it tries to be a client."""
+    now = registry.now()
+    found = [Advice(each.severity, each.text) for each in check_certificates(settings, now)]
+    for pair, domains in _used(settings).items():
+        try:
+            found += _as_clients_see(settings, pair.certificate, domains, now)
+        except CertificateError:
+            continue  # is among the findings already
+    return tuple(sorted(found, key=lambda each: list(Severity).index(each.severity)))
+
+
+@operation("certificate self-signed", Scope.SERVICE_WRITE, "Make a key and a certificate signed by itself.")
+async def self_signed(
+    settings: Settings,
+    registry: Registry,
+    domain: Domain = None,
+    days: Annotated[int, Arg("How long it is valid.")] = SELF_SIGNED_DAYS,
+) -> Written:
+    """Where the configuration says, if nothing is there. Raises AdminError."""
+    pair, domains = _wanted(settings, registry, domain)
+    try:
+        create_self_signed(*pair, (*domains, *_rooms(settings, domains)), registry.now(), max(1, days))
+    except CertificateError as error:
+        raise AdminError(str(error)) from None
+    return Written(str(pair.certificate), str(pair.key))
+
+
+@operation("certificate request", Scope.SERVICE_WRITE, "Make a request for a certificate authority.")
+async def request(settings: Settings, registry: Registry, domain: Domain = None) -> RequestMade:
+    """With the key that the configuration names, which is made if there is none. Raises AdminError."""
+    pair, domains = _wanted(settings, registry, domain)
+    try:
+        made = make_request(pair.key, (*domains, *_rooms(settings, domains)))
+    except CertificateError as error:
+        raise AdminError(str(error)) from None
+    return RequestMade(str(pair.key), made.decode())
+
+
+@operation(
+    "dns records",
+    Scope.SERVICE_READ,
+    "Print the DNS records that lead to the service.",
+    "--target chat.example.org",
+)
+async def dns_records(
+    settings: Settings,
+    target: Annotated[str | None, Arg("The machine's name; if not given, the domain itself.")] = None,
+    ttl: Annotated[int, Arg("How many seconds others may remember them.")] = 3600,
+) -> tuple[str, ...]:
+    """Lines of a zone file (RFC 6120 §3.2.1, XEP-0368 §3)."""
+    c2s, s2s = settings.c2s, settings.federation
+    lines = []
+    for domain in server_key_pairs(settings):
+        name = ascii_domain(domain)
+        start, host = f"{name}. {ttl} IN SRV", ascii_domain(target or settings.domains[0])
+        if domain in settings.domains:
+            lines += _records("client", start, host, c2s.listen, c2s.listen_direct_tls)
+        ways = (s2s.listen, s2s.listen_direct_tls) if s2s.enabled else ((), ())
+        lines += _records("server", start, host, *ways)
+    return tuple(lines)
+
+
+def _records(
+    kind: str, start: str, host: str, plain: tuple[ListenAddress, ...], tls: tuple[ListenAddress, ...]
+) -> list[str]:
+    """In the order of the configuration; "." says that there is nothing (RFC 2782)."""
+    lines = []
+    for service, addresses in ((f"_xmpp-{kind}", plain), (f"_xmpps-{kind}", tls)):
+        ports = dict.fromkeys(address.port for address in addresses)
+        lines += [f"{service}._tcp.{start} {5 + place} 0 {port} {host}." for place, port in enumerate(ports)]
+    return lines or [f"_xmpp-{kind}._tcp.{start} 0 0 0 ."]
+
+
+def _used(settings: Settings) -> dict[KeyPair, tuple[str, ...]]:
+    used: dict[KeyPair, tuple[str, ...]] = {}
+    for domain, pair in key_pairs(settings).items():
+        used[pair] = (*used.get(pair, ()), domain)
+    return used
+
+
+def _wanted(settings: Settings, registry: Registry, domain: str | None) -> tuple[KeyPair, tuple[str, ...]]:
+    """The files, and the domains that are in them."""
+    if domain is None:
+        pair = shared_key_pair(settings)
+        return pair, _used(settings).get(pair, settings.domains)
+    if domain not in settings.domains:
+        raise BadAddress(f"{domain}: this is not served here; configured: {', '.join(registry.domains)}")
+    return key_pairs(settings)[domain], (domain,)
+
+
+def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFacts:
+    try:
+        it = facts(path)
+    except CertificateError as error:
+        raise AdminError(str(error)) from None
+    return CertificateFacts(
+        file=str(path),
+        used_for=domains,
+        subject=it.subject,
+        issuer=it.issuer,
+        dns=it.dns,
+        srv=it.srv,
+        xmpp=it.xmpp,
+        key=it.key,
+        signature=it.signature,
+        serial=it.serial,
+        sha256=it.sha256,
+        begins=it.begins,
+        ends=it.ends,
+        days_left=(it.ends - now).days,
+        chain=it.chain,
+    )
+
+
+def _as_clients_see(settings: Settings, path: Path, domains: tuple[str, ...], now: datetime) -> list[Advice]:
+    found = []
+    first = load_chain(path)[0]
+    names = names_of(first)
+    for domain in domains:
+        # One that is signed by itself was told of already.
+        if first.issuer != first.subject and (said := verdict(path, domain, now)):
+            text = f"a client that trusts this machine's authorities will object for {domain}: {said}"
+            found.append(Advice(Severity.WARNING, f"{path}: {text}"))
+        for rooms in map(ascii_domain, _rooms(settings, (domain,))):
+            if rooms not in names and f"*.{ascii_domain(domain)}" not in names:
+                text = f"it does not name {rooms}, for which other servers ask when their users enter rooms"
+                found.append(Advice(Severity.NOTE, f"{path}: {text}"))
+    return found
+
+
+def _rooms(settings: Settings, domains: Iterable[str]) -> tuple[str, ...]:
+    """Where their rooms are, if there are any."""
+    rooms = settings.rooms
+    return tuple(f"{rooms.prefix}.{domain}" for domain in domains) if rooms.enabled else ()

@@ -1,0 +1,231 @@
+"""Watches the files that accounts come from, and lets their changes become true, or holds them back."""
+
+import asyncio
+import logging
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from commonroom.accounts.libcrypt import NoLibcrypt, available
+from commonroom.accounts.line_files import Stamp, Unreadable, stamp
+from commonroom.accounts.plan import ChangeKind, Plan, is_snapshot, read_plan
+from commonroom.admin.account_files import (
+    CONFIRMED,
+    NEXT,
+    FilesState,
+    FilesStatus,
+    builder,
+    files_of,
+    hold_rule,
+    is_confirmed,
+    write_status,
+)
+from commonroom.admin.lock import StateError
+from commonroom.admin.places import accounts_folder, snapshot_in_force
+from commonroom.app.composition import Core
+from commonroom.config import Settings
+from commonroom.core.lifecycle import Lifecycle
+from commonroom.protocol.jid import JID
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import Writes
+from commonroom.storage.records import Renaming
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Thread = Callable[[Callable[[], T]], Awaitable[T]]
+
+# Files are looked at so often, in seconds; what changed is read when it was the same twice.
+LOOK_EVERY = 1.0
+# Accounts that change in one step: others have their turn between steps.
+STEP = 200
+# What could not be read is tried again after so long, if it does not change before.
+RETRY_AFTER = 30.0
+# An alarm is repeated.
+ALARM_EVERY = 3600.0
+# How often it is looked for accounts to be erased.
+ERASE_EVERY = 600.0
+
+
+class AccountFilesWatch:
+    """`in_thread` runs a function in a thread of its own: files may be on a disk that does not answer."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        core: Core,
+        writes: Writes,
+        in_thread: Thread[object],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._directory = core.accounts.directory
+        self._lifecycle: Lifecycle = core.lifecycle
+        self._writes = writes
+        self._in_thread = in_thread
+        self._folder = accounts_folder(settings)
+        self._current = snapshot_in_force(settings)
+        self._read: list[Stamp | None] = []  # as the files were when they were read last
+        self._seen: list[Stamp | None] = []
+        self._retry_at = math.inf
+        self._held: Plan | None = None
+        self._alarm: tuple[str, float] = ("", 0.0)
+        self._now = now  # seconds since 1970
+
+    async def open(self) -> None:
+        """List the accounts as they were when the service ran last; the files are read soon.
+
+        If it never ran with files, they are read now. Raises StateError if that is not possible.
+        """
+        try:
+            available()
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not await self._thread(partial(is_snapshot, self._current)):
+                await self._thread(self._build_first)
+                self._directory.use(self._current)
+                await self._reconcile()
+            else:
+                self._directory.use(self._current)
+        except (NoLibcrypt, Unreadable, OSError, sqlite3.Error) as error:
+            raise StateError(f"accounts: {error}") from None
+
+    def _build_first(self) -> None:
+        path = self._folder / NEXT
+        builder(self._settings, None, self._now()).build(path)
+        os.replace(path, self._current)
+
+    async def _reconcile(self) -> None:
+        """There is nothing to compare the files with but what is kept: perhaps of a backup."""
+        missing = await self._lifecycle.reconcile()
+        plan = await self._thread(partial(read_plan, self._current))
+        if missing and (not plan.accounts or len(missing) > hold_rule(self._settings).least):
+            log.warning(
+                "accounts are missing in the files; what is kept for them stays",
+                extra={"accounts": len(missing), "first": missing[0]},
+            )
+        elif missing:
+            await self._lifecycle.depart(missing)
+
+    async def watch(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await self.look()
+            except (StorageError, sqlite3.Error, OSError) as error:
+                self._warn("account files cannot be put in force now", str(error))
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Whether something changed, and has stayed so since the last look; or was confirmed."""
+        stamps = await self._thread(self._stamps)
+        if self._held is not None and await self._thread(partial(is_confirmed, self._settings, self._held)):
+            await self._apply(self._held)
+            return
+        is_known = stamps == self._read and self._now() < self._retry_at
+        if is_known or stamps != self._seen:
+            self._seen = stamps
+            return
+        await self._read_again(stamps)
+
+    def _stamps(self) -> list[Stamp | None]:
+        return [stamp(path) for path in files_of(self._settings)]
+
+    async def _read_again(self, stamps: list[Stamp | None]) -> None:
+        self._held = None
+        self._read, self._retry_at = stamps, math.inf
+        try:
+            plan = await self._thread(self._build)
+        except Unreadable as error:
+            self._retry_at = self._now() + RETRY_AFTER  # it may be the disk, and no other file then
+            await self._tell(FilesState.UNREADABLE, str(error))
+            self._warn("account files cannot be read; what they said before counts", str(error))
+            return
+        reason = plan.hold(hold_rule(self._settings))
+        if reason is None or is_confirmed(self._settings, plan):
+            await self._apply(plan)
+            return
+        self._held = plan
+        await self._tell(FilesState.HELD, reason, plan)
+        self._warn("account files are held back; see `commonroom user plan` and `confirm`", reason)
+
+    def _build(self) -> Plan:
+        path = self._folder / NEXT
+        builder(self._settings, self._current, self._now()).build(path)
+        return read_plan(path)
+
+    # A change becomes true
+
+    async def _apply(self, plan: Plan) -> None:
+        """May be done again after a crash: only the end of it makes it the state to compare with."""
+        renamings = [
+            Renaming(change.former, change.address)
+            for change in plan.changes(ChangeKind.RENAMED)
+            if change.former is not None
+        ]
+        self._directory.use(plan.path)
+        self._lifecycle.rename(renamings)
+        steps = (
+            (self._lifecycle.depart, (ChangeKind.DEPARTED,)),
+            (self._lifecycle.lock, (ChangeKind.LOCKED,)),
+            (self._lifecycle.change, (ChangeKind.UNLOCKED, ChangeKind.PASSWORD)),
+        )
+        for do, kinds in steps:
+            for accounts in _in_steps(plan, kinds):
+                await do(accounts)
+                await self._writes.flushed()
+        await self._lifecycle.tell_contacts(renamings)
+        await self._writes.flushed()
+        await self._thread(partial(self._settle, plan))
+        self._held = None
+        await self._tell(FilesState.IN_FORCE, "", plan)
+        counts = {kind.value: count for kind, count in plan.counts.items() if count}
+        log.info("account files are in force", extra={"accounts": plan.accounts, **counts})
+        if plan.fault_count:
+            self._warn(f"account files have {plan.fault_count} faults", plan.faults[0])
+
+    def _settle(self, plan: Plan) -> None:
+        os.replace(plan.path, self._current)
+        (self._folder / CONFIRMED).unlink(missing_ok=True)
+
+    async def _tell(self, state: FilesState, reason: str, plan: Plan | None = None) -> None:
+        status = FilesStatus(
+            state,
+            0 if plan is None else plan.accounts,
+            int(self._now()),
+            reason,
+            "" if plan is None else plan.digest,
+            () if plan is None else plan.faults,
+        )
+        await self._thread(partial(write_status, self._settings, status))
+
+    def _warn(self, event: str, reason: str) -> None:
+        """Once, and again after a while if it is still so."""
+        now = time.monotonic()
+        if self._alarm[0] != reason or now - self._alarm[1] >= ALARM_EVERY:
+            self._alarm = reason, now
+            log.warning(event, extra={"reason": reason})
+
+    async def _thread(self, work: Callable[[], T]) -> T:
+        return await self._in_thread(work)  # type: ignore[return-value]
+
+
+def _in_steps(plan: Plan, kinds: tuple[ChangeKind, ...]) -> Iterator[list[JID]]:
+    changes = (change.address for change in plan.changes(*kinds))
+    while step := list(islice(changes, STEP)):
+        yield step
+
+
+async def erase_departed(lifecycle: Lifecycle) -> None:
+    """Accounts whose time is over, a few at a time."""
+    while True:
+        try:
+            more = await lifecycle.erase_some()
+        except StorageError as error:
+            log.warning("accounts cannot be erased now", extra={"reason": str(error)})
+            more = 0
+        await asyncio.sleep(0.1 if more else ERASE_EVERY)

@@ -1,0 +1,47 @@
+"""The one list of what is recorded: `source:subject:action`.
+
+The source decides for how long, and what for.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """Where records come from; how long each is kept is configured in [records]."""
+
+    AUTH = "auth"
+    SESSION = "session"
+    MESSAGE = "message"
+    OPERATOR = "operator"
+
+
+class Tag(StrEnum):
+    """What happened. Those of operations are made of their names: see `operator_tag`."""
+
+    LOGIN_SUCCEEDED = "auth:login:succeeded"
+    LOGIN_FAILED = "auth:login:failed"
+    TOKEN_REFUSED = "auth:token:refused"
+    SESSION_BEGAN = "session:client:began"
+    SESSION_LOST = "session:client:lost"
+    SESSION_RESUMED = "session:client:resumed"
+    SESSION_ENDED = "session:client:ended"
+    MESSAGE_CHAT = "message:chat:sent"
+    MESSAGE_NORMAL = "message:normal:sent"
+    MESSAGE_GROUPCHAT = "message:groupchat:sent"
+    MESSAGE_HEADLINE = "message:headline:sent"
+
+
+# The option of [records] that says how long.
+OPTIONS: Mapping[Source, str] = {
+    Source.AUTH: "logins",
+    Source.SESSION: "sessions",
+    Source.MESSAGE: "messages",
+    Source.OPERATOR: "operators",
+}
+
+
+def operator_tag(operation: str) -> str:
+    """`operator:user:add` of the operation `user add`, `operator:service:drain` of `drain`."""
+    subject, _, action = operation.rpartition(" ")
+    return f"{Source.OPERATOR}:{subject.replace(' ', '-') or 'service'}:{action}"

@@ -1,0 +1,80 @@
+"""The table [records]: what is recorded of what people do, for how long, and what for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from commonroom.config.kinds import Choice, ListOf, Text, duration
+from commonroom.config.option import option
+
+
+class Role(StrEnum):
+    """A role of [roles]."""
+
+    OPERATOR = "operator"
+    HELPDESK = "helpdesk"
+    AUDITOR = "auditor"
+
+
+def _purpose(default: str) -> str:
+    return option(Text(), default, "What that is for, as `commonroom privacy` tells your users.", live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What is recorded. Never the text of a message. Each kind is kept for a time, then erased; 0 records
+    nothing. `commonroom privacy` makes a text for your users of this table."""
+
+    logins: float = option(
+        duration("0s", "3650d"),
+        "90d",
+        "How long log-ins and failed ones are kept: account, time, IP address.",
+        example="30d",
+        live=True,
+    )
+    sessions: float = option(
+        duration("0s", "3650d"),
+        "90d",
+        "How long it is kept when clients were connected: address, begin and end, IP address.",
+        example="30d",
+        live=True,
+    )
+    messages: float = option(
+        duration("0s", "3650d"),
+        "0s",
+        "How long it is kept who wrote to whom: both addresses, time, type, and the length of the text. If "
+        "it was 0 at the start, another time counts after a restart.",
+        example="7d",
+        live=True,
+    )
+    operators: float = option(
+        duration("1d", "3650d"),
+        "365d",
+        "How long it is kept what operators did, and what they read. This cannot be turned off.",
+        example="730d",
+        live=True,
+    )
+    statistics: float = option(
+        duration("0s", "36500d"),
+        "1095d",
+        "How long numbers of each day are kept: users, messages, peaks, clients. They name nobody.",
+        example="365d",
+        live=True,
+    )
+    readers: tuple[Role, ...] = option(
+        ListOf(Choice(Role)),
+        ["operator", "auditor"],
+        "Which roles may read records. Each reading is itself recorded.",
+        example=["auditor"],
+        live=True,
+    )
+    logins_purpose: str = _purpose(
+        "To find out who used an account, when it was misused or its owner cannot log in."
+    )
+    sessions_purpose: str = _purpose(
+        "To find out why somebody was disconnected, or when somebody was connected."
+    )
+    messages_purpose: str = _purpose("To find out why a message did not arrive.")
+    operators_purpose: str = _purpose("To show who of the staff did what, and who read these records.")
+    statistics_purpose: str = _purpose("To plan the service: how many use it, and with which programs.")

@@ -1,0 +1,38 @@
+"""Accounts that are erased for good: nothing is left here, and contacts see that nobody is there any more."""
+
+import logging
+from collections.abc import Callable
+
+from commonroom.protocol.stanza import Presence, PresenceType, Stanza
+from commonroom.protocol.subscription import removal
+from commonroom.storage.interfaces import AccountStore, RosterStore, Writes
+from commonroom.storage.records import Account
+
+log = logging.getLogger(__name__)
+
+
+class Erasure:
+    """`tell` takes stanzas in the name of the account that was."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        rosters: RosterStore,
+        writes: Writes,
+        tell: Callable[[Stanza], None],
+    ) -> None:
+        self._accounts = accounts
+        self._rosters = rosters
+        self._writes = writes
+        self._tell = tell
+
+    async def erase(self, account: Account) -> None:
+        """End all subscriptions as its owner would, or who gets the address next would inherit them."""
+        roster = await self._rosters.load(account.jid)
+        self._accounts.remove(account.jid)
+        await self._writes.flushed()
+        for item in roster.items:
+            for action in removal(item.state).send:
+                kind = PresenceType(action.value)
+                self._tell(Presence(kind, to=item.jid, sender=account.jid))
+        log.info("account erased", extra={"jid": account.jid, "departed": str(account.departed)})

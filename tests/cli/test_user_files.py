@@ -1,0 +1,174 @@
+"""`commonroom user plan` and `confirm`, and what other commands say of accounts in files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from commonroom.accounts.libcrypt import crypt
+from commonroom.admin.account_files import (
+    CONFIRMED,
+    FilesState,
+    FilesStatus,
+    builder,
+    write_status,
+)
+from commonroom.admin.places import accounts_folder, snapshot_in_force
+from commonroom.admin.registry import Registry
+from commonroom.cli.output import settings_of
+from commonroom.cli.with_registry import with_registry
+from commonroom.protocol.jid import JID
+from commonroom.storage.records import Account
+
+from .commands import failed, run, set_up, worked
+from .test_session import FIRST
+
+DES = crypt(b"secret", b"ab").decode()
+NAMES = [f"u{number}" for number in range(30)]
+
+
+def write(path: Path, *names: str) -> Path:
+    path.write_text("".join(f"{name}:{DES}\n" for name in names))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A service whose files list thirty accounts, which are in force."""
+    path = set_up(tmp_path)
+    write(tmp_path / "passwd", *NAMES)
+    with path.open("a") as file:
+        file.write('\n[accounts.files.people]\npasswords = ["passwd"]\n')
+    settings = settings_of(path)
+    accounts_folder(settings).mkdir()
+    builder(settings, None, 0).build(snapshot_in_force(settings))
+    return path
+
+
+def test_without_files_there_is_nothing_to_plan(tmp_path: Path) -> None:
+    config = set_up(tmp_path)
+    assert "no files are configured" in failed(run("user", "plan", "-c", config))
+    assert "no files are configured" in failed(run("user", "confirm", "--yes", "-c", config))
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "=new", "old="])
+def test_instead_wants_two_files(config: Path, text: str) -> None:
+    assert "instead" in failed(run("user", "plan", "--instead", text, "-c", config), 2)
+
+
+def test_a_file_that_is_not_configured_cannot_be_replaced(config: Path, tmp_path: Path) -> None:
+    said = failed(run("user", "plan", "--instead", f"{tmp_path}/shadow={tmp_path}/new", "-c", config))
+    assert "no such file is configured" in said
+    assert f"{tmp_path}/passwd" in said
+
+
+@pytest.mark.parametrize("content", [None, f"u1:{DES}"])
+def test_a_file_that_cannot_be_read_is_told(config: Path, tmp_path: Path, content: str | None) -> None:
+    new = tmp_path / "new"
+    if content is not None:
+        new.write_text(content)
+    said = failed(run("user", "plan", "--instead", f"{tmp_path}/passwd={new}", "-c", config))
+    assert str(new) in said
+
+
+def test_nothing_changed(config: Path) -> None:
+    said = worked(run("user", "plan", "-c", config))
+    assert said == "30 accounts are in the files, 30 now.\nNothing changes for anybody.\n"
+    assert "nothing in the files has to be confirmed" in failed(run("user", "confirm", "--yes", "-c", config))
+
+
+def test_what_a_new_file_would_change_is_shown_and_not_done(config: Path, tmp_path: Path) -> None:
+    new = write(tmp_path / "new", *NAMES[:28], "fresh")
+    with new.open("a") as file:
+        file.write("a b:x\nu3:again\n")
+    said = worked(run("user", "plan", "--instead", f"{tmp_path}/passwd={new}", "-c", config))
+    assert said.startswith(
+        "29 accounts are in the files, 30 now.\nadded: 1\n  fresh@localhost\ndeparted: 2\n"
+    )
+    assert "fault: " in said
+    assert "Nothing changes" in worked(run("user", "plan", "-c", config))
+
+
+def test_long_lists_are_cut_unless_all_is_wanted(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "passwd", "u1")
+    assert "... and 9 more" in worked(run("user", "plan", "-c", config))
+    assert "more" not in worked(run("user", "plan", "--all", "-c", config)).replace("more than", "")
+
+
+def test_a_large_change_is_confirmed_for_these_files_only(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "passwd", *NAMES[:5])
+    said = worked(run("user", "plan", "-c", config))
+    assert "25 of 30 accounts would lose their access or address" in said
+    assert "there is no terminal" in failed(run("user", "confirm", "-c", config), 2)
+    worked(run("user", "confirm", "--yes", "-c", config))
+    settings = settings_of(config)
+    digest = json.loads(worked(run("user", "plan", "--json", "-c", config)))
+    assert digest["held_because"].startswith("25 of 30")
+    assert len((accounts_folder(settings) / CONFIRMED).read_text().strip()) == 64
+
+
+def test_a_program_gets_json(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "passwd", *NAMES, "fresh")
+    facts = json.loads(worked(run("user", "plan", "--json", "-c", config)))
+    assert facts["changes"]["added"] == {
+        "count": 1,
+        "accounts": [{"address": "fresh@localhost", "former": None}],
+    }
+    assert (facts["before"], facts["accounts"], facts["held_because"], facts["service"]) == (
+        30,
+        31,
+        None,
+        None,
+    )
+
+
+def test_a_service_that_holds_back_is_told(config: Path) -> None:
+    write_status(settings_of(config), FilesStatus(FilesState.UNREADABLE, 0, 0, "passwd: torn"))
+    assert "holds to what was in force before: passwd: torn" in worked(run("user", "plan", "-c", config))
+
+
+def test_check_looks_at_the_files(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "passwd", "u1")
+    assert "would lose their access" in run("check", "-c", config).output
+    (tmp_path / "passwd").unlink()
+    assert "passwd: it cannot be read" in run("check", "-c", config).output
+
+
+def test_a_listed_account_is_shown_as_such_and_has_no_password_here(config: Path) -> None:
+    async def fill(registry: Registry) -> None:
+        jid = JID.parse("u1@localhost")
+        registry.stores.accounts.put(
+            Account(jid, (), FIRST, origin="people", departed=FIRST, login="u1@localhost")
+        )
+        await registry.stores.writes.flushed()
+
+    with_registry(config, fill)
+    assert "it left the files of people" in worked(run("user", "show", "u1@localhost", "-c", config))
+    assert '"source": "people"' in worked(run("user", "show", "u1@localhost", "--json", "-c", config))
+    said = failed(run("user", "passwd", "u1@localhost", "--password-stdin", "-c", config, stdin="new"))
+    assert "its password is in people's files" in said
+
+
+def test_an_account_that_is_only_in_a_file_is_not_made_here_and_told(config: Path) -> None:
+    said = failed(run("user", "add", "u1@localhost", "--password-stdin", "-c", config, stdin="secret"))
+    assert "it is in the files of people" in said
+    assert "the files of people list it, and nothing is kept for it yet" in failed(
+        run("user", "show", "u1@localhost", "-c", config)
+    )
+
+
+def test_accounts_of_files_are_not_imported(config: Path) -> None:
+    said = failed(run("user", "import", "-", "--update", "-c", config, stdin="new:secret\nu1:secret\n"))
+    assert "u1@localhost is in the files that accounts come from" in said
+    assert "new@localhost" not in worked(run("user", "list", "-c", config))
+
+
+def test_a_departed_account_is_listed_as_such(config: Path) -> None:
+    async def fill(registry: Registry) -> None:
+        jid = JID.parse("gone@localhost")
+        registry.stores.accounts.put(Account(jid, (), FIRST, origin="people", departed=FIRST, login=jid))
+        await registry.stores.writes.flushed()
+
+    with_registry(config, fill)
+    assert "gone@localhost\tdeparted" in worked(run("user", "list", "-c", config))
+    assert '"departed": "2026-01-01T00:00:00Z"' in worked(run("user", "list", "--json", "-c", config))
