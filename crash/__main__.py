@@ -25,8 +25,7 @@ def main() -> None:
     print(as_text(f"{arguments.server}, seed {arguments.seed}", outcome))
     if arguments.verbose:
         print(*histories(outcome), sep="\n")
-    verdict = outcome.verdict
-    sys.exit(LOST if verdict.is_loss or (arguments.strict and not verdict.is_flawless) else 0)
+    sys.exit(LOST if outcome.is_loss or (arguments.strict and not outcome.is_flawless) else 0)
 
 
 def options_of(arguments: argparse.Namespace) -> Options:

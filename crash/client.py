@@ -177,10 +177,13 @@ class Client:
         self._managed = can_manage and self.habits.manages and await self._enable(wire)
         self._session = self._ledger.open_session(self._managed)
         self.archive.is_caught_up = False
-        self._send(stanzas.PRESENCE, None)
+        self._announce()
         for stanza in again:
             self._send(*stanza)
         self._request()
+
+    def _announce(self) -> None:
+        self._send(stanzas.PRESENCE, None)
 
     async def _resume(self, wire: Wire, previous: str) -> bool:
         wire.write(stanzas.resume(previous, self._handled))
@@ -214,7 +217,10 @@ class Client:
             self._number += 1
             key = Key(self.account, self._number)
             self._ledger.sent(key)
-            self._send(stanzas.chat(key, self._peer), key)
+            self._send(self._text(key), key)
+
+    def _text(self, key: Key) -> str:
+        return stanzas.chat(key, self._peer)
 
     async def _catch_up(self) -> None:
         """Read what the archive has beyond the last message that is known."""
@@ -240,6 +246,8 @@ class Client:
             self._take_message(element)
         elif element.name == "iq":
             self._take_iq(element)
+        else:
+            self._take_presence(element)
         if self._managed and self._handled % ANSWER_EVERY == 0:
             self._answer()
 
@@ -266,6 +274,9 @@ class Client:
             self._shown.append(showing)
             if not self._managed:
                 self._acknowledge_shown()
+
+    def _take_presence(self, presence: Element) -> None:
+        """Who else is there does not matter here."""
 
     def _take_iq(self, iq: Element) -> None:
         if iq.get("type") in ("get", "set"):

@@ -128,6 +128,10 @@ class Ledger:
         record.showings.append(Showing(self.clock(), session, archive_id))
         return record.showings[-1]
 
+    def seen(self) -> int:
+        """How often anybody saw a message."""
+        return sum(len(record.showings) + record.fetched for record in self.records.values())
+
     def open_session(self, managed: bool) -> int:
         """A client has bound a resource; returns the session's number."""
         self.sessions.append(Session(managed))

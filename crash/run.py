@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -14,9 +15,12 @@ from bench.site import Population, make_site
 from commonroom.xml.element import Element
 from crash.abilities import Abilities, abilities
 from crash.client import Client, Habits, World, make
+from crash.hall import SPEAKERS, Hall
+from crash.hall_verdict import HallVerdict, judge_hall
 from crash.ledger import Ledger
 from crash.plan import Fault, Life, lives
 from crash.servers.server import Server
+from crash.speaker import Speaker, make_speaker
 from crash.verdict import Verdict, judge
 
 # The longest that the server may take to serve again, and the clients to come to rest at the end, in seconds.
@@ -25,6 +29,7 @@ REST_SECONDS = 60.0
 # Nothing must have come for so long.
 QUIET_SECONDS = 1.5
 STEP = 0.02
+SPEAKER_AWAY = (0.3, 3.0)
 
 
 class Event(NamedTuple):
@@ -61,10 +66,21 @@ class Outcome:
 
     abilities: Abilities
     verdict: Verdict = field(default_factory=Verdict)
+    hall: HallVerdict | None = None  # of the room, if there is one
     ledger: Ledger = field(default_factory=Ledger)
     faults: dict[Fault, int] = field(default_factory=dict)
     starts: list[float] = field(default_factory=list)  # seconds from each start to the first login
     seconds: float = 0.0
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether something acknowledged is gone."""
+        return self.verdict.is_loss or (self.hall is not None and self.hall.is_loss)
+
+    @property
+    def is_flawless(self) -> bool:
+        """Whether nothing at all is wrong."""
+        return self.verdict.is_flawless and (self.hall is None or self.hall.is_flawless)
 
     def count(self, fault: Fault, times: int = 1) -> None:
         """It happened."""
@@ -81,14 +97,17 @@ class Run:
         begun = time.monotonic()
         self._ledger = Ledger(lambda: time.monotonic() - begun)
         self._served = asyncio.Event()
-        self._clients: list[Client] = []
+        self._hall = Hall.at(server.room, self._ledger.clock) if server.room else None
+        self._pairs: list[Client] = []
+        self._speakers: list[Speaker] = []
         self._away: set[asyncio.Task[None]] = set()
 
     async def play(self) -> Outcome:
         """Raises ServerFailed if the server ends by itself, TimeoutError if it does not come back."""
         can = await self._abilities()
         outcome = Outcome(can, ledger=self._ledger)
-        self._clients = self._make_clients(can)
+        self._pairs = self._make_pairs(can)
+        self._speakers = self._make_speakers(can)
         living = [asyncio.create_task(client.live()) for client in self._clients]
         try:
             await self._all_lives(outcome, living)
@@ -96,12 +115,15 @@ class Run:
             unanswered = sum(client.unanswered for client in self._clients)
             if can.archives:
                 await self._read_archives()
+            if self._hall:
+                await self._read_hall(self._hall)
         finally:
             await _end([*living, *self._away])
             for client in self._clients:
                 client.bury()
             await asyncio.sleep(STEP)  # connections that were dropped are closed by the loop's next turns
         outcome.verdict = judge(self._ledger, can.archives, unanswered)
+        outcome.hall = judge_hall(self._hall) if self._hall else None
         outcome.seconds = self._ledger.clock()
         return outcome
 
@@ -114,7 +136,11 @@ class Run:
         finally:
             self._server.kill()
 
-    def _make_clients(self, can: Abilities) -> list[Client]:
+    @property
+    def _clients(self) -> list[Client]:
+        return [*self._pairs, *self._speakers]
+
+    def _make_pairs(self, can: Abilities) -> list[Client]:
         world = World(self._server.door, self._ledger, self._served.set, self._options.tamper)
         clients = []
         for account in range(self._options.pairs * 2):
@@ -124,9 +150,23 @@ class Run:
             clients.append(make(account, habits, world, self._options.seed))
         return clients
 
+    def _make_speakers(self, can: Abilities) -> list[Speaker]:
+        """The accounts behind those of the pairs."""
+        if self._hall is None:
+            return []
+        options, first = self._options, self._options.pairs * 2
+        world = World(self._server.door, self._hall.ledger, self._served.set)
+        habits = Habits(can.manages and options.managed, catches_up=False)
+        speakers = [
+            make_speaker(account, habits, world, options.seed, self._hall)
+            for account in range(first, first + SPEAKERS)
+        ]
+        speakers[-1].is_owner = True
+        return speakers
+
     async def _all_lives(self, outcome: Outcome, living: Sequence[asyncio.Task[None]]) -> None:
         options = self._options
-        plan = lives(options.seed, options.kills, len(self._clients), self._server.possible)
+        plan = lives(options.seed, options.kills, len(self._pairs), self._server.possible)
         for number, life in enumerate(plan, 1):
             self._say(f"{self._ledger.clock():7.2f} life {number} of {options.kills}: {life}")
             await self._start(life, outcome, living)
@@ -151,7 +191,10 @@ class Run:
     async def _live(self, life: Life, outcome: Outcome, living: Sequence[asyncio.Task[None]]) -> Fault:
         """Let everything of the life happen; returns what ended it. A hardship may outlast it."""
         begun = time.monotonic()
-        events = sorted(self._events(life, outcome), key=lambda event: event.at)
+        events = sorted(
+            [*self._events(life, outcome), *self._speakers_events(life, outcome)],
+            key=lambda event: event.at,
+        )
         hardship = asyncio.create_task(self._hardship(life, outcome)) if life.hardship else None
         try:
             while (now := time.monotonic() - begun) < life.seconds:
@@ -170,10 +213,20 @@ class Run:
 
     def _events(self, life: Life, outcome: Outcome) -> Iterator[Event]:
         for absence in life.absences:
-            yield Event(absence.at, partial(self._send_away, self._clients[absence.account], absence.seconds))
+            yield Event(absence.at, partial(self._send_away, self._pairs[absence.account], absence.seconds))
         for at, account in life.cuts:
-            yield Event(at, self._clients[account].cut)
+            yield Event(at, self._pairs[account].cut)
         outcome.count(Fault.CUT, len(life.cuts))
+
+    def _speakers_events(self, life: Life, outcome: Outcome) -> Iterator[Event]:
+        """In every life one of them goes away for a while, and another one loses its connection."""
+        random = Random(f"{self._options.seed}/{life}")
+        if self._speakers:
+            away, lost = random.sample(self._speakers, 2)
+            seconds = random.uniform(*SPEAKER_AWAY)
+            yield Event(random.uniform(0, life.seconds), partial(self._send_away, away, seconds))
+            yield Event(random.uniform(0, life.seconds), lost.cut)
+            outcome.count(Fault.CUT)
 
     def _send_away(self, client: Client, seconds: float) -> None:
         async def away() -> None:
@@ -210,7 +263,7 @@ class Run:
         while time.monotonic() < end:
             _raise_from(living)
             self._server.check_end(is_expected=False)
-            count = sum(len(record.showings) + record.fetched for record in self._ledger.records.values())
+            count = sum(ledger.seen() for ledger in self._ledgers())
             if count != seen or not all(client.is_at_rest for client in self._clients):
                 seen, since = count, time.monotonic()
             if time.monotonic() - since > QUIET_SECONDS:
@@ -220,8 +273,17 @@ class Run:
 
     async def _read_archives(self) -> None:
         self._say("reading the archives")
-        for client in self._clients:
+        for client in self._pairs:
             self._ledger.archives[client.account] = await client.whole_archive()
+
+    async def _read_hall(self, hall: Hall) -> None:
+        self._say("reading the room")
+        owner = self._speakers[-1]
+        hall.rows = await owner.whole_archive()
+        hall.found = await owner.lists()
+
+    def _ledgers(self) -> list[Ledger]:
+        return [self._ledger, *([self._hall.ledger] if self._hall else [])]
 
 
 @contextmanager
@@ -230,7 +292,7 @@ def prepared(kind: type[Server], pairs: int, keep: Path | None) -> Iterator[Serv
     with TemporaryDirectory(prefix="commonroom-crash-") as temporary:
         folder = keep.absolute() if keep else Path(temporary)
         folder.mkdir(parents=True, exist_ok=not keep)
-        server = kind(folder, make_site(folder, Population(pairs * 2)))
+        server = kind(folder, make_site(folder, Population(pairs * 2 + SPEAKERS)))
         try:
             server.prepare()
             yield server

@@ -13,6 +13,9 @@ NS_FORWARD = "urn:xmpp:forward:0"
 NS_PAGES = "http://jabber.org/protocol/rsm"
 NS_IDS = "urn:xmpp:sid:0"
 NS_DISCO = "http://jabber.org/protocol/disco#info"
+NS_ROOM = "http://jabber.org/protocol/muc"
+NS_OCCUPANT = NS_ROOM + "#user"
+NS_LISTS = NS_ROOM + "#admin"
 
 PRESENCE = "<presence/>"
 ENABLE = f"<enable xmlns='{NS_MANAGEMENT}' resume='true'/>"
@@ -50,11 +53,51 @@ def answer(handled: int) -> str:
 
 def chat(key: Key, to: str) -> str:
     """A message as clients send it: with an id that is as long as theirs, the same when it is sent again."""
+    return _message("chat", key, to)
+
+
+def groupchat(key: Key, room: str) -> str:
+    """The same to a room (XEP-0045 §7.4)."""
+    return _message("groupchat", key, room)
+
+
+def _message(kind: str, key: Key, to: str) -> str:
     id = key.id
     return (
-        f"<message type='chat' id='{id}' to='{to}'><body>{key.text}</body>"
+        f"<message type='{kind}' id='{id}' to='{to}'><body>{key.text}</body>"
         f"<origin-id xmlns='{NS_IDS}' id='{id}'/></message>"
     )
+
+
+def enter(room: str, nick: str) -> str:
+    """XEP-0045 §7.2.1."""
+    return f"<presence to='{room}/{nick}'><x xmlns='{NS_ROOM}'/></presence>"
+
+
+def is_own(presence: Element) -> bool:
+    """Whether that is what a room says of whom it is sent to (XEP-0045 §7.2.2)."""
+    x = presence.child(NS_OCCUPANT, "x")
+    return x is not None and any(e.name == "status" and e.get("code") == "110" for e in x.elements())
+
+
+def affiliate(name: str, room: str, person: str, affiliation: str) -> str:
+    """XEP-0045 §9: put somebody on a list, or take them off with `none`."""
+    item = f"<item jid='{person}' affiliation='{affiliation}'/>"
+    return f"<iq type='set' id='{name}' to='{room}'><query xmlns='{NS_LISTS}'>{item}</query></iq>"
+
+
+def listed(name: str, room: str, affiliation: str) -> str:
+    """XEP-0045 §9.2, §9.5: who is on a list?"""
+    item = f"<item affiliation='{affiliation}'/>"
+    return f"<iq type='get' id='{name}' to='{room}'><query xmlns='{NS_LISTS}'>{item}</query></iq>"
+
+
+def items(answer: Element) -> list[Element]:
+    """What a list has; raises ValueError for an error."""
+    query = answer.child(NS_LISTS, "query")
+    if query is None or answer.get("type") != "result":
+        raise ValueError(f"no list: {answer!r}")
+    return query.elements()
 
 
 def result(iq: Element) -> str:
@@ -68,11 +111,12 @@ def disco(name: str, to: str) -> str:
     return f"<iq type='get' id='{name}' to='{to}'><query xmlns='{NS_DISCO}'/></iq>"
 
 
-def archive_page(name: str, after: str | None, limit: int) -> str:
-    """XEP-0313 §4: a page of one's own archive, from the oldest or behind one that is known."""
+def archive_page(name: str, after: str | None, limit: int, room: str | None = None) -> str:
+    """XEP-0313 §4: a page of one's own archive or a room's, from the oldest or behind one that is known."""
+    to = f" to='{room}'" if room else ""
     behind = f"<after>{after}</after>" if after else ""
     return (
-        f"<iq type='set' id='{name}'><query xmlns='{NS_ARCHIVE}' queryid='{name}'>"
+        f"<iq type='set' id='{name}'{to}><query xmlns='{NS_ARCHIVE}' queryid='{name}'>"
         f"<set xmlns='{NS_PAGES}'><max>{limit}</max>{behind}</set></query></iq>"
     )
 

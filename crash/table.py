@@ -22,6 +22,18 @@ ROWS = (
     ("vanished", "never acknowledged, never seen"),
     ("strangers", "seen, but sent by nobody"),
 )
+HALL_ROWS = (
+    ("sent", "sent to the room"),
+    ("acknowledged", "acknowledged to the sender"),
+    ("refused", "refused by an error"),
+    ("absent", "  acknowledged, and missing in the room's archive"),
+    ("forgotten", "  shown to somebody, and missing in the room's archive"),
+    ("archived_twice", "more than once in the room's archive"),
+    ("archived_out_of_order", "out of order in the room's archive"),
+    ("strangers", "seen in the room, but sent by nobody"),
+    ("listed", "affiliations that were acknowledged"),
+    ("unlisted", "  of these, gone"),
+)
 EXAMPLES = 8
 ABOUT_ARCHIVES = {"absent", "archive_only", "archived_twice", "archived_out_of_order"}
 ABOUT_MANAGEMENT = {"unanswered", "acknowledged", "lost", "absent", "archive_only"}
@@ -39,10 +51,15 @@ def _lines(name: str, outcome: Outcome) -> Iterator[str]:
         yield f"It has {missing}."
     for field, words in ROWS:
         yield f"{words:<62}{_number(field, outcome):>9}"
+    if outcome.hall:
+        for field, words in HALL_ROWS:
+            yield f"{words:<62}{getattr(outcome.hall, field):>9}"
     if outcome.starts:
         starts = f"{median(outcome.starts):.2f} / {max(outcome.starts):.2f} s"
         yield f"{'serves again after a start, median / longest':<54}{starts:>17}"
     yield from _examples(outcome.verdict)
+    for fault, names in outcome.hall.keys.items() if outcome.hall else ():
+        yield f"in the room, {fault}: {', '.join(names[:EXAMPLES])}"
 
 
 def histories(outcome: Outcome) -> Iterator[str]:

@@ -7,6 +7,7 @@ wanted='
 openssl        openssl
 initdb         postgresql
 profanity      profanity-light
+poezio         poezio
 go-sendxmpp    go-sendxmpp
 tmux           tmux
 htpasswd       apache2-utils

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bench.processes import Command
 from bench.servers.server import HOST
-from bench.site import DOMAIN, Site
+from bench.site import DOMAIN, ROOMS, Population, Site
 from crash import inside
 from crash.plan import Fault, Life, Possible
 from crash.servers.postgres import Postgres
@@ -34,6 +34,17 @@ bytes_per_second = "1 GiB"
 byte_burst = "1 GiB"
 stanzas_per_second = 1000000
 stanza_burst = 1000000
+
+[rooms.limits]
+messages_per_second = 10000
+message_burst = 10000
+presences_per_minute = 10000
+presence_burst = 10000
+room_messages_per_second = 100000
+room_message_burst = 100000
+
+[rooms.declared.hall]
+owners = ["{owner}"]
 """
 ENDS = {Fault.KILLED: 3, Fault.BEFORE_COMMIT: 1, Fault.IN_COMMIT: 2, Fault.AFTER_COMMIT: 1}
 
@@ -42,6 +53,7 @@ class CommonRoom(Server):
     """On SQLite."""
 
     possible: ClassVar[Possible] = Possible(ENDS, {Fault.DISK_FULL: 0.15})
+    room: ClassVar[str | None] = f"hall@{ROOMS}"
 
     def __init__(self, folder: Path, site: Site) -> None:
         super().__init__(folder, site)
@@ -50,7 +62,8 @@ class CommonRoom(Server):
 
     def prepare(self) -> None:
         facts = {"certificate": self.site.certificate, "key": self.site.key, "database": self._database()}
-        text = CONFIGURATION.format(domain=DOMAIN, host=HOST, port=self.ports["direct"], **facts)
+        owner = Population.address(self.site.population.accounts - 1)
+        text = CONFIGURATION.format(domain=DOMAIN, host=HOST, port=self.ports["direct"], owner=owner, **facts)
         self._configuration.write_text(text)
         (self.folder / "state").mkdir(mode=0o700)
         people = self.folder / "population.json"

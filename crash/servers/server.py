@@ -24,6 +24,7 @@ class Server(ABC):
     """`prepare` once, then `start` and `kill` as often as wanted. The ports stay the same."""
 
     possible: ClassVar[Possible]
+    room: ClassVar[str | None] = None  # where some clients talk to all; None: there is none
 
     def __init__(self, folder: Path, site: Site) -> None:
         self.folder = folder

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from commonroom.config.schema import C2s
-from commonroom.features.muc.service import IDLE_ROOMS, IDLE_SECONDS
+from commonroom.features.muc.shelf import IDLE_ROOMS, IDLE_SECONDS
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MUC
 from commonroom.protocol.stanza import Iq, Presence, PresenceType, Stanza
@@ -178,7 +178,7 @@ def test_ten_thousand_rooms_take_no_memory_until_they_are_used() -> None:
         w.stores.rooms.put(replace(head, address=JID.of(f"r{number}", SERVICE)))
     w.restart()
     service = w.core.rooms[0]
-    assert not service._held
+    assert not service._shelf.all()
     alice = w.online(f"{ALICE}/a")
     for number in range(2 * IDLE_ROOMS):
         alice.send(
@@ -186,7 +186,7 @@ def test_ten_thousand_rooms_take_no_memory_until_they_are_used() -> None:
             "<query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
         )
     assert len([e for e in alice.received() if e.get("type") == "result"]) == 2 * IDLE_ROOMS
-    assert len(service._held) == IDLE_ROOMS
+    assert len(service._shelf.all()) == IDLE_ROOMS
 
 
 class SlowRooms:

@@ -47,5 +47,11 @@ def test_nothing_acknowledged_is_lost(kind, seed, hardship):
     assert outcome.faults[hardship] == 1
     assert not verdict.is_loss
     assert (verdict.unanswered, verdict.strangers) == (0, 0)
+    hall = outcome.hall
+    assert hall is not None
+    assert bool(hall.acknowledged) == outcome.abilities.manages
+    assert hall.listed
+    # In a room also what is only shown must be there, and once: who says it again is known by the archive.
+    assert hall.keys == {}
     # Twice it may come, where docs/decisions/0014-duplicates.md says so: that depends on the moment.
     assert (verdict.out_of_order, verdict.archived_out_of_order) == (0, 0)

@@ -30,7 +30,15 @@ class Terminal:
 
     def type(self, line: str) -> None:
         """Type the line and press Enter."""
-        self._tmux("send-keys", "-l", "--", line)
+        self.press(line)
+        self.enter()
+
+    def press(self, keys: str) -> None:
+        """Type this, and no Enter."""
+        self._tmux("send-keys", "-l", "--", keys)
+
+    def enter(self) -> None:
+        """Press Enter."""
         self._tmux("send-keys", "Enter")
 
     def screen(self) -> str:

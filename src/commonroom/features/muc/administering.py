@@ -29,7 +29,7 @@ from commonroom.features.muc.moderating import (
 )
 from commonroom.features.muc.nicknames import check_free, check_visible
 from commonroom.features.muc.occupant import Occupant
-from commonroom.features.muc.room import MOST_FORMER, Room, nick_key
+from commonroom.features.muc.room import MOST_FORMER, Room
 from commonroom.protocol.errors import (
     bad_request,
     conflict,
@@ -250,7 +250,7 @@ def _put(room: Room, effects: Effects, item: AffiliationItem) -> bool:
         return False
     room.version += 1
     if old is not None and old.nick is not None:
-        room.reserved.pop(nick_key(old.nick), None)
+        room.give_up(old.nick, item.jid)
     room.former.pop(item.jid, None)
     if item.affiliation is Affiliation.NONE:
         del room.affiliations[item.jid]
@@ -258,7 +258,7 @@ def _put(room: Room, effects: Effects, item: AffiliationItem) -> bool:
     else:
         room.affiliations[item.jid] = replace(new, version=room.version)
         if nick is not None:
-            room.reserved[nick_key(nick)] = item.jid
+            room.reserve(nick, item.jid)
     effects.writes.append(AffiliationPut(item.jid))
     return True
 

@@ -11,10 +11,14 @@ def skeleton(name: str) -> str:
 
     Capital prototypes are made small: `0` stands for `O` there, and here there is only `o`.
     """
+    return unicodedata.normalize("NFD", look(name).casefold())
+
+
+def look(name: str) -> str:
+    """What an eye sees of a name as it is written, in which capitals look otherwise than small letters."""
     table = _prototypes()
     decomposed = unicodedata.normalize("NFD", name)
-    seen = "".join(table.get(char, char) for char in decomposed).casefold()
-    return unicodedata.normalize("NFD", seen)
+    return unicodedata.normalize("NFD", "".join([table.get(char, char) for char in decomposed]))
 
 
 @lru_cache(maxsize=1)

@@ -72,10 +72,15 @@ class Consequences:
         return effects
 
 
+def _others(room: Room, occupant: Occupant, nick: str | None) -> bool:
+    """Whether a nickname is another occupant's."""
+    return any(holder is not occupant for holder in room.holders(nick or ""))
+
+
 def _seen_update(room: Room, update: _Update) -> list[Broadcast]:
     occupant = update.occupant
     nick = locked_nick(room, occupant.user)
-    if nick not in (None, occupant.nick) and room.holder(nick or "") is None:
+    if nick not in (None, occupant.nick) and not _others(room, occupant, nick):
         codes = (*update.notice.codes, Status.NICK_ASSIGNED)  # XEP-0045 §7.10
         return rename(room, occupant, nick or "", update.notice._replace(codes=codes))[1]
     told = to_all(room, occupant, noticed(room, occupant, update.notice))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from commonroom.features.muc.affiliations import Role
+from commonroom.features.muc.affiliations import Affiliation, Role
 from commonroom.features.muc.config import AllowPM
 from commonroom.features.muc.effects import Archived, Broadcast, Effects, MessageRetracted, RoomPut
 from commonroom.features.muc.forgeries import honest
@@ -96,7 +96,8 @@ def _check_subject(room: Room, occupant: Occupant, message: Message) -> None:
 def _reflected(room: Room, occupant: Occupant, message: Message, id: int) -> Message:
     """The message as all get it (XEP-0045 §7.4), under the id that its sender gave it."""
     assert message.sender is not None
-    children = honest(message.children, message.sender, room.address)
+    is_historian = occupant.affiliation is Affiliation.OWNER and not room.is_anonymous
+    children = honest(message.children, message.sender, room.address, is_historian)
     children.append(occupant_id_element(occupant.id))
     children.append(stanza_id(room.address, str(id)))
     return Message(

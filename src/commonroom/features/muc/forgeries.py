@@ -20,9 +20,25 @@ _JUDGED = frozenset((NS_DELAY, NS_OLD_DELAY, NS_STANZA_IDS, NS_ADDRESS))
 _RETRACTIONS = frozenset(("retract", "retracted", "apply-to"))
 
 
-def honest(children: Iterable[Element | str], sender: JID, room: JID) -> list[Element | str]:
-    """A new list of what may be passed on from `sender` to the occupants."""
-    return [child for child in children if isinstance(child, str) or not _is_forged(child, sender, room)]
+def honest(
+    children: Iterable[Element | str], sender: JID, room: JID, is_historian: bool = False
+) -> list[Element | str]:
+    """A new list of what may be passed on from `sender` to the occupants.
+
+    A historian tells what was said elsewhere, and may say when, and to whom (XEP-0045 §7.9).
+    """
+    return [
+        child
+        for child in children
+        if isinstance(child, str)
+        or (is_historian and is_history(child, room))
+        or not _is_forged(child, sender, room)
+    ]
+
+
+def is_history(child: Element, room: JID) -> bool:
+    """Whether it says that a message was sent elsewhere, and when."""
+    return child.namespace == NS_DELAY and _domain(child.get("from")) not in (room.domain, None)
 
 
 def _is_forged(child: Element, sender: JID, room: JID) -> bool:

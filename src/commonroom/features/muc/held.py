@@ -6,7 +6,9 @@ from datetime import datetime
 from commonroom.features.muc.activity import Activity
 from commonroom.features.muc.effects import Effects
 from commonroom.features.muc.limits import Limited
+from commonroom.features.muc.repeats import Former
 from commonroom.features.muc.room import Room
+from commonroom.protocol.jid import JID
 
 
 class Held(Limited):
@@ -21,12 +23,14 @@ class Held(Limited):
     activity    how much is said (XEP-0502)
     avatar      the hashes of its avatar, if it has one (XEP-0486)
     announced   when its owners were told that nobody uses it
+    came        clients that came in, with what their users said before, once that was looked for
     """
 
     __slots__ = (
         "activity",
         "announced",
         "avatar",
+        "came",
         "created",
         "is_closed",
         "is_sending",
@@ -54,3 +58,10 @@ class Held(Limited):
         self.announced: datetime | None = None
         self.activity = Activity(touched)
         self.avatar: tuple[str, ...] = ()
+        self.came: dict[JID, Former | None] = {}
+
+    def left(self, session: JID) -> None:
+        """A client is not in the room any more. One that comes back at once has as much left of what it may
+        send as the room gives it."""
+        self.people.pop(session, None)
+        self.came.pop(session, None)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from commonroom.features.muc.affiliations import Affiliation
+from commonroom.features.muc.forgeries import is_history
 from commonroom.features.muc.room import Room, Spoken
 from commonroom.protocol.delay import NS_DELAY, utc
 from commonroom.protocol.jid import JID
@@ -35,9 +37,16 @@ def is_kept(message: Message) -> bool:
 
 
 def remember(room: Room, id: int, user: JID, message: Message, now: datetime) -> None:
-    """Keep what was said, with when (XEP-0045 §7.2.13); the oldest goes when it is too much."""
+    """Keep what was said, with when (XEP-0045 §7.2.13); the oldest goes when it is too much.
+
+    What an owner brings from a conversation elsewhere says itself when it was said (§7.9).
+    """
     if room.config.history_length:
-        room.history.append(Spoken(id, user, stamped(message, room.address, now), now))
+        is_dated = room.affiliation(user) is Affiliation.OWNER and any(
+            is_history(element, room.address) for element in message.elements()
+        )
+        dated = message if is_dated else stamped(message, room.address, now)
+        room.history.append(Spoken(id, user, dated, now))
         trim(room)
 
 

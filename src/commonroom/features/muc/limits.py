@@ -152,10 +152,6 @@ class RoomGate:
         if room.config.history_length > self._limits.history:
             room.config = replace(room.config, history_length=self._limits.history)
 
-    def left(self, limited: Limited, session: JID) -> None:
-        """Forget a client; one that comes back at once has as much left as the room gives it."""
-        limited.people.pop(session, None)
-
 
 def _invitations(message: Message) -> int:
     """To how many others a message to the room goes (XEP-0045 §7.8.2); each is one."""

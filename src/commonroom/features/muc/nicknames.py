@@ -43,8 +43,8 @@ def assigned_place(room: Room, user: JID, nick: str) -> Place:
     locked = locked_nick(room, user)
     wanted = nick if locked is None else locked
     check_free(room, user, wanted)
-    holder = room.holder(wanted)  # which is the same user
-    given = wanted if holder is None else holder.nick
+    own = room.holders(wanted)  # which are the same user
+    given = own[0].nick if own else wanted
     return Place(given, given != nick)
 
 
@@ -54,8 +54,8 @@ def changed_nick(room: Room, occupant: Occupant, nick: str) -> str:
     if locked is not None and nick != locked:
         raise not_acceptable("your nickname is reserved for you here, and you must use it")
     check_free(room, occupant.user, nick)
-    holder = room.holder(nick)
-    return nick if holder is None or holder is occupant else holder.nick
+    others = [holder for holder in room.holders(nick) if holder is not occupant]
+    return others[0].nick if others else nick
 
 
 def locked_nick(room: Room, user: JID) -> str | None:
@@ -66,11 +66,10 @@ def locked_nick(room: Room, user: JID) -> str | None:
 
 def check_free(room: Room, user: JID, nick: str) -> None:
     """Raise conflict if a nickname is somebody else's, now or for good (XEP-0045 §7.2.8, §7.6)."""
-    holder = room.holder(nick)
-    if holder is not None and holder.user != user.bare:
-        raise conflict("this nickname is in use")
+    if any(holder.user != user.bare for holder in room.holders(nick)):
+        raise conflict("this nickname is in use, or looks like one that is")
     if room.owner_of_nick(nick) not in (None, user.bare):
-        raise conflict("this nickname is reserved for somebody else")
+        raise conflict("this nickname is reserved for somebody else, or looks like one that is")
 
 
 def rename(

@@ -14,8 +14,13 @@ from commonroom.protocol.errors import StanzaError, gone
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, RoomStore, Writes
-from commonroom.storage.records import EVERYTHING, ArchivedMessage
+from commonroom.storage.records import EVERYTHING, ArchivedMessage, ArchiveFilter
 from commonroom.storage.room_records import RoomGrave, StoredRoom
+from commonroom.storage.stamps import to_stamp
+
+# How far back it is looked for what somebody says again: so long, and so many of their messages.
+WINDOW = timedelta(days=1)
+LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,13 @@ class Opening:
         await self.written()
         found = await self._stores.archive.get(address, (id,))
         return found[0] if found else None
+
+    async def said_by(self, address: JID, user: JID) -> tuple[ArchivedMessage, ...]:
+        """The last messages of somebody."""
+        await self.written()
+        lately = ArchiveFilter(user.bare, after=to_stamp(self._now() - WINDOW))
+        page = await self._stores.archive.page(address, lately, LOOKED_AT, backwards=True)
+        return page.messages
 
     async def _remember(self, stored: StoredRoom) -> Held:
         room = to_room(stored, self._next_id)

@@ -30,8 +30,9 @@ def update(room: Room, presence: Presence, now: datetime) -> Effects:
     if given == occupant.nick:
         effects.send += to_all(room, occupant, noticed(room, occupant, NOTHING))
     else:
-        codes = () if given == nick else (Status.NICK_ASSIGNED,)  # XEP-0045 §7.6
-        effects.send += rename(room, occupant, given, Notice(codes))[1]
+        # What the service made of a nickname is told (XEP-0045 §7.6).
+        notice = NOTHING if given == nick else Notice((Status.NICK_ASSIGNED,))
+        effects.send += rename(room, occupant, given, notice)[1]
     return effects
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from commonroom.features.muc.affiliations import (
@@ -15,6 +16,7 @@ from commonroom.features.muc.affiliations import (
     may,
 )
 from commonroom.features.muc.config import RoomConfig, Whois
+from commonroom.features.muc.confusables import look, skeleton
 from commonroom.features.muc.occupant import Occupant
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message
@@ -76,7 +78,7 @@ class Room:
     affiliations  who is on which list: bare addresses, or domains for all who have accounts there
     former      who was on one, with the version of the lists when that ended (XEP-0463)
     occupants   by nickname; `by_address` the same by full real addresses, `by_user` by bare ones
-    reserved    whose a nickname is, by what `nick_key` makes of it
+    reserved    whose a nickname is, by what `nick_key` makes of it; `_alike` by what `nick_looks` does
     is_locked   nobody else may enter: it was made and is not yet configured (XEP-0045 §10.1.1)
     next_id     gives ids for messages, as the archive has them
     version     of the lists; `complete_from`: whose version is older must get the whole lists
@@ -91,7 +93,8 @@ class Room:
     """
 
     __slots__ = (
-        "_folded",
+        "_alike",
+        "_looks",
         "address",
         "affiliations",
         "applied",
@@ -153,7 +156,8 @@ class Room:
         self.asked: OrderedDict[JID, datetime] = OrderedDict()
         self.spoke: dict[JID, datetime] = {}
         self.voices: OrderedDict[JID, Role] = OrderedDict()
-        self._folded: dict[str, str] = {}
+        self._looks: dict[str, Occupant] = {}
+        self._alike: dict[str, JID] = {}
 
     # Lists
 
@@ -166,7 +170,23 @@ class Room:
         self.version = version
         if len(self.former) >= MOST_FORMER:  # older ones may have been forgotten
             self.complete_from = next(iter(self.former.values()))
-        self.reserved = {nick_key(entry.nick): jid for jid, entry in self.affiliations.items() if entry.nick}
+        self.reserved.clear()
+        self._alike.clear()
+        for jid, entry in self.affiliations.items():
+            if entry.nick:
+                self.reserve(entry.nick, jid)
+
+    def reserve(self, nick: str, jid: JID) -> None:
+        """A nickname is somebody's for good."""
+        self.reserved[nick_key(nick)] = jid
+        self._alike.update(dict.fromkeys(nick_looks(nick), jid))
+
+    def give_up(self, nick: str, jid: JID) -> None:
+        """It is not any more."""
+        self.reserved.pop(nick_key(nick), None)
+        for seen in nick_looks(nick):
+            if self._alike.get(seen) == jid:
+                del self._alike[seen]
 
     def entry(self, jid: JID) -> Entry | None:
         """What the lists say of somebody: of the user before the domain (XEP-0045 §9.2)."""
@@ -198,19 +218,22 @@ class Room:
 
     # Occupants
 
-    def holder(self, nick: str) -> Occupant | None:
+    def holders(self, nick: str) -> list[Occupant]:
         """Who has a nickname, or one that looks the same to a reader in a hurry (XEP-0045 §7.2.8)."""
-        found = self._folded.get(nick_key(nick))
-        return None if found is None else self.occupants[found]
+        found = [self._looks[seen] for seen in nick_looks(nick) if seen in self._looks]
+        return found if len(found) < 2 or found[0] is not found[1] else found[:1]
 
     def owner_of_nick(self, nick: str) -> JID | None:
-        """For whom a nickname is reserved."""
-        return self.reserved.get(nick_key(nick))
+        """For whom a nickname is reserved, or one that looks the same."""
+        owner = self.reserved.get(nick_key(nick))
+        if owner is not None:
+            return owner
+        return next((self._alike[seen] for seen in nick_looks(nick) if seen in self._alike), None)
 
     def add(self, occupant: Occupant) -> None:
         """Somebody comes in, or has a new nickname."""
         self.occupants[occupant.nick] = occupant
-        self._folded[nick_key(occupant.nick)] = occupant.nick
+        self._looks.update(dict.fromkeys(nick_looks(occupant.nick), occupant))
         self.by_user.setdefault(occupant.user, []).append(occupant)
         for session in occupant.sessions:
             self.by_address[session] = occupant
@@ -218,7 +241,9 @@ class Room:
     def remove(self, occupant: Occupant) -> None:
         """Somebody leaves, or has another nickname from now on."""
         del self.occupants[occupant.nick]
-        del self._folded[nick_key(occupant.nick)]
+        for seen in nick_looks(occupant.nick):
+            if self._looks.get(seen) is occupant:
+                del self._looks[seen]
         same = self.by_user[occupant.user]
         same.remove(occupant)
         if not same:
@@ -251,3 +276,14 @@ def keep(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
 def nick_key(nick: str) -> str:
     """What nicknames that differ have different."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", nick).casefold()).strip()
+
+
+@lru_cache(maxsize=1024)
+def nick_looks(nick: str) -> tuple[str, str]:
+    """What nicknames that look different have different: as they are written, and in small letters.
+
+    With a capital I, `AIice` looks like `Alice`, and in small letters only like `aiice`. The two ways of
+    looking are kept apart, by what no nickname has in it: `Ian` does not look like `Lan`.
+    """
+    written = unicodedata.normalize("NFKC", nick).strip()
+    return f"\n{look(written)}", skeleton(nick_key(nick))

@@ -1,7 +1,5 @@
 """XEP-0045: the service of rooms at one domain: brings stanzas to rooms, and what comes of it to people."""
 
-import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,34 +10,29 @@ from commonroom.core.questions import Questions
 from commonroom.core.spread import Spread
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.turns import Turns
-from commonroom.features.muc import handling, leaving
+from commonroom.features.muc import handling, leaving, returning
 from commonroom.features.muc.activity import is_counted, is_told
-from commonroom.features.muc.effects import Broadcast, Effects, RoomPut
+from commonroom.features.muc.carrying import Carrying
+from commonroom.features.muc.effects import Effects, RoomPut
 from commonroom.features.muc.entering import stranger
 from commonroom.features.muc.held import Held
 from commonroom.features.muc.keeping import Keeping
 from commonroom.features.muc.limits import RoomGate
 from commonroom.features.muc.making import Making
-from commonroom.features.muc.moderated_retraction import forget_spoken
 from commonroom.features.muc.opening import Opening, RoomStores
 from commonroom.features.muc.repeats import repeated
 from commonroom.features.muc.room import Room, Spoken
+from commonroom.features.muc.shelf import Shelf
 from commonroom.features.muc.watch import Answered, Watch
 from commonroom.protocol.errors import StanzaError, item_not_found
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MODERATE, NS_MUC, NS_RETRACT
 from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, PresenceType, Stanza
 from commonroom.protocol.stanza_ids import read_archive_id
-from commonroom.storage.errors import StorageError
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import StoredRoom
 from commonroom.xml.element import Element
 
-log = logging.getLogger(__name__)
-
-# Rooms without occupants that stay in memory, and for how many seconds: people come in one after the other.
-IDLE_ROOMS = 200
-IDLE_SECONDS = 300.0
 # How often the service looks for what is idle or silent, in seconds.
 ROUND = 60.0
 
@@ -91,18 +84,16 @@ class RoomService:
         self.domain = domain
         self._writes = stores.writes
         self._opening = Opening(stores, making, patience.grave, next_id, around.now)
-        self._keeping = Keeping(stores.rooms, stores.archive, patience.grave > 0)
+        self._shelf = Shelf(self._opening.left)
+        keeping = Keeping(stores.rooms, stores.archive, patience.grave > 0)
+        self._carrying = Carrying(self._shelf, keeping, stores.writes, tell, spread)
         self._patience = patience
         self._around = around
         self._now = around.now
         self._tell = tell
-        self._spread = spread
         self._questions = questions
         self._watch = Watch(self._is_in, self._lost, self._ask, is_online, patience.idle)
         self._gate = gate(self._watch.rooms)
-        self._held: dict[JID, Held] = {}
-        self._idle: OrderedDict[JID, Held] = OrderedDict()
-        self._temporary: dict[JID, Held] = {}
         self._turns: Turns[None] = Turns(1, around.start)
         self._has_round = False
 
@@ -118,7 +109,7 @@ class RoomService:
             return self._desk.receive(stanza, to)
         if stanza.sender is None:
             stanza.sender = sender
-        held = self._held.get(to.bare)
+        held = self._shelf.get(to.bare)
         if held is None:
             return None if _needs_no_room(stanza) else self._come(stanza, to.bare)
         try:
@@ -153,12 +144,12 @@ class RoomService:
             waiting = self._handle(held, stanza)
         finally:
             if not held.room.occupants and not held.is_stored:
-                self._forget(held)  # nobody came in after all
+                self._shelf.forget(held)  # nobody came in after all
         if waiting is not None:
             await waiting
 
     async def _get(self, address: JID) -> Held | None:
-        held = self._held.get(address)
+        held = self._shelf.get(address)
         if held is not None:
             return held
         found = await self._opening.read(address)
@@ -176,13 +167,15 @@ class RoomService:
 
     def _take_in(self, held: Held, effects: Effects | None) -> Held:
         address = held.room.address
-        if address in self._held:  # somebody was quicker
-            return self._held[address]
-        self._held[address] = held
+        quicker = self._shelf.get(address)
+        if quicker is not None:
+            return quicker
+        self._shelf.add(held)
         if effects is not None:
             self._carry_out(held, effects, self._writes.appended)
         elif not held.room.occupants:
-            self._rest(held)
+            self._shelf.rest(held)
+            self._begin_rounds()
         return held
 
     def _handle(self, held: Held, stanza: Stanza) -> Awaitable[None] | None:
@@ -192,6 +185,9 @@ class RoomService:
                 return None
             if not held.room.is_locked and self._desk.takes(stanza):
                 return self._desk.answer(stanza, held.room)
+        if returning.must_look(held, stanza):
+            assert isinstance(stanza, Message)
+            return self._look(held.room.address, stanza)
         retracted = _retracted(stanza) if held.is_stored else None
         return self._do(held, stanza) if retracted is None else self._retract(held, stanza, retracted)
 
@@ -209,6 +205,18 @@ class RoomService:
         if waiting is not None:
             await waiting
 
+    async def _look(self, address: JID, message: Message) -> None:
+        """What its sender said before is looked for first; the sender's later stanzas wait (XEP-0198 §4)."""
+        assert message.sender is not None
+        said = await self._opening.said_by(address, message.sender)
+        held = await self._get(address)
+        if held is None:
+            raise item_not_found("there is no such room")
+        returning.looked(held, message, said)
+        waiting = self._do(held, message)
+        if waiting is not None:
+            await waiting
+
     # A use case, and what comes of it
 
     def _do(self, held: Held, stanza: Stanza, original: ArchivedMessage | None = None) -> AfterCommit | None:
@@ -219,72 +227,36 @@ class RoomService:
         began = self._writes.appended
         if isinstance(stanza, Message):
             began = began if stanza.began is None else stanza.began
-            known = repeated(room, stanza)
+            known = returning.said_before(held, stanza) or repeated(room, stanza)
             if known is not None and stanza.sender in room.by_address:
                 return self._carry_out(held, _reflection(known, stanza.sender), began)
+        was_inside = stanza.sender in room.by_address
         effects = handling.receive(room, stanza, now)
         if is_counted(stanza):
             held.activity.count(seconds)
         self._watch.note(stanza.sender, room.address, seconds)
         if stanza.sender not in room.by_address:
-            self._gate.left(held, stanza.sender)
+            held.left(stanza.sender)
+        elif not was_inside:
+            held.came[stanza.sender] = None
         self._begin_rounds()
         return self._carry_out(held, effects, began, original)
 
     def _carry_out(
         self, held: Held, effects: Effects, began: int, original: ArchivedMessage | None = None
     ) -> AfterCommit | None:
-        """Write, wait, tell: nobody hears of what could still be forgotten, nor out of order."""
         self._gate.cut(held.room)
-        self._keeping.keep(held, effects, self._now(), original)
-        self._place(held, effects.has_ended)
         for session in effects.doubtful:
             self._watch.doubt(session, held.room.address)
-        if self._writes.appended == began and not held.pending:
-            self._send(held, effects)
-            return None
-        held.pending += 1
-        # Whoever is handed the delivery may not wait for it, so it is not left to them.
-        self._writes.when_flushed(partial(self._flushed, held, effects), began)
-        return AfterCommit(self._writes, began, _nothing)
-
-    def _flushed(self, held: Held, effects: Effects, failure: StorageError | None) -> None:
-        held.pending -= 1
-        if failure is not None and effects.writes and not held.is_closed:
-            log.error("a room could not be stored", extra={"room": held.room.address})
-            held.is_closed = True  # what is in memory is not what is on disk
-            self._forget(held)
-        if held.is_closed:
-            self._send(held, leaving.given_up(held.room, effects, failure is None))
-        elif failure is None:
-            self._send(held, effects)
-        else:
-            for archived in effects.archive:
-                forget_spoken(held.room, archived.id, None)
-
-    def _send(self, held: Held, effects: Effects) -> None:
-        """What a copy brings about, because nobody took it, comes after all copies."""
-        queue = held.queue
-        queue.append(effects)
-        if held.is_sending:
-            return
-        held.is_sending = True
-        tell = self._tell
-        try:
-            while queue:
-                for item in queue.popleft().send:
-                    if isinstance(item, Broadcast):
-                        self._spread.to(item.recipients, item.template)
-                    else:
-                        tell(item)
-        finally:
-            held.is_sending = False
+        waiting = self._carrying.out(held, effects, began, self._now(), original)
+        self._begin_rounds()
+        return waiting
 
     # Rooms in memory
 
     def find(self, address: JID) -> Room | None:
         """A room that is in memory."""
-        held = self._held.get(address)
+        held = self._shelf.get(address)
         return None if held is None else held.room
 
     async def load(self, address: JID) -> Room | None:
@@ -294,7 +266,7 @@ class RoomService:
 
     async def create(self, owner: JID, address: JID) -> Room | None:
         """Make a room for an operator, also where one was destroyed; None if there is one."""
-        if address in self._held or isinstance(await self._opening.kept(address), StoredRoom):
+        if self._shelf.get(address) is not None or isinstance(await self._opening.kept(address), StoredRoom):
             return None
         held = self._take_in(*self._opening.appoint(owner, address))
         await self._writes.flushed()
@@ -302,17 +274,17 @@ class RoomService:
 
     def tell(self, room: Room, effects: Effects) -> Awaitable[None] | None:
         """Bring to the disk, and to people, what was done in a room that is in memory."""
-        held = self._held.get(room.address)
+        held = self._shelf.get(room.address)
         return None if held is None else self._carry_out(held, effects, self._writes.appended)
 
     def occupants(self, address: JID) -> int:
         """How many are in a room."""
-        held = self._held.get(address)
+        held = self._shelf.get(address)
         return 0 if held is None else len(held.room.occupants)
 
     def facts(self, room: Room) -> dict[str, tuple[str, ...]]:
         """What the service adds to what a room says of itself (XEP-0486 §3.3, XEP-0502 §3.1)."""
-        held, found = self._held.get(room.address), {}
+        held, found = self._shelf.get(room.address), {}
         if held is not None and held.avatar:
             found["muc#roominfo_avatarhash"] = held.avatar
         if held is not None and held.is_stored and is_told(room.config):
@@ -323,7 +295,7 @@ class RoomService:
 
     async def show(self, room: Room, hashes: tuple[str, ...], effects: Effects) -> None:
         """The room has another avatar."""
-        held = self._held.get(room.address)
+        held = self._shelf.get(room.address)
         if held is not None:
             held.avatar = hashes
             waiting = self._carry_out(held, effects, self._writes.appended)
@@ -332,41 +304,7 @@ class RoomService:
 
     def temporary(self) -> Iterator[Room]:
         """The rooms that are in memory only."""
-        return (held.room for held in self._temporary.values())
-
-    def _place(self, held: Held, has_ended: bool) -> None:
-        """Where the room is looked for, now that something happened in it."""
-        address = held.room.address
-        if held.is_stored:
-            self._temporary.pop(address, None)
-        else:
-            self._temporary[address] = held
-        if has_ended:
-            self._forget(held)
-        elif held.room.occupants:
-            self._idle.pop(address, None)
-        elif held.is_stored:
-            self._rest(held)
-
-    def _rest(self, held: Held) -> None:
-        self._idle[held.room.address] = held
-        self._idle.move_to_end(held.room.address)
-        while len(self._idle) > IDLE_ROOMS:
-            self._forget(next(iter(self._idle.values())))
-        self._begin_rounds()
-
-    def _forget(self, held: Held) -> None:
-        """The room is no more, or is on disk only."""
-        address = held.room.address
-        if self._held.get(address) is held:
-            del self._held[address]
-            self._idle.pop(address, None)
-            self._temporary.pop(address, None)
-            self._opening.left(address)
-
-    def _close(self, held: Held) -> None:
-        self._forget(held)
-        self._send(held, leaving.shut_down(held.room))
+        return (held.room for held in self._shelf.temporary())
 
     # Who is there
 
@@ -375,12 +313,13 @@ class RoomService:
         self._watch.ended(session)
 
     def _is_in(self, session: JID, address: JID) -> bool:
-        held = self._held.get(address)
+        held = self._shelf.get(address)
         return held is not None and session in held.room.by_address
 
     def _lost(self, session: JID, address: JID) -> None:
-        held = self._held[address]
-        self._gate.left(held, session)
+        held = self._shelf.get(address)
+        assert held is not None  # `_is_in` said so
+        held.left(session)
         effects = leaving.drop(held.room, session, self._now())
         self._carry_out(held, effects, self._writes.appended)
 
@@ -388,17 +327,14 @@ class RoomService:
         self._questions.ask_elsewhere(question, self._tell, answered, self._patience.answer)
 
     def _begin_rounds(self) -> None:
-        if not self._has_round and (self._idle or self._watch):
+        if not self._has_round and (self._shelf.has_idle or self._watch):
             self._has_round = True
             self._around.later(ROUND, self._go_round)
 
     def _go_round(self) -> None:
         self._has_round = False
         now = self._now().timestamp()
-        for held in tuple(self._idle.values()):
-            if held.touched + IDLE_SECONDS > now:
-                break
-            self._forget(held)
+        self._shelf.go_round(now)
         self._watch.go_round(now)
         self._begin_rounds()
 
@@ -429,8 +365,8 @@ class RoomService:
 
     def shut_down(self) -> None:
         """Tell everybody that the service stops (XEP-0045 §11.2)."""
-        for held in tuple(self._held.values()):
-            self._close(held)
+        for held in self._shelf.all():
+            self._carrying.close(held)
 
 
 def _reflection(known: Spoken, to: JID) -> Effects:
@@ -438,10 +374,6 @@ def _reflection(known: Spoken, to: JID) -> Effects:
     effects = Effects()
     effects.send.append(known.message.addressed(to, known.message.sender))
     return effects
-
-
-def _nothing() -> None:
-    return None
 
 
 def _needs_no_room(stanza: Stanza) -> bool:
