@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .waiting import wait_until
@@ -53,7 +55,12 @@ class Terminal:
             raise AssertionError(f"{late}\n{self.screen()}") from None
 
     def close(self) -> None:
-        """End the program and its tmux server."""
+        """End the program and its tmux server: a program may outlive its terminal."""
+        pid = int(self._tmux("display-message", "-p", "#{pane_pid}"))
+        is_dead = self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
+        if not is_dead:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._tmux("kill-server")
 
     def transcript(self) -> str:
