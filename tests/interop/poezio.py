@@ -32,17 +32,6 @@ send_os_info = false
 """
 LOG_TAIL_LINES = 60
 PROGRAM = "poezio"
-# Debian 12's slixmpp binds a login to TLS 1.3 by tls-unique, which TLS 1.3 does not have (RFC 9266 §1), and
-# then says that the server can bind none. So it logs in there by PLAIN only, as the last of many attempts.
-OPENSSL = """\
-openssl_conf = main
-[main]
-ssl_conf = protocols
-[protocols]
-system_default = oldest
-[oldest]
-MaxProtocol = TLSv1.2
-"""
 # In a container everybody is root, for whom Poezio does not start: it is told that this is somebody else.
 # Debian's package is for Debian's Python.
 AS_SOMEBODY = (
@@ -59,8 +48,6 @@ class Poezio:
         self._log = folder / "poezio.log"
         configuration = folder / "poezio.cfg"
         configuration.write_text(CONFIGURATION.format(person=person, server=server))
-        openssl = folder / "openssl.cnf"
-        openssl.write_text(OPENSSL)
         assert shutil.which(PROGRAM), f"the program {PROGRAM} is not installed"
         start = ("/usr/bin/python3", "-c", AS_SOMEBODY) if os.geteuid() == 0 else (PROGRAM,)
         self.terminal = Terminal(
@@ -68,7 +55,6 @@ class Poezio:
             shlex.join((*start, "--file", str(configuration), "--debug", str(self._log))),
             {
                 "HOME": str(folder),
-                "OPENSSL_CONF": str(openssl),
                 "XDG_CONFIG_HOME": str(folder / "config"),
                 "XDG_DATA_HOME": str(folder / "data"),
                 "XDG_CACHE_HOME": str(folder / "cache"),

@@ -82,7 +82,7 @@ class Sasl2Negotiation(SaslNegotiation):
         self,
         host: LoginDesk,
         context: SaslContext,
-        tries: int,
+        tries: float,
         asking: Asking,
         accept: Callable[[JID, str], None],
         claimed: JID | None,

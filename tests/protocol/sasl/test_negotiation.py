@@ -95,6 +95,15 @@ def test_rfc6120_6_4_5_after_the_last_try_the_stream_ends_and_the_failure_is_tol
     assert login.outcome() == "malformed-request"
 
 
+def test_rfc5802_6_what_is_refused_for_its_binding_is_a_quarter_of_a_try():
+    """Or clients that bind to what is not there would never come to a mechanism that they can do."""
+    login = Login(tries=1)
+    unbound = auth(SCRAM, b"p=tls-unique,,n=juliet,r=nonce")
+    assert [login.send(unbound) for _ in range(3)] == ["malformed-request"] * 3
+    assert ended(lambda: login.send(unbound)) is StreamCondition.POLICY_VIOLATION
+    assert login.questions == []
+
+
 def test_rfc6120_6_4_4_aborting_uses_a_try_up_as_well():
     login = Login(tries=2)
     assert login.send(ABORT) == "aborted"

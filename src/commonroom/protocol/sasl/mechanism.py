@@ -106,10 +106,14 @@ class Success(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """The exchange is over; `username` is the name that was tried, None when none could be read."""
+    """The exchange is over; `username` is the name that was tried, None when none could be read.
+
+    Not `is_attempt`: it was refused by its first message, before anything of the account was looked at.
+    """
 
     condition: SaslCondition
     username: str | None = None
+    is_attempt: bool = True
 
 
 Outcome = Challenge | WantsKeys | WantsPasswordCheck | WantsAccount | WantsTokens | Success | Failure

@@ -96,10 +96,10 @@ class Scram(Exchange):
             return Failure(SaslCondition.MALFORMED_REQUEST)
         username = _unescape(match["username"])
         refusal = self._binding_refusal(match["flag"], match["type"])
-        if refusal is None and not self._is_own(match["authzid"], username):
-            refusal = SaslCondition.INVALID_AUTHZID
         if refusal is not None:
-            return Failure(refusal, username)
+            return Failure(refusal, username, is_attempt=False)
+        if not self._is_own(match["authzid"], username):
+            return Failure(SaslCondition.INVALID_AUTHZID, username)
         binding = match["header"].encode() + self._binding_data(match["type"])
         self._state = _Asked(username, match["bare"], match["nonce"] + self._server_nonce, to_base64(binding))
         return WantsKeys(username, self._hash_name)
