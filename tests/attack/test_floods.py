@@ -226,9 +226,7 @@ def test_attack_directed_presence_to_everybody(hasty: Server):
     with online(hasty) as client, bystander(hasty) as watching:
         refused = 0
         for start in range(0, 30_000, 1_000):
-            client.send(
-                "".join(f"<presence to='n{n}@elsewhere.example'/>" for n in range(start, start + 1_000))
-            )
+            client.send("".join(f"<presence to='n{n}@{DOMAIN}'/>" for n in range(start, start + 1_000)))
             refused += sum(b"resource-constraint" in e for e in [client_bytes(client)])
         assert refused
     assert watching.worst < PROMPT

@@ -278,7 +278,7 @@ def test_attack_what_the_domain_tells(stranger: Client):
             answer = stranger.ask(f"<iq type='{kind}' id='x' to='{DOMAIN}'>{payload}</iq>")
             assert answer.get("type") in ("result", "error")
             assert condition(answer) != "internal-server-error"
-    for node in ("x", "..", "http://jabber.org/protocol/commands", "a" * 10_000):
+    for node in ("x", "..", "http://jabber.org/protocol/command", "a" * 10_000):
         answer = stranger.ask(
             f"<iq type='get' id='n' to='{DOMAIN}'><query xmlns='{info}' node='{node}'/></iq>"
         )

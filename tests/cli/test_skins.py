@@ -29,8 +29,8 @@ from .raw_client import RawClient
 
 SKINS = ("command", "api", "chat")
 OPERATIONS = {each.name: each for each in operations()}
-# Ends the service, or is tried elsewhere: what these do is looked at in test_reload.py.
-ELSEWHERE = {"drain"}
+# Ends the service (test_reload.py), or wants other servers (tests/lab).
+ELSEWHERE = {"drain", "s2s list", "s2s close"}
 # Of which it is enough here that they say why not.
 REFUSED = {"certificate self-signed", "room approve", "room refuse"}
 CHESS = "chess@group.localhost"
