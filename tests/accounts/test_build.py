@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.opened: list[Directory] = []
         self.sources = {"people": AccountFiles(passwords=(folder / "passwd",))}
         self.number = 0
         self.previous: Path | None = None
@@ -42,12 +44,16 @@ class Place:
         assert self.previous is not None
         found = Directory(lambda: 0.0, b"secret", ("example.org", "example.net"))
         found.use(self.previous)
+        self.opened.append(found)
         return found
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    for directory in place.opened:
+        directory.close()
 
 
 def jid(name: str) -> JID:
