@@ -19,6 +19,16 @@ OTHER = crypt(b"other", b"cd").decode()
 assert is_password(DES, "secret")
 
 
+# Those of worlds that live: a test ends with none open (tests/conversations/conftest.py).
+_directories: list[Directory] = []
+
+
+def close_directories() -> None:
+    """The files of accounts that worlds opened."""
+    while _directories:
+        _directories.pop().close()
+
+
 class Files:
     """A folder with `passwd`, and the other files that are asked for."""
 
@@ -58,6 +68,7 @@ class ListedWorld(World):
             accounts=Accounts(files=tables, **options),
         )
         directory = Directory(lambda: self.now().timestamp(), b"fake", domains_of_files(settings))
+        _directories.append(directory)
         super().__init__(settings=settings, directory=directory)
         self.begin_watch()
 
