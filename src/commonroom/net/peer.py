@@ -232,12 +232,14 @@ class PeerConnection:
     # XEP-0198 between servers: what was not acknowledged when a stream ends is sent again over the next
 
     def counts(self) -> None:
-        """The peer asked for acknowledgements of what it sends from now on."""
+        """What the peer sends from now on is acknowledged."""
+        if self._owed is not None:
+            return
         self._counted_from = 0 if self._arrivals is None else self._arrivals.taken
         self._owed = Owed(LARGEST_DEBT, is_compared=False)
 
     def managed(self) -> None:
-        """So did we."""
+        """So is what it is sent."""
         self._outbox = Outbox()
 
     def unmanaged(self) -> None:

@@ -16,6 +16,9 @@ from commonroom.protocol.s2s_out import OutgoingStream, Terms
 
 log = logging.getLogger(__name__)
 
+# Seconds in which a peer that connected turns on acknowledgements, before anything is sent to it without.
+GRACE = 1.0
+
 
 class Owner(Protocol):
     """Who opened a connection and wants to hear what becomes of it."""
@@ -36,11 +39,12 @@ class Owner(Protocol):
 class IncomingConnection(PeerConnection):
     """A server connected to us. It has until the deadline to show who it is, whatever it sends."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_stream", "_turned")
     _stream: IncomingStream
 
     def __init__(self, service: PeerService, is_secure: bool) -> None:
         super().__init__(service)
+        self._turned: list[Pair] = []  # what it will carry from us
         self._stream = IncomingStream(self, service.settings, is_secure)
 
     def connected(self, connection: Connection) -> None:
@@ -85,8 +89,23 @@ class IncomingConnection(PeerConnection):
         self._service.failed(domain, self._connection.address[0], reason)
 
     def turned_around(self, pair: Pair) -> None:
-        """XEP-0288."""
-        self._service.carry(pair, self)
+        """XEP-0288: when the peer has turned on acknowledgements, or does not within a moment."""
+        if self._outbox is not None or self._stream.identity is None:
+            self._service.carry(pair, self)
+        else:
+            self._turned.append(pair)
+            self._service.later(GRACE, self._carry)
+
+    def managed(self) -> None:
+        """What it is sent from now on is counted."""
+        super().managed()
+        self._carry()
+
+    def _carry(self) -> None:
+        turned, self._turned = self._turned, []
+        for pair in turned:
+            if not self._stream.closed:
+                self._service.carry(pair, self)
 
     def left(self, words: str) -> None:
         """It says why it goes."""
