@@ -26,6 +26,10 @@ BIDI = "<bidi xmlns='urn:xmpp:bidi'/>"
 MESSAGE = f"<message type='chat' from='juliet@{THEIRS}' to='romeo@{OURS}' id='m'><body>hi</body></message>"
 
 
+class Timer:
+    def cancel(self) -> None: ...
+
+
 class Wire:
     """The connection below."""
 
@@ -81,9 +85,7 @@ class World:
         self.debts: list[Debt] = []
         self.carried: list[Pair] = []
         self.service = PeerService(
-            settings=PeerSettings(
-                OURS.__eq__, LIMITS, LIMITS, DialbackKeys(b"k"), lambda count: b"r" * count
-            ),
+            settings=PeerSettings(OURS.__eq__, LIMITS, LIMITS, DialbackKeys(b"k"), lambda n: b"r" * n),
             limits=PeerLimits(30, 600, 1000, 1000, ConnectionLimits()),
             tls=None,  # type: ignore[arg-type]
             outgoing_tls=None,  # type: ignore[arg-type]
@@ -97,15 +99,16 @@ class World:
             drop=lambda _: None,
             failed=lambda *_: None,
             spawn=lambda work: work.close(),
-            later=self.later,  # type: ignore[arg-type]
+            later=self.later,
             clock=lambda: self.seconds,
         )
         self.wire = Wire()
         self.peer = IncomingConnection(self.service, is_secure=True)
         self.peer.connected(self.wire)  # type: ignore[arg-type]
 
-    def later(self, delay: float, call: Callable[[], None]) -> None:
+    def later(self, delay: float, call: Callable[[], None]) -> Timer:
         self.timers.append((self.seconds + delay, call))
+        return Timer()
 
     def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
