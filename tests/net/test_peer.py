@@ -1,11 +1,13 @@
 """XEP-0198 between servers: what is acknowledged to a peer, and when; and what it acknowledges."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from commonroom.net.limits import ConnectionLimits
 from commonroom.net.peer import MOMENT, PeerLimits, PeerService
+from commonroom.net.rates import Rate
 from commonroom.net.s2s import GRACE, IncomingConnection
 from commonroom.protocol.dialback import DialbackKeys, Pair
 from commonroom.protocol.jid import JID
@@ -14,6 +16,8 @@ from commonroom.protocol.stanza import Message, MessageType, Stanza
 from commonroom.storage.memory import MemoryWrites
 from commonroom.xml.parser import Limits
 
+START = datetime(2026, 3, 1, tzinfo=UTC)
+UNLIMITED = Rate()
 OURS, THEIRS = "example.org", "example.net"
 SM = "xmlns='urn:xmpp:sm:3'"
 LIMITS = Limits(100_000, depth=50, elements=1000, attributes=100, names=1000)
@@ -78,15 +82,16 @@ class Kept:
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, rate: Rate = UNLIMITED) -> None:
         self.seconds = 0.0
+        self.rate = rate
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.writes = MemoryWrites()
         self.debts: list[Debt] = []
         self.carried: list[Pair] = []
         self.service = PeerService(
             settings=PeerSettings(OURS.__eq__, LIMITS, LIMITS, DialbackKeys(b"k"), lambda n: b"r" * n),
-            limits=PeerLimits(30, 600, 1000, 1000, ConnectionLimits()),
+            limits=PeerLimits(30, 600, Rate(), ConnectionLimits()),
             tls=None,  # type: ignore[arg-type]
             outgoing_tls=None,  # type: ignore[arg-type]
             present=lambda _: Certificate(),
@@ -101,6 +106,8 @@ class World:
             spawn=lambda work: work.close(),
             later=self.later,
             clock=lambda: self.seconds,
+            now=lambda: START + timedelta(seconds=self.seconds),
+            rate=lambda _: self.rate,
         )
         self.wire = Wire()
         self.peer = IncomingConnection(self.service, is_secure=True)

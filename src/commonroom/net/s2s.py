@@ -81,6 +81,9 @@ class IncomingConnection(PeerConnection):
 
     def authenticated(self, pair: Pair, method: str) -> None:
         """It is whom it claims to be."""
+        if len(self.speaks_for) == 1:
+            self.known_as(pair.sender)
+        self._look_after(self._service.limits.login_timeout)
         self._log("server authenticated", domain=pair.sender, to=pair.to, method=method)
 
     def refused(self, domain: str, reason: str) -> None:
@@ -129,6 +132,8 @@ class IncomingConnection(PeerConnection):
             text = "you did not show in time who you are"
             self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, text))
             return
+        if self._has_expired():
+            self.judge_again()
         if self._service.clock() - self._connection.last_received >= REST_AFTER:
             self._stream.rest()
         self._look_after(KEEP_ALIVE)
@@ -252,6 +257,8 @@ class OutgoingConnection(PeerConnection):
 
     def ready(self, pair: Pair) -> None:
         """The peer takes stanzas."""
+        self.known_as(self.pair.to)
+        self._look_after(min(KEEP_ALIVE, self._service.limits.idle_timeout))
         self._owner.ready(self, pair)
 
     def refused(self, pair: Pair, reason: str, is_lasting: bool) -> None:
@@ -260,7 +267,12 @@ class OutgoingConnection(PeerConnection):
 
     def failed(self, reason: str) -> None:
         """Why it will end."""
-        self.failure = reason
+        self.failure = self.failure or reason
+
+    def end(self, error: StreamError | None = None) -> None:
+        """Close the stream."""
+        self.failure = self.failure or ("" if error is None else str(error))
+        super().end(error)
 
     def verified(self, request: Verification, verified: Verified) -> None:
         """A key is the authoritative server's, or not."""
@@ -274,6 +286,8 @@ class OutgoingConnection(PeerConnection):
     def visit(self) -> None:
         """A stream that nobody uses is closed; one that is used little is kept alive."""
         now = self._service.clock()
+        if self._has_expired():
+            self.judge_again()
         if now - self._used >= self._service.limits.idle_timeout:
             self.failure = self.failure or "idle"
             self._stream.finish()
