@@ -41,14 +41,19 @@ class Wire:
 
     def __init__(self) -> None:
         self.text = ""
+        self.is_read = True
 
     def write(self, text: str) -> bool:
         self.text += text
         return True
 
     def close(self) -> None: ...
-    def pause(self, why: object) -> None: ...
-    def resume(self, why: object) -> None: ...
+
+    def pause(self, why: object) -> None:
+        self.is_read = False
+
+    def resume(self, why: object) -> None:
+        self.is_read = True
 
 
 class Certificate:
@@ -109,6 +114,10 @@ class World:
             now=lambda: START + timedelta(seconds=self.seconds),
             rate=lambda _: self.rate,
         )
+        self.connect()
+
+    def connect(self) -> None:
+        """One more stream."""
         self.wire = Wire()
         self.peer = IncomingConnection(self.service, is_secure=True)
         self.peer.connected(self.wire)  # type: ignore[arg-type]
@@ -227,3 +236,27 @@ def test_a_peer_that_does_not_count_after_all_has_what_was_written() -> None:
     world.peer.send(message := to_peer(1))
     world.send(f"<failed {SM}/>")
     assert message.held.has_arrived  # type: ignore[union-attr]
+
+
+def test_rfc6120_13_12_the_streams_of_one_domain_share_what_it_may_send() -> None:
+    world = World(Rate(stanzas=1, stanza_burst=10, size=1000, byte_burst=100_000)).log_in()
+    first = world.wire
+    world.send(MESSAGE * 8)
+    assert first.is_read
+    world.connect()
+    world.log_in()
+    world.send(MESSAGE * 4)
+    assert (first.is_read, world.wire.is_read) == (True, False)
+    world.pass_time(3.9)  # the headers count, too
+    assert not world.wire.is_read
+    world.pass_time(0.2)
+    assert world.wire.is_read
+
+
+def test_a_stranger_is_measured_alone() -> None:
+    world = World(Rate(stanzas=1, stanza_burst=10, size=1000, byte_burst=100_000)).log_in()
+    world.send(MESSAGE * 20)
+    assert not world.wire.is_read
+    world.connect()
+    world.send(HEADER)
+    assert world.wire.is_read
