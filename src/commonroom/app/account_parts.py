@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from commonroom.accounts.chain import Chain, ChainAccounts, Hands, OffLoop, adding
 from commonroom.accounts.directory import Directory
 from commonroom.admin.registry import hash_names
+from commonroom.audit.log import AuditLog
 from commonroom.catalog import Parts
 from commonroom.config import Settings
 from commonroom.config.accounts import KeyPolicy, Source
@@ -33,7 +35,12 @@ class AccountParts:
 
 
 def account_parts(
-    settings: Settings, stores: Stores, around: Surroundings, router: Router, directory: Directory | None
+    settings: Settings,
+    stores: Stores,
+    around: Surroundings,
+    router: Router,
+    audit: AuditLog,
+    directory: Directory | None,
 ) -> AccountParts:
     """`directory` has the accounts of files; none without it."""
     is_archived = settings.archive.default is not ArchiveDefault.NEVER
@@ -41,9 +48,9 @@ def account_parts(
     is_listed = bool(settings.accounts.files) or Source.STORED not in settings.accounts.order
     directory = directory or Directory(around.now().timestamp, b"")
     chain = Chain(settings.accounts.order, directory)
-    erasure = Erasure(stores.accounts, stores.rosters, stores.writes, router.tell)
+    erasure = Erasure(stores.accounts, stores.rosters, stores.writes, router.tell, audit)
     arrivals = Arrivals(
-        stores.accounts, stores.listed, stores.writes, chain.decide, erasure, around.start, around.now
+        stores.accounts, stores.listed, stores.writes, chain.decide, erasure, around.start, around.now, audit
     )
     users = Users(
         stores.users, stores.accounts, stores.writes, around.start, wants, arrivals if is_listed else None
@@ -64,7 +71,15 @@ def lifecycle(settings: Settings, accounts: AccountParts, parts: Parts) -> Lifec
     now = parts.around.now
     first = settings.accounts.order[0] is Source.STORED
     return Lifecycle(
-        accounts.users, parts.stores, accounts.arrivals, movers, accounts.erasure, now, keep, first
+        accounts.users,
+        parts.stores,
+        accounts.arrivals,
+        movers,
+        accounts.erasure,
+        now,
+        keep,
+        first,
+        parts.audit,
     )
 
 
@@ -77,7 +92,7 @@ def chain_accounts(
         accounts.directory,
         Hands(
             accounts.users.account,
-            accounts.arrivals.arrive,
+            partial(accounts.arrivals.arrive, why="login"),
             adding(stores.accounts, stores.writes),
             stores.listed.keep_keys,
             off_loop,

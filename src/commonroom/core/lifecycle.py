@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from commonroom.accounts.chain import Decide, Standing
+from commonroom.audit.log import AuditLog
+from commonroom.audit.tags import Tag
 from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.erasure import Erasure
 from commonroom.core.renaming import Movers
@@ -43,6 +45,7 @@ class Lifecycle:
         now: Callable[[], datetime],
         keep: timedelta,
         stored_first: bool,
+        audit: AuditLog,
     ) -> None:
         self._users = users
         self._stores = stores
@@ -53,24 +56,32 @@ class Lifecycle:
         self._now = now
         self._keep = keep
         self._stored_first = stored_first
+        self._audit = audit
 
     def rename(self, renamings: Sequence[Renaming]) -> None:
         """Give accounts their new addresses; in the same turn of the loop as the files' word changes."""
         for one in renamings:
             self._users.drop(one.former, RENAMED)
             self._users.drop(one.new, RENAMED)
+            self._audit.record(Tag.ACCOUNT_RENAMED, one.new, one.former)
         if renamings:
             self._stores.listed.rename(renamings)
+            self._audit.flush()
 
     async def tell_contacts(self, renamings: Sequence[Renaming]) -> None:
         """That is slower, and nobody waits for it."""
         for one in renamings:
             await self._movers.tell(one)
 
+    async def appear(self, accounts: Sequence[JID]) -> None:
+        """They are in the files now; what is kept for them is made when it is needed, or restored."""
+        self._note(Tag.ACCOUNT_APPEARED, accounts)
+
     async def depart(self, accounts: Sequence[JID]) -> None:
         """They left the files: their sessions end, and for others it is as if they had never been there."""
         await self._end(accounts, DEPARTED)
         self._stores.listed.depart(accounts, to_stamp(self._now()))
+        self._note(Tag.ACCOUNT_DEPARTED, accounts)
         for account in accounts:
             log.info("account departed", extra={"jid": account})
 
@@ -78,15 +89,30 @@ class Lifecycle:
         """Nobody can log in with them any more."""
         await self._end(accounts, LOCKED)
         self._stores.listed.outdate(accounts)
+        self._note(Tag.ACCOUNT_LOCKED, accounts)
         for account in accounts:
             log.info("account locked", extra={"jid": account})
 
+    async def unlock(self, accounts: Sequence[JID]) -> None:
+        """They can be used again."""
+        await self._change(accounts, Tag.ACCOUNT_UNLOCKED)
+
     async def change(self, accounts: Sequence[JID]) -> None:
-        """They have other passwords, or can be used again."""
+        """They have other passwords; what was derived of the old ones is void."""
+        await self._change(accounts, Tag.HASH_CHANGED)
+
+    async def _change(self, accounts: Sequence[JID], tag: Tag) -> None:
         await self._end(accounts, CHANGED)
         self._stores.listed.outdate(accounts)
+        self._note(tag, accounts)
         for account in accounts:
             log.info("account changed", extra={"jid": account})
+
+    def _note(self, tag: Tag, accounts: Sequence[JID]) -> None:
+        """On disk with what was done to them."""
+        for account in accounts:
+            self._audit.record(tag, account)
+        self._audit.flush()
 
     async def _end(self, accounts: Sequence[JID], error: StreamError) -> None:
         """Of those in memory; one that is kept here, where that decides, does not care about files."""
