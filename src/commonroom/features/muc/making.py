@@ -132,9 +132,9 @@ class Making:
                     effects.writes += assign(room, jid, affiliation).writes
 
     def enlist_newcomers(self, room: Room) -> Effects | None:
-        """Put people on the lists of a room that was kept, who belong to it by the policy since; None: nobody.
+        """Put people on the lists of a room that was kept, who belong to it by the policy since.
 
-        Who was on a list and is on none any more was taken off it by somebody.
+        None, if there is nobody. Who was on a list and is on none any more was taken off it by somebody.
         """
         name = room.address.local or ""
         declared = self._declared.get(room.address)
