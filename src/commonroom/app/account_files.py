@@ -178,7 +178,9 @@ class AccountFilesWatch:
             self._record(Tag.FILES_CONFIRMED, plan, by)
         if not plan.is_empty:
             self._record(Tag.FILES_CHANGED, plan)
+        logins = await self._lifecycle.logins(one.former for one in renamings)
         self._directory.use(plan.path)
+        renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
         self._lifecycle.rename(renamings)
         steps = (
             (self._lifecycle.depart, (ChangeKind.DEPARTED,)),
@@ -191,6 +193,7 @@ class AccountFilesWatch:
             for accounts in _in_steps(plan, kinds):
                 await do(accounts)
                 await self._writes.flushed()
+        await self._lifecycle.follow(renamings)
         await self._lifecycle.tell_contacts(renamings)
         await self._writes.flushed()
         await self._thread(partial(self._settle, plan))
@@ -199,6 +202,11 @@ class AccountFilesWatch:
         log.info("account files are in force", extra=_counts(plan))
         if plan.fault_count:
             self._warn(f"account files have {plan.fault_count} faults", plan.faults[0])
+
+    def _is_due(self, renaming: Renaming, login: str | None) -> bool:
+        """Not if it was done before a crash, and somebody else has the former address since."""
+        listed = self._directory.find(renaming.new)
+        return login is None or listed is None or login == listed.login
 
     def _settle(self, plan: Plan) -> None:
         os.replace(plan.path, self._current)

@@ -20,6 +20,7 @@ from commonroom.core.router import Router
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
+from commonroom.features.muc.following import Following
 from commonroom.storage.interfaces import Stores
 
 
@@ -66,20 +67,22 @@ def lifecycle(settings: Settings, accounts: AccountParts, parts: Parts) -> Lifec
         parts.subscriptions,
         frozenset(settings.domains).__contains__,
         accounts.directory.resolve,
+        parts.stores.upkeep,
     )
-    keep = timedelta(seconds=settings.accounts.keep_departed)
-    now = parts.around.now
-    first = settings.accounts.order[0] is Source.STORED
+    stores = parts.stores
+    rooms = Following(parts.rooms, stores.rooms, stores.upkeep, stores.writes)
+    accounts.erasure.connect(rooms)
     return Lifecycle(
         accounts.users,
-        parts.stores,
+        stores,
         accounts.arrivals,
         movers,
         accounts.erasure,
-        now,
-        keep,
-        first,
+        parts.around.now,
+        timedelta(seconds=settings.accounts.keep_departed),
+        settings.accounts.order[0] is Source.STORED,
         parts.audit,
+        rooms,
     )
 
 

@@ -1,7 +1,7 @@
 """What becomes of accounts when the files that list them change: sessions end, data wait, and go."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from commonroom.accounts.chain import Decide, Standing
@@ -9,6 +9,7 @@ from commonroom.audit.log import AuditLog
 from commonroom.audit.tags import Tag
 from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.erasure import Erasure
+from commonroom.core.followers import Followers
 from commonroom.core.renaming import Movers
 from commonroom.core.users import Users
 from commonroom.protocol.errors import StreamCondition, StreamError
@@ -46,6 +47,7 @@ class Lifecycle:
         keep: timedelta,
         stored_first: bool,
         audit: AuditLog,
+        followers: Followers,
     ) -> None:
         self._users = users
         self._stores = stores
@@ -57,6 +59,12 @@ class Lifecycle:
         self._keep = keep
         self._stored_first = stored_first
         self._audit = audit
+        self._followers = followers
+
+    async def logins(self, accounts: Iterable[JID]) -> dict[JID, str]:
+        """Whose accounts these are now, by the names in the files, as far as anything is kept for them."""
+        found = {jid: await self._stores.accounts.get(jid) for jid in accounts}
+        return {jid: kept.login for jid, kept in found.items() if kept is not None}
 
     def rename(self, renamings: Sequence[Renaming]) -> None:
         """Give accounts their new addresses; in the same turn of the loop as the files' word changes."""
@@ -68,10 +76,16 @@ class Lifecycle:
             self._stores.listed.rename(renamings)
             self._audit.flush()
 
+    async def follow(self, renamings: Sequence[Renaming]) -> None:
+        """Let rooms know people by their new addresses."""
+        await self._followers.readdress(renamings)
+
     async def tell_contacts(self, renamings: Sequence[Renaming]) -> None:
         """That is slower, and nobody waits for it."""
         for one in renamings:
             await self._movers.tell(one)
+        for one in renamings:
+            await self._movers.carry_archive(one)
 
     async def appear(self, accounts: Sequence[JID]) -> None:
         """They are in the files now; what is kept for them is made when it is needed, or restored."""

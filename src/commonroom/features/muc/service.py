@@ -306,6 +306,10 @@ class RoomService:
         """The rooms that are in memory only."""
         return (held.room for held in self._shelf.temporary())
 
+    def rooms(self) -> Iterator[Room]:
+        """The rooms that are in memory."""
+        return (held.room for held in self._shelf.all())
+
     # Who is there
 
     def session_ended(self, session: JID) -> None:
