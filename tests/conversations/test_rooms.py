@@ -64,9 +64,8 @@ def test_xep0045_9_9_a_request_to_be_a_member_outlives_a_restart() -> None:
     alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
     make(alice, "Alice")
     nick = {"muc#register_roomnick": "Bob"}
-    bob.send(
-        f"<iq type='set' id='r' to='{HALL}'><query xmlns='{NS_REGISTER}'>{submitted('register', nick)}</query></iq>"
-    )
+    query = f"<query xmlns='{NS_REGISTER}'>{submitted('register', nick)}</query>"
+    bob.send(f"<iq type='set' id='r' to='{HALL}'>{query}</iq>")
     w.restart()
     alice = w.online(f"{ALICE}/a")
     alice.send(f"<message to='{HALL}'>{submitted('register', nick | {'muc#register_allow': '1'})}</message>")
