@@ -3,9 +3,10 @@
 import pytest
 
 from commonroom.net.peer import DOUBTFUL
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.delay import NS_DELAY
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Message, MessageType, Owed
+from commonroom.protocol.stanza import Message, MessageType
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
 from tests.conversations.managed import Managed, managed, waiting

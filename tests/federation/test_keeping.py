@@ -9,10 +9,11 @@ from commonroom.config.federation import Federation
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.keeping import Keeping
 from commonroom.federation.outgoing import BEGUN_PER_SECOND
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.delay import NS_DELAY
 from commonroom.protocol.dialback import Pair
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Owed, Presence, PresenceType, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, PresenceType, Stanza
 from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.memory_outbound import MemoryOutboundStore
 from commonroom.xml.element import Element
