@@ -34,7 +34,8 @@ class Mailbox(Protocol):
         """Read the oldest ones behind an id."""
 
     def is_given(self, account: JID, id: int) -> bool:
-        """Whether some client was sent one, and has not acknowledged it."""
+        """Whether since the start some client was sent one that had waited before, or has yet to acknowledge
+        one."""
 
 
 class Repetitions(Feature):
