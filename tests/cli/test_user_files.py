@@ -104,7 +104,9 @@ def test_a_large_change_is_confirmed_for_these_files_only(config: Path, tmp_path
     settings = settings_of(config)
     digest = json.loads(worked(run("user", "plan", "--json", "-c", config)))
     assert digest["held_because"].startswith("25 of 30")
-    assert len((accounts_folder(settings) / CONFIRMED).read_text().strip()) == 64
+    confirmed, who = (accounts_folder(settings) / CONFIRMED).read_text().splitlines()
+    assert len(confirmed) == 64
+    assert who.startswith("uid ")
 
 
 def test_a_program_gets_json(config: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The contract of `RoomStore` (XEP-0045)."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,6 +37,25 @@ def test_what_was_never_made_is_not_there(run: Run) -> None:
         assert await stores.rooms.of(JULIET, "owner", 10) == ()
         assert await stores.rooms.page(SERVICE, None, 10) == ()
         assert await stores.rooms.count(SERVICE) == 0
+
+    run(scenario)
+
+
+def test_rooms_are_found_by_whom_they_know(run: Run) -> None:
+    odd = JID.parse("100%_\\\\20oneill@capulet.example")
+
+    async def scenario(stores: Stores) -> None:
+        rooms = stores.rooms
+        for address in (HALL, ORCHARD, TOMB, ELSEWHERE):
+            rooms.put(head(address))
+        rooms.put_affiliation(HALL, RoomAffiliation(JULIET, "none", version=3))
+        rooms.put_affiliation(ELSEWHERE, RoomAffiliation(JULIET, "owner"))
+        worn = json.dumps({"worn": {str(JULIET): [], str(odd): []}}, ensure_ascii=False)
+        rooms.put(replace(head(TOMB), config=worn))
+        await stores.writes.flushed()
+        assert await rooms.mentioning(SERVICE, JULIET) == (HALL, TOMB)
+        assert await rooms.mentioning(SERVICE, odd) == (TOMB,)
+        assert await rooms.mentioning(SERVICE, ROMEO) == ()
 
     run(scenario)
 

@@ -25,6 +25,7 @@ from commonroom.storage.records import (
     ArchiveFilter,
     ArchivePage,
     ArchivePreferences,
+    Conversation,
     Device,
     LastActivity,
     OfflineMessage,
@@ -323,6 +324,15 @@ class ArchiveUpkeep(Protocol):
     async def expire(self, owner: JID, before: int, limit: int) -> int:
         """Remove up to `limit` messages whose id is below `before`; returns how many went."""
 
+    async def peers(self, owner: JID) -> tuple[JID, ...]:
+        """List with whom an archive has messages, by bare address."""
+
+    async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
+        """Make up to `limit` messages those of a conversation whose owner or peer has another address now.
+
+        The archive is where `now` says; returns how many there were.
+        """
+
     async def purge(self, limit: int) -> int:
         """Take up to `limit` messages off the disk that were erased or have lost their owner.
 
@@ -397,6 +407,12 @@ class RoomStore(Protocol):
 
     async def of(self, person: JID, affiliation: str, limit: int) -> tuple[JID, ...]:
         """List the rooms in which somebody has this affiliation."""
+
+    async def mentioning(self, domain: str, person: JID) -> tuple[JID, ...]:
+        """List the rooms of a domain whose lists have somebody, or whose configuration names the address.
+
+        It looks at all rooms; some may be listed for another address that has this one in it.
+        """
 
     async def unused(
         self, domain: str, before: datetime, limit: int, after: datetime | None = None
