@@ -92,7 +92,8 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield _note("database", "it has no tables; the first start makes them")
     elif revision != REVISIONS[-1]:
         change = f"from {revision} to {REVISIONS[-1]}"
-        yield _warning("database", f"the next start changes its tables {change}; make a backup first")
+        trial = "`commonroom database upgrade --dry-run` tries it on a copy"
+        yield _warning("database", f"the next start changes its tables {change}, after a backup; {trial}")
 
 
 def check_files(settings: Settings) -> Iterator[Finding]:
