@@ -90,6 +90,10 @@ class Generator:
         """Who logs in from now on turns on stream management."""
         self._count("manage")
 
+    def far(self, door: Door, domain: str) -> None:
+        """Clients with an odd number live there, so that pairs talk over the border."""
+        self._count(f"far {door.port} {domain}")
+
     def login(self, count: int, window: int = 8, first: int = 0) -> LoggedIn:
         """Log in; raises LoadFailed if one of them cannot."""
         result = LoggedIn(**self._ask(f"login {first} {count} {window}"))

@@ -13,6 +13,7 @@ from bench.scenarios.presence import PRESENCE_COPIES
 from bench.scenarios.rate import RATE
 from bench.scenarios.reconnect import RECONNECT
 from bench.scenarios.rooms import DISCUSSION, ENTERING
+from bench.scenarios.s2s import S2S
 from bench.scenarios.scenario import Scenario
 from bench.scenarios.startup import STARTUP
 from bench.scenarios.token import BY_TOKEN
@@ -21,6 +22,7 @@ from bench.scenarios.waiting import WAITING
 SCENARIOS: tuple[Scenario, ...] = (
     CHAT,
     RATE,
+    S2S,
     MANAGED,
     ARCHIVED,
     HISTORY,
