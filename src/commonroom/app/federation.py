@@ -20,6 +20,7 @@ from commonroom.federation.dane import DaneIdentity, Published
 from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import Dialer
 from commonroom.federation.failures import Failures
+from commonroom.federation.keeping import Keeping
 from commonroom.federation.lookup import Dns, Memory
 from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
 from commonroom.federation.overview import Overview
@@ -34,6 +35,7 @@ from commonroom.protocol.dialback import DialbackKeys
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.s2s import PeerSettings
 from commonroom.protocol.stanza import Stanza
+from commonroom.storage.interfaces import Stores, Writes
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ class Inside:
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
     now: Callable[[], datetime]
+    keeping: Keeping
+    writes: Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Federation:
         return not self.peers.incoming and not self.peers.outgoing
 
 
-def inside(core: Core, start: Start) -> Inside:
+def inside(core: Core, stores: Stores, keeping: Keeping, start: Start) -> Inside:
     """The running service's part."""
     loop = asyncio.get_running_loop()
     router = core.router
@@ -90,6 +94,8 @@ def inside(core: Core, start: Start) -> Inside:
         loop.call_later,
         loop.time,
         lambda: datetime.now().astimezone(),
+        keeping,
+        stores.writes,
     )
 
 
@@ -111,7 +117,7 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
             wanted.retry_longest,
         ),
         Around(around.start, around.later, around.clock, around.now, chance),
-        around.route,
+        around.keeping,
         failures,
     )
     verifier = Verifier(wanted.connect_timeout, around.start, around.clock)
@@ -120,7 +126,7 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
     dialer = Dialer(peers, resolver, policies, partial(_present_dane, authorities))
     outgoing.connect(dialer)
     verifier.connect(dialer)
-    elsewhere = Elsewhere(outgoing, policies, around.is_ours)
+    elsewhere = Elsewhere(outgoing, policies, around.keeping, around.is_ours)
     overview = Overview(peers, outgoing, failures, around.clock)
     return Federation(elsewhere, peers, outgoing, dialer, resolver, policies, overview)
 
@@ -156,6 +162,7 @@ def _peers(
         demand=policies.of,
         enter=around.enter,
         route=around.route,
+        when_flushed=around.writes.when_flushed,
         verify=verifier.verify,
         carry=outgoing.carry,
         drop=outgoing.drop,

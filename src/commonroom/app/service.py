@@ -100,7 +100,8 @@ class Service:
     async def _core(
         self, opening: AsyncExitStack, stores: Stores, directory: Directory
     ) -> tuple[Core, bytes]:
-        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
+        kept = (stores.archive, stores.offline, stores.outbound)
+        last_id = max([await store.last_id() for store in kept])
         fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
         directory.begin(fake_secret, domains_of_files(self._settings))
         opening.callback(directory.close)

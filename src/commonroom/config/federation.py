@@ -137,6 +137,12 @@ class Federation:
         "then, what is sent there goes back at once, with the reason.",
     )
     retry_longest: float = option(duration("1s", "1d"), "10m", "The longest that this becomes.")
+    keep_trying: float = option(
+        duration("1m", "90d"),
+        "3d",
+        "How long a message is tried again whose sender was told that it was handled, and is gone. A sender "
+        "who is there hears after `connect_timeout` that it failed.",
+    )
     queue_stanzas: int = option(
         Whole(1, 1_000_000),
         1000,

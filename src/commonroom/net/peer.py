@@ -20,9 +20,11 @@ from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import StreamError
 from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand
-from commonroom.protocol.stanza import Stanza
+from commonroom.protocol.stanza import Message, Owed, Stanza
 from commonroom.protocol.stream_management import REQUEST, counted_too_many
 from commonroom.protocol.stream_management import answer as acknowledgement
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import Told
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,11 @@ KEEP_ALIVE = 300.0
 CONGESTED = 256 * 1024
 # Stanzas that it has not acknowledged yet (XEP-0198); the same.
 UNACKNOWLEDGED = 2000
+# Of what it sent, and no client may have got yet, so much stays in memory.
+LARGEST_DEBT = 1000
+# Seconds in which clients may acknowledge what a server sent, so that it need not be written before that is
+# told. Shorter than what its own clients wait (`features/stream_management.py`).
+MOMENT = 0.05
 
 
 class Identity(Protocol):
@@ -97,9 +104,10 @@ class PeerService:
     """What all connections with other servers share.
 
     `present` judges what a peer presented. `enter` brings a stanza to its destination, `route` an answer of
-    ours. `verify` asks an authoritative server, and calls back. `carry` hears of an incoming stream over
-    which we may send for a pair of domains, `drop` when it cannot any more. `failed` hears of those who could
-    not prove who they are: the domain, their address, the reason.
+    ours. `when_flushed` calls when what was written so far is on disk. `verify` asks an authoritative
+    server, and calls back. `carry` hears of an incoming stream over which we may send for a pair of domains,
+    `drop` when it cannot any more. `failed` hears of those who could not prove who they are: the domain,
+    their address, the reason.
     """
 
     settings: PeerSettings
@@ -110,6 +118,7 @@ class PeerService:
     demand: Callable[[str], Demand]
     enter: Enter
     route: Callable[[Stanza], Awaitable[None] | None]
+    when_flushed: Callable[[Told], None]
     verify: Callable[[Verification, Callable[[Verified], None]], None]
     carry: Callable[[Pair, Carrier], None]
     drop: Callable[[Carrier], None]
@@ -131,11 +140,14 @@ class PeerConnection:
     __slots__ = (
         "_allowance",
         "_arrivals",
+        "_asked_again",
         "_connection",
         "_counted_from",
         "_has_asked",
         "_identity",
+        "_is_answering",
         "_outbox",
+        "_owed",
         "_present",
         "_refilled",
         "_service",
@@ -159,6 +171,8 @@ class PeerConnection:
         self.appointment = NONE
         self._counted_from: int | None = None  # how many had come when the peer asked for acknowledgements
         self._told: int | None = None  # how many it was told last
+        self._owed: Owed | None = None  # what it sent since, and nobody may have got yet
+        self._is_answering = self._asked_again = False
         self._outbox: Outbox | None = None
         self._has_asked = False
         self.received = self.sent = 0  # stanzas
@@ -195,6 +209,8 @@ class PeerConnection:
         """From the peer, to one of ours."""
         self.received += 1
         self._used = self._service.clock()
+        if self._owed is not None and type(stanza) is Message:
+            stanza.owed = self._owed
         self._line().take(stanza)
 
     def _line(self) -> Arrivals:
@@ -218,28 +234,55 @@ class PeerConnection:
     def counts(self) -> None:
         """The peer asked for acknowledgements of what it sends from now on."""
         self._counted_from = 0 if self._arrivals is None else self._arrivals.taken
+        self._owed = Owed(LARGEST_DEBT, is_compared=False)
 
     def managed(self) -> None:
         """So did we."""
         self._outbox = Outbox()
 
     def unmanaged(self) -> None:
-        """The peer acknowledges nothing."""
-        self._outbox = None
+        """The peer acknowledges nothing: what was written has to do."""
+        outbox, self._outbox = self._outbox, None
+        for stanza in () if outbox is None else outbox.stanzas:
+            _arrived(stanza)
 
     def asked(self) -> None:
-        """Say how many are done, with all that they caused on disk."""
-        if self._counted_from is not None:
-            handled = 0 if self._arrivals is None else self._arrivals.handled - self._counted_from
-            self._told = handled
-            self.write(acknowledgement(handled))
+        """Say how many are done, with all that they caused on disk; what may arrive yet has a moment to."""
+        if self._owed is None or self._is_answering:
+            self._asked_again = True
+            return
+        self._is_answering, self._asked_again = True, False
+        handled, through = self._handled, self._owed.last()
+        if through is None:
+            self._service.when_flushed(partial(self._answer, handled))
+        else:
+            self._service.later(MOMENT, partial(self._after_a_moment, handled, through))
+
+    @property
+    def _handled(self) -> int:
+        return 0 if self._arrivals is None else self._arrivals.handled - (self._counted_from or 0)
+
+    def _after_a_moment(self, handled: int, through: int) -> None:
+        assert self._owed is not None
+        self._owed.secure(through)
+        self._service.when_flushed(partial(self._answer, handled))
+
+    def _answer(self, handled: int, _: StorageError | None) -> None:
+        """Those whose stanzas could not be written were told."""
+        self._is_answering = False
+        if self._stream.closed:
+            return
+        self._told = handled
+        self.write(acknowledgement(handled))
+        if self._asked_again:
+            self.asked()
+        else:
+            self._caught_up()
 
     def _caught_up(self) -> None:
         """What the last answer could not count yet is done."""
-        if self._told is not None and not self._stream.closed:
-            assert self._arrivals is not None and self._counted_from is not None
-            if self._told != self._arrivals.handled - self._counted_from:
-                self.asked()
+        if self._told is not None and self._told != self._handled and not self._stream.closed:
+            self.asked()
 
     def acknowledged(self, handled: int) -> None:
         """The peer has them; the next question may be asked. Raises StreamError for more than were sent."""
@@ -250,7 +293,9 @@ class PeerConnection:
         if through > outbox.sent:
             raise counted_too_many(handled, outbox.sent)
         if through > outbox.confirmed:
-            outbox.confirm(through)
+            for stanza in outbox.confirm(through):
+                if stanza.held is not None:
+                    stanza.held.arrived()
         self._has_asked = False
 
     def unacknowledged(self) -> tuple[Stanza, ...]:
@@ -273,10 +318,16 @@ class PeerConnection:
         outbox = self._outbox
         if outbox is None:
             self.write(stanza.xml())
+            _arrived(stanza)
             return
         outbox.add(stanza)
         self.write(stanza.xml() if self._has_asked else stanza.xml() + REQUEST)
         self._has_asked = True
+
+    def _gone(self) -> None:
+        """What it sent, and nobody may have, is kept; it will ask no more."""
+        if self._owed is not None:
+            self._owed.secure()
 
     def end(self, error: StreamError | None = None) -> None:
         """Close the stream."""
@@ -325,6 +376,11 @@ class PeerConnection:
             self._connection.pause(Pause.STANZAS)
             delay = -self._allowance / limits.stanzas_per_second
             self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
+
+
+def _arrived(stanza: Stanza) -> None:
+    if stanza.held is not None:
+        stanza.held.arrived()
 
 
 async def _finish(waiting: Awaitable[None]) -> None:

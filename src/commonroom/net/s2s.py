@@ -56,6 +56,7 @@ class IncomingConnection(PeerConnection):
     def lost(self, reason: str) -> None:
         """It is over."""
         self._stream.lost()
+        self._gone()
         self._service.incoming.discard(self)
         self._service.rounds.miss(self)
         self._service.drop(self)
@@ -205,6 +206,7 @@ class OutgoingConnection(PeerConnection):
     def lost(self, reason: str) -> None:
         """It is over."""
         self._stream.lost()
+        self._gone()
         self._service.outgoing.discard(self)
         self._service.rounds.miss(self)
         self._over(reason)

@@ -29,6 +29,7 @@ from commonroom.storage.records import (
     LastActivity,
     OfflineMessage,
     OfflineUsage,
+    OutboundStanza,
     PushService,
     Renaming,
     RosterItem,
@@ -207,6 +208,22 @@ class OfflineStore(Protocol):
 
     def remove_all(self, account: JID) -> None:
         """Forget all that waits."""
+
+
+class OutboundStore(Protocol):
+    """Stanzas that another server may not have yet, and that somebody here counts on (XEP-0198)."""
+
+    def add(self, id: int, xml: str) -> None:
+        """Keep a stanza; ids rise, and are never used twice."""
+
+    async def load(self, limit: int, after: int = 0) -> tuple[OutboundStanza, ...]:
+        """Read the oldest ones, in order; those behind the id `after`."""
+
+    async def last_id(self) -> int:
+        """The greatest id of what is kept; 0, if nothing is."""
+
+    def remove(self, *ids: int) -> None:
+        """Forget some."""
 
 
 class PrivateStore(Protocol):
@@ -459,3 +476,4 @@ class Stores:
     audit: AuditStore
     statistics: StatisticStore
     listed: ListedStore
+    outbound: OutboundStore

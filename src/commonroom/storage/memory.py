@@ -12,6 +12,7 @@ from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
 from commonroom.storage.memory_listed import MemoryListedStore
+from commonroom.storage.memory_outbound import MemoryOutboundStore
 from commonroom.storage.memory_rooms import MemoryRoomStore
 from commonroom.storage.records import (
     Account,
@@ -427,6 +428,7 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryAuditStore(memory.writes.note),
         MemoryStatisticStore(memory.writes.note),
         MemoryListedStore(memory),
+        MemoryOutboundStore(memory.writes.note),
     )
 
 
