@@ -208,10 +208,10 @@ class PeerConnection:
     def take(self, stanza: Stanza) -> None:
         """From the peer, to one of ours."""
         self.received += 1
-        self._used = self._service.clock()
+        self._used = self._connection.last_received
         if self._owed is not None and type(stanza) is Message:
             stanza.owed = self._owed
-        self._line().take(stanza)
+        (self._arrivals or self._line()).take(stanza)
 
     def _line(self) -> Arrivals:
         if self._arrivals is None:

@@ -74,7 +74,7 @@ class PeerStream:
         self._begin_stream()
 
     def _begin_stream(self) -> None:
-        self._parser = StreamParser(self._limits)
+        self._parser = StreamParser(self._limits, self.content_namespace)
         self._is_open = False
 
     def _restart(self) -> None:
@@ -98,7 +98,7 @@ class PeerStream:
                 break
             try:
                 if type(event) is Element:
-                    self._on_element(to_content(event, self.content_namespace))
+                    self._on_element(event)
                 elif type(event) is StreamHeader:
                     self._on_header(event)
                 elif isinstance(event, XmlError):
@@ -173,19 +173,6 @@ class PeerStream:
         self.lost()
         self._host.write(last_words)
         self._host.close()
-
-
-def to_content(element: Element, namespace: str) -> Element:
-    """Inside of the service content is in jabber:client, whatever stream it came by (RFC 6120 §4.8.2).
-
-    Recursive: the parser bounds the depth.
-    """
-    if element.namespace == namespace:
-        element.namespace = NS_CLIENT
-    for child in element.children:
-        if not isinstance(child, str):
-            to_content(child, namespace)
-    return element
 
 
 def read_addresses(element: Element) -> tuple[JID, JID]:
