@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.site import NO_EXTRAS, Extras, Federation, Population, Site
+from bench.site import NO_EXTRAS, Federation, Population, Site
 from tests.lab.authority import Authority
 from tests.lab.nameserver import Nameserver
 
@@ -21,11 +21,12 @@ class Network:
         self._nameserver.close()
 
     def site(
-        self, folder: Path, population: Population, extras: Extras = NO_EXTRAS, names: tuple[str, ...] = ()
+        self, folder: Path, population: Population, more: tuple[str, ...] = (), idle_timeout: str = "10m"
     ) -> Site:
-        """With a certificate for the domain, and for more names, that all here accept."""
-        site = Site(folder / "certificate.pem", folder / "key.pem", population, extras, self._federation)
-        self._authority.issue(population.domain, *names).write(site.certificate, site.key)
+        """With a certificate for the domain, and all names one level below, that all here accept."""
+        federation = self._federation._replace(more=more, idle_timeout=idle_timeout)
+        site = Site(folder / "certificate.pem", folder / "key.pem", population, NO_EXTRAS, federation)
+        self._authority.issue(population.domain, f"*.{population.domain}").write(site.certificate, site.key)
         return site
 
     def publish(self, domain: str, port: int) -> None:

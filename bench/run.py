@@ -100,12 +100,18 @@ class Run:
         return self._made(name, folder, make_site(folder, population, extras))
 
     def federated(
-        self, name: str, population: Population, network: Network, names: tuple[str, ...] = ()
+        self,
+        name: str,
+        population: Population,
+        network: Network,
+        more: tuple[str, ...] = (),
+        idle_timeout: str = "10m",
     ) -> Server:
-        """One that others of the network find, by the names of its certificate as well; not started."""
+        """One that others of the network find, also by more domains below its own; not started."""
         folder = self._new_folder(name)
-        server = self._made(name, folder, network.site(folder, population, names=names))
-        network.publish(population.domain, server.ports["s2s"])
+        server = self._made(name, folder, network.site(folder, population, more, idle_timeout))
+        for domain in (population.domain, *more):
+            network.publish(domain, server.ports["s2s"])
         return server
 
     @contextmanager

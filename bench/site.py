@@ -80,10 +80,13 @@ NO_EXTRAS = Extras()
 
 
 class Federation(NamedTuple):
-    """How a server finds others, and whose word on who they are it takes."""
+    """How a server finds others, and whose word on who they are it takes; of ours also how long a connection
+    may carry nothing, and which more domains it serves."""
 
     nameserver: tuple[str, int]
     authorities: Path
+    idle_timeout: str = "10m"
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from bench.scenarios.chat import CHAT
 from bench.scenarios.churn import CHURN
 from bench.scenarios.history import HISTORY
 from bench.scenarios.idle import IDLE
+from bench.scenarios.idle_domains import IDLE_DOMAINS
 from bench.scenarios.large_roster import LARGE_ROSTER
 from bench.scenarios.listed import LISTED
 from bench.scenarios.login import LOGIN
@@ -35,6 +36,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     LISTED,
     LARGE_ROSTER,
     IDLE,
+    IDLE_DOMAINS,
     WAITING,
     CHURN,
     STARTUP,

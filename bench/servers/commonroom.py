@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 DEBIANS = Path("/usr/bin/python3")
 
 CONFIGURATION = """
-domains = ["{domain}"]
+domains = {domains}
 state = "state"
 
 [tls]
@@ -54,6 +54,7 @@ enabled = true
 listen = ["{host}:{port}"]
 authorities = "{authorities}"
 nameservers = ["{nameserver[0]}:{nameserver[1]}"]
+idle_timeout = "{idle_timeout}"
 connections = 100000
 connections_per_address = 100000
 bytes_per_second = "1 GiB"
@@ -105,7 +106,7 @@ class CommonRoom(Server):
 
     def prepare(self) -> None:
         text = CONFIGURATION.format(
-            domain=self.site.domain,
+            domains=json.dumps(self._domains()),
             certificate=self.site.certificate,
             key=self.site.key,
             host=HOST,
@@ -131,6 +132,10 @@ class CommonRoom(Server):
             check=True,
             env={"PYTHONPATH": f"{self._environment['PYTHONPATH']}:{CHECKOUT}"},
         )
+
+    def _domains(self) -> list[str]:
+        federation = self.site.federation
+        return [self.site.domain, *(() if federation is None else federation.more)]
 
     def _listed(self) -> str:
         """All accounts in a password file."""

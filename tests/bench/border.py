@@ -1,4 +1,4 @@
-"""Two services in memory, each with a domain, and one connection between them that carries both directions."""
+"""Two services in memory, each with a domain, and a connection that carries both directions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +30,8 @@ class Side:
         issued = self_signed(self.domain)
         files = KeyPair(folder / f"{self.domain}.pem", folder / f"{self.domain}.key")
         issued.write(*files)
-        settings = replace(world.settings, tls=replace(world.settings.tls, certificate=files[0], key=files[1]))
-        self.federation = self._federation(settings)
+        tls = replace(world.settings.tls, certificate=files.certificate, key=files.key)
+        self.federation = self._federation(replace(world.settings, tls=tls))
         world.core.router.elsewhere = self.federation.destination
         self.address = ("192.0.2.1", 5270)
         self.tls = SimpleNamespace(version="TLSv1.3", cipher="", peer_chain=[])
@@ -82,7 +82,7 @@ class Border:
         outgoing = OutgoingConnection(peers, pair, terms, True, owner, lambda *_: None)
         self.far.handler = IncomingConnection(self.far.federation.peers, True)
         self.near.handler = outgoing
-        self.far.handler.connected(self.far)  # type: ignore[attr-defined]
+        self.far.handler.connected(self.far)  # type: ignore[arg-type]
         outgoing.connected(self.near)  # type: ignore[arg-type]  # a connection without a socket
         outgoing.secured()
         self.carry()

@@ -1,4 +1,4 @@
-"""How many of our functions one message to another server calls, and one from there. See test_call_budget.py."""
+"""How many of our functions one message to another server calls, and one from there."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ from commonroom.federation.overview import Overview
 from commonroom.federation.policy import Policies, fixed_targets
 from commonroom.federation.resolver import Resolver
 from commonroom.federation.verifying import Verifier
-from commonroom.net.limits import LARGE_PORTION, ConnectionLimits
+from commonroom.net.limits import BEAT, LARGE_PORTION, ConnectionLimits
 from commonroom.net.peer import PeerLimits, PeerService, Present
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import ALPN_SERVER, OutgoingContexts
@@ -190,6 +190,7 @@ def _limits(settings: Settings) -> PeerLimits:
         byte_burst=wanted.byte_burst,
         pending_bytes=settings.c2s.pending_bytes,
         portion=LARGE_PORTION,
+        beat=BEAT,
     )
     return PeerLimits(
         wanted.login_timeout,

@@ -119,7 +119,10 @@ class Connection(Channel):
         if not self._outbox:
             if self._state is _ENDING or self._state is _GONE:
                 return False
-            self._turn.add(self, self._loop)
+            if self._limits.beat:
+                self._send_to_the_beat(self._limits.beat, self._turn)
+            else:
+                self._turn.add(self, self._loop)
         self._outbox.append(text)
         self._outbox_size += len(text)
         if self._outbox_size > EARLY:

@@ -308,20 +308,20 @@ class PeerConnection:
     def is_congested(self) -> bool:
         """Whether the peer takes less than it is sent, or acknowledges less."""
         return self._connection.unsent > CONGESTED or (
-            self._outbox is not None and len(self._outbox) >= UNACKNOWLEDGED
+            self._outbox is not None and len(self._outbox.stanzas) >= UNACKNOWLEDGED
         )
 
     def send(self, stanza: Stanza) -> None:
         """Send it."""
         self.sent += 1
         self._used = self._service.clock()
-        outbox = self._outbox
+        outbox, xml = self._outbox, stanza.xml()
         if outbox is None:
-            self.write(stanza.xml())
+            self.write(xml)
             _arrived(stanza)
             return
         outbox.add(stanza)
-        self.write(stanza.xml() if self._has_asked else stanza.xml() + REQUEST)
+        self.write(xml if self._has_asked else xml + REQUEST)
         self._has_asked = True
 
     def _gone(self) -> None:

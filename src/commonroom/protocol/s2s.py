@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from commonroom.protocol.dialback import DialbackKeys, Pair
+from commonroom.protocol.dialback import DialbackKeys
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.stanza import READERS, Stanza, unread
@@ -189,11 +189,6 @@ def read_addresses(element: Element) -> tuple[JID, JID]:
 def is_stanza(element: Element) -> bool:
     """RFC 6120 §8; the content namespace was translated."""
     return element.namespace == NS_CLIENT and element.name in READERS
-
-
-def pair_of(sender: JID, to: JID) -> Pair:
-    """The domains of a stanza."""
-    return Pair(sender.domain, to.domain)
 
 
 def error_words(element: Element) -> str | None:
