@@ -18,8 +18,9 @@ from bench.site import FAR_DOMAIN, Population
 DOMAINS = 10_000
 FIRST = 200  # make the server load what it loads late, and stay
 IDLE_TIMEOUT = "10s"  # of a connection
-QUIET = 0.02  # of a core: nothing is being tried any more
-LONGEST = 180.0  # seconds until then
+QUIET = 0.02  # of a core: nothing is going on
+STEP = 1.0
+LONGEST = 240.0  # seconds for a batch
 SILENCE = 60.0
 # Nobody answers a headline to an account that there is not, so the far side has nothing to send.
 MESSAGE = (
@@ -29,31 +30,33 @@ MESSAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Domains of one kind, so many at a time. `are_there`: they have a server, which is one of ours."""
+    """Domains of one kind. `are_there`: they have a server, which is one of ours."""
 
     words: str
     are_there: bool
-    batches: int
+    seconds: float  # after which nothing is open or being tried any more
 
     @property
     def title(self) -> str:
         return f"{DOMAINS:,} domains {self.words}"
 
-    def domains(self, batch: int) -> list[str]:
-        """The first batch is smaller; all are below one domain."""
+    def batches(self) -> list[list[str]]:
+        """A few, so many, and as many others; all below one domain."""
         below = FAR_DOMAIN if self.are_there else f"nowhere.{FAR_DOMAIN}"
-        return [f"d{batch}-{number}.{below}" for number in range(DOMAINS if batch else FIRST)]
+        return [
+            [f"d{batch}-{number}.{below}" for number in range(count)]
+            for batch, count in enumerate((FIRST, DOMAINS, DOMAINS))
+        ]
 
 
-ABSENT = Case("that do not exist", are_there=False, batches=1)
-MANY_ABSENT = Case("that do not exist, after as many others twice", are_there=False, batches=3)
-TALKED_WITH = Case("talked with once", are_there=True, batches=1)
+ABSENT = Case("that do not exist", are_there=False, seconds=4)
+TALKED_WITH = Case("talked with once", are_there=True, seconds=16)
 
 
 def measure(run: Run, options: Options) -> Iterator[Row]:
-    """Memory is read when each batch is over; the last one is left alone for a while."""
-    for case in (ABSENT, TALKED_WITH, MANY_ABSENT):
-        names = run.names if case is ABSENT else [name for name in run.names if name.startswith(OURS)]
+    """Each with servers that were just started, one after the other."""
+    for case in (ABSENT, TALKED_WITH):
+        names = [name for name in run.names if not case.are_there or name.startswith(OURS)]
         for number in range(options.rounds if options.wants(case.title) else 0):
             for name in names:
                 yield Row(case.title, name, number, _measured(run, name, case))
@@ -64,18 +67,18 @@ def _measured(run: Run, name: str, case: Case) -> dict[str, float]:
         meter = run.meter(server, generator)
         generator.login(1)
         memory: list[int] = []
-        cpu: list[float] = []
-        for batch in range(case.batches + 1):
-            run.say(f"{name}: {len(case.domains(batch)):,} domains {case.words}")
-            cpu.append(_talk(server, generator, meter, case.domains(batch)))
+        for domains in case.batches():
+            run.say(f"{name}: {len(domains):,} domains {case.words}")
+            cpu = _talk(server, generator, meter, domains, case.seconds)
             memory.append(server.processes.own_memory())
         meter.begin()
         settle(SILENCE)
         window = meter.end()
         return {
-            "kib": (memory[-1] - memory[-2]) / DOMAINS,
-            "after_mib": memory[-1] / MIB,
-            "cpu_ms": 1000 * cpu[-1] / DOMAINS,
+            "kib": (memory[1] - memory[0]) / DOMAINS,
+            "more_kib": (memory[2] - memory[1]) / DOMAINS,
+            "after_mib": memory[2] / MIB,
+            "cpu_ms": 1000 * cpu / DOMAINS,
             "idle_cpu_ms": 1000 * window.cpu * 60 / window.seconds,
             "generator_percent": 100 * window.generator,
         }
@@ -88,7 +91,7 @@ def _servers(run: Run, name: str, case: Case) -> Iterator[Server]:
         near = run.federated(name, Population(1), network, idle_timeout=IDLE_TIMEOUT)
         servers = [near]
         if case.are_there:
-            more = tuple(domain for batch in range(case.batches + 1) for domain in case.domains(batch))
+            more = tuple(domain for domains in case.batches() for domain in domains)
             servers.append(run.federated(OURS, Population(0, domain=FAR_DOMAIN), network, more))
         for server in servers:
             run.say(f"starting {server.name} for {server.site.domain}")
@@ -97,16 +100,17 @@ def _servers(run: Run, name: str, case: Case) -> Iterator[Server]:
         yield near
 
 
-def _talk(server: Server, generator: Generator, meter: Meter, domains: list[str]) -> float:
-    """Until the server is done with them; gives the CPU that it took."""
+def _talk(server: Server, generator: Generator, meter: Meter, domains: list[str], seconds: float) -> float:
+    """Until the server has been done with them for so long; gives the CPU that it took."""
     meter.begin()
     generator.tell(0, (MESSAGE.format(domain=domain) for domain in domains))
     end = time.monotonic() + LONGEST
-    before, is_quiet = server.processes.cpu(), 0
-    while is_quiet < 6 and time.monotonic() < end:  # longer than any connection is kept, and any pause
-        settle(2.0)
+    before, quiet_since = server.processes.cpu(), time.monotonic()
+    while time.monotonic() < min(end, quiet_since + seconds):
+        settle(STEP)
         now = server.processes.cpu()
-        is_quiet = is_quiet + 1 if now - before < 2 * QUIET else 0
+        if now - before > QUIET * STEP:
+            quiet_since = time.monotonic()
         before = now
     return meter.end().cpu
 
@@ -114,12 +118,14 @@ def _talk(server: Server, generator: Generator, meter: Meter, domains: list[str]
 IDLE_DOMAINS = Scenario(
     name="idle-domains",
     title="Other domains that nobody talks with",
-    what=f"One client sends a message to each of {DOMAINS:,} domains, and {FIRST} others before that. Those "
-    "that do not exist are in back-off afterwards, or forgotten. With those that do, a connection each is "
-    f"closed when it carried nothing for {IDLE_TIMEOUT}. Memory is what is no file's (Pss_Anon). Then "
-    f"nothing happens for {SILENCE:g} s.",
+    what=f"One client sends a message to each of {DOMAINS:,} domains, after {FIRST} others, and then to each "
+    "of as many others: what is kept of them is bounded. Those that do not exist are in back-off afterwards. "
+    "With those that do, which one of our servers serves, there is a connection each, which is closed when "
+    f"it carried nothing for {IDLE_TIMEOUT}. Memory is what is no file's (Pss_Anon). Then nothing happens "
+    f"for {SILENCE:g} s.",
     figures=(
         Figure("kib", "KiB per domain", 2),
+        Figure("more_kib", "KiB per domain of as many others", 2),
         Figure("after_mib", "MiB after", 1),
         Figure("cpu_ms", "CPU ms per domain", 2),
         Figure("idle_cpu_ms", "CPU ms of a silent minute", 0),

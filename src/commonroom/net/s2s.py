@@ -254,8 +254,9 @@ class OutgoingConnection(PeerConnection):
 
     def visit(self) -> None:
         """A stream that nobody uses is closed; one that is used little is kept alive."""
-        now = self._service.clock()
-        if now - self._used >= self._service.limits.idle_timeout:
+        now, longest = self._service.clock(), self._service.limits.idle_timeout
+        unused = now - self._used
+        if unused >= longest:
             self.failure = self.failure or "idle"
             self._stream.finish()
             return
@@ -263,4 +264,4 @@ class OutgoingConnection(PeerConnection):
             self._stream.rest()
         if not self._stream.closed:
             self._connection.write(" ")
-        self._look_after(min(KEEP_ALIVE, self._service.limits.idle_timeout))
+        self._look_after(min(KEEP_ALIVE, longest - unused))
