@@ -24,7 +24,7 @@ from commonroom.federation.keeping import Keeping
 from commonroom.federation.lookup import Dns, Memory
 from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
 from commonroom.federation.overview import Overview
-from commonroom.federation.policy import Policies, fixed_targets
+from commonroom.federation.policy import Policies, fixed_targets, rate_of
 from commonroom.federation.resolver import Resolver
 from commonroom.federation.verifying import Verifier
 from commonroom.net.limits import BEAT, LARGE_PORTION, ConnectionLimits
@@ -38,6 +38,9 @@ from commonroom.protocol.stanza import Stanza
 from commonroom.storage.interfaces import Stores, Writes
 
 log = logging.getLogger(__name__)
+
+# Seconds between two certificates that are judged again.
+JUDGING = 0.002
 
 Start = Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
 
@@ -68,6 +71,8 @@ class Federation:
     resolver: Resolver
     policies: Policies
     overview: Overview
+    authorities: Authorities
+    later: Callable[[float, Callable[[], None]], Timer]
 
     def end(self) -> None:
         """Every server hears why (RFC 6120 §4.9.3.20)."""
@@ -128,14 +133,21 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
     verifier.connect(dialer)
     elsewhere = Elsewhere(outgoing, policies, around.keeping, around.is_ours)
     overview = Overview(peers, outgoing, failures, around.clock)
-    return Federation(elsewhere, peers, outgoing, dialer, resolver, policies, overview)
+    return Federation(
+        elsewhere, peers, outgoing, dialer, resolver, policies, overview, authorities, around.later
+    )
 
 
 def use_certificates(federation: Federation, settings: Settings) -> None:
-    """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""
+    """Show these to other servers from now on, and trust those authorities that the file names now; raises
+    CertificateError, and then nothing has changed."""
     pairs, minimum = server_key_pairs(settings), settings.tls.minimum_version
     incoming = TlsContexts(pairs, minimum, ALPN_SERVER, request_certificate=True)
-    federation.peers.outgoing_tls = OutgoingContexts(pairs, minimum)
+    outgoing = OutgoingContexts(pairs, minimum)
+    if federation.authorities.reload():
+        for number, connection in enumerate((*federation.peers.incoming, *federation.peers.outgoing)):
+            federation.later(number * JUDGING, connection.judge_again)
+    federation.peers.outgoing_tls = outgoing
     federation.peers.tls = incoming
 
 
@@ -170,6 +182,8 @@ def _peers(
         spawn=around.start,
         later=around.later,
         clock=around.clock,
+        now=around.now,
+        rate=lambda domain: policies.of(domain).rate,
     )
 
 
@@ -186,8 +200,6 @@ def _limits(settings: Settings) -> PeerLimits:
     connection = ConnectionLimits(
         linger=settings.c2s.linger,
         handshake_timeout=wanted.login_timeout,
-        bytes_per_second=wanted.bytes_per_second,
-        byte_burst=wanted.byte_burst,
         pending_bytes=settings.c2s.pending_bytes,
         portion=LARGE_PORTION,
         beat=BEAT,
@@ -195,7 +207,6 @@ def _limits(settings: Settings) -> PeerLimits:
     return PeerLimits(
         wanted.login_timeout,
         wanted.idle_timeout,
-        wanted.stanzas_per_second,
-        wanted.stanza_burst,
+        rate_of(wanted),
         connection,
     )

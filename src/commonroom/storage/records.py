@@ -242,6 +242,13 @@ class ArchiveBounds:
     last: int
 
 
+class Conversation(NamedTuple):
+    """What an owner's archive has of one peer; both are bare addresses."""
+
+    owner: JID
+    peer: JID
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveAge:
     """Whose archive has messages since when: `first` is the id of its oldest one."""
