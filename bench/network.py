@@ -20,11 +20,9 @@ class Network:
         """Nobody is found any more."""
         self._nameserver.close()
 
-    def site(
-        self, folder: Path, population: Population, more: tuple[str, ...] = (), idle_timeout: str = "10m"
-    ) -> Site:
+    def site(self, folder: Path, population: Population, idle_timeout: str = "10m") -> Site:
         """With a certificate for the domain, and all names one level below, that all here accept."""
-        federation = self._federation._replace(more=more, idle_timeout=idle_timeout)
+        federation = self._federation._replace(idle_timeout=idle_timeout)
         site = Site(folder / "certificate.pem", folder / "key.pem", population, NO_EXTRAS, federation)
         self._authority.issue(population.domain, f"*.{population.domain}").write(site.certificate, site.key)
         return site

@@ -104,13 +104,13 @@ class Run:
         name: str,
         population: Population,
         network: Network,
-        more: tuple[str, ...] = (),
+        below: tuple[str, ...] = (),
         idle_timeout: str = "10m",
     ) -> Server:
-        """One that others of the network find, also by more domains below its own; not started."""
+        """One that others of the network find, also by domains below its own; not started."""
         folder = self._new_folder(name)
-        server = self._made(name, folder, network.site(folder, population, more, idle_timeout))
-        for domain in (population.domain, *more):
+        server = self._made(name, folder, network.site(folder, population, idle_timeout))
+        for domain in (population.domain, *below):
             network.publish(domain, server.ports["s2s"])
         return server
 

@@ -81,12 +81,11 @@ NO_EXTRAS = Extras()
 
 class Federation(NamedTuple):
     """How a server finds others, and whose word on who they are it takes; of ours also how long a connection
-    may carry nothing, and which more domains it serves."""
+    may carry nothing."""
 
     nameserver: tuple[str, int]
     authorities: Path
     idle_timeout: str = "10m"
-    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from bench.run import Run
 from bench.scenarios.idle import MIB
 from bench.scenarios.s2s import SERVERS
 from bench.scenarios.scenario import GENERATOR, Figure, Options, Row, Scenario, settle
-from bench.servers.catalog import OURS
+from bench.servers.catalog import ANYBODY, OURS
 from bench.servers.server import Server
 from bench.site import FAR_DOMAIN, Population
 
@@ -91,8 +91,8 @@ def _servers(run: Run, name: str, case: Case) -> Iterator[Server]:
         near = run.federated(name, Population(1), network, idle_timeout=IDLE_TIMEOUT)
         servers = [near]
         if case.are_there:
-            more = tuple(domain for domains in case.batches() for domain in domains)
-            servers.append(run.federated(OURS, Population(0, domain=FAR_DOMAIN), network, more))
+            below = tuple(domain for domains in case.batches() for domain in domains)
+            servers.append(run.federated(ANYBODY, Population(0, domain=FAR_DOMAIN), network, below))
         for server in servers:
             run.say(f"starting {server.name} for {server.site.domain}")
             stack.callback(server.stop)

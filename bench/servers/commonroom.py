@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 DEBIANS = Path("/usr/bin/python3")
 
 CONFIGURATION = """
-domains = {domains}
+domains = ["{domain}"]
 state = "state"
 
 [tls]
@@ -106,7 +106,7 @@ class CommonRoom(Server):
 
     def prepare(self) -> None:
         text = CONFIGURATION.format(
-            domains=json.dumps(self._domains()),
+            domain=self.site.domain,
             certificate=self.site.certificate,
             key=self.site.key,
             host=HOST,
@@ -132,10 +132,6 @@ class CommonRoom(Server):
             check=True,
             env={"PYTHONPATH": f"{self._environment['PYTHONPATH']}:{CHECKOUT}"},
         )
-
-    def _domains(self) -> list[str]:
-        federation = self.site.federation
-        return [self.site.domain, *(() if federation is None else federation.more)]
 
     def _listed(self) -> str:
         """All accounts in a password file."""
