@@ -1,5 +1,6 @@
 """How many of our functions one message to another server calls, and one from there."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from bench.stanzas import MESSAGE
 from commonroom.config import Settings
 from commonroom.config.archive import Archive, ArchiveDefault
 from commonroom.net.c2s import READS_AFTER_LOGIN
+from commonroom.net.peer import PeerConnection
+from commonroom.protocol.s2s import PeerStream
 from tests.bench.border import Border
 from tests.bench.test_call_budget import calls_of, listed
 from tests.conversations.world import Client, World
@@ -55,3 +58,21 @@ def test_one_message_from_another_server_stays_within_its_budget(talking):
     calls = calls_of(lambda: border.carry_to(border.far))
     assert juliet.received()[-1].get("id") == "2"
     assert calls.total() <= IN_BUDGET, listed(calls)
+
+
+def test_a_connection_that_is_gone_leaves_nothing_to_the_garbage_collector(talking):
+    border, *_ = talking
+    for side in (border.near, border.far):
+        side.world.timers.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        for side in (border.near, border.far):
+            side.handler.lost("closed")
+            del side.handler
+        left = [
+            type(each).__name__ for each in gc.get_objects() if isinstance(each, PeerConnection | PeerStream)
+        ]
+    finally:
+        gc.enable()
+    assert left == []

@@ -256,8 +256,8 @@ class Connection(Channel):
 
     def _open(self) -> None:
         self._state = _OPEN
-        self._handler = self._make_handler()
-        self._has_handler = True
+        self._handler, self._has_handler = self._make_handler(), True
+        del self._make_handler  # which may know the handler
         self._handler.connected(self)
 
     def _begin_handshake(self, engine: TlsEngine, state: _State) -> None:

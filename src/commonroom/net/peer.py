@@ -365,6 +365,11 @@ class PeerConnection:
         self.write(xml if self._has_asked else xml + REQUEST)
         self._has_asked = True
 
+    def _let_go(self) -> None:
+        """Nothing is left to the garbage collector: certificates, and what TLS takes, are large."""
+        self._stream.let_go()
+        self._arrivals = None
+
     def _gone(self) -> None:
         """What it sent, and nobody may have, is kept; it will ask no more."""
         if self._owed is not None:

@@ -66,6 +66,7 @@ class IncomingConnection(PeerConnection):
         self._service.drop(self)
         if self._stream.is_authenticated:
             self._log("server left", domain=" ".join(self.speaks_for), reason=reason)
+        self._let_go()
 
     def start_tls(self) -> None:
         """STARTTLS."""
@@ -234,6 +235,7 @@ class OutgoingConnection(PeerConnection):
         self._service.outgoing.discard(self)
         self._service.rounds.miss(self)
         self._over(reason)
+        self._let_go()
 
     def _over(self, reason: str) -> None:
         if not self.is_over:

@@ -165,6 +165,13 @@ class PeerStream:
         self.closed = True
         self._parser.close()
 
+    def let_go(self) -> None:
+        """Nobody hears of this stream again: no circle is left to the garbage collector."""
+        self.lost()
+        for name in ("_host", "_on_element"):
+            if hasattr(self, name):
+                delattr(self, name)
+
     def _finish(self, last_words: str) -> None:
         if self.closed:
             return

@@ -143,8 +143,9 @@ class OutgoingStream(PeerStream):
 
     def fail(self, error: StreamError) -> None:
         """The peer does not speak as it should."""
-        self._host.failed(f"it breaks the protocol ({error})")
-        super().fail(error)
+        if not self.closed:
+            self._host.failed(f"it breaks the protocol ({error})")
+            super().fail(error)
 
     def _give_up(self, reason: str) -> None:
         self._host.failed(reason)
