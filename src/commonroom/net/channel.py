@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from select import EPOLLIN, EPOLLOUT
 
 from commonroom.net.limits import Pause
-from commonroom.net.sockets import FAILED, Poll, poll_of, words_for
+from commonroom.net.sockets import FAILED, Poll, Turn, poll_of, words_for
 from commonroom.net.tls import RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
 
 
@@ -20,6 +20,7 @@ class Channel(ABC):
         "_pauses",
         "_poll",
         "_reading",
+        "_sent_at",
         "_socket",
         "_unsent",
         "_writing",
@@ -35,6 +36,7 @@ class Channel(ABC):
         self._closed = True  # the socket, for us
         self._pauses = Pause.NONE
         self._reading = self._writing = False  # what the socket is watched for
+        self._sent_at = 0.0
         self._unsent: bytearray | None = None  # what the system did not take
         self.bytes_sent = 0  # on the wire, without the handshake
         self.tls: TlsEngine | None = None  # None in the clear
@@ -51,6 +53,10 @@ class Channel(ABC):
     @abstractmethod
     def writable(self) -> None:
         """The system takes more."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send what was written."""
 
     @abstractmethod
     def _shut(self, reason: str | None = None) -> None:
@@ -87,6 +93,16 @@ class Channel(ABC):
 
     def _stop_reading(self) -> None:
         self._watch(False, self._writing)
+
+    def _send_to_the_beat(self, beat: float, turn: Turn) -> None:
+        """At the end of this turn; a beat later, if something was sent less than one ago."""
+        now = self._loop.time()
+        if now - self._sent_at < beat:
+            self._loop.call_later(beat, self.flush)
+            self._sent_at = now + beat
+        else:
+            turn.add(self, self._loop)
+            self._sent_at = now
 
     def _send(self, data: bytes | bytearray) -> None:
         """What the system does not take waits, and so does the peer: it is asked for no more questions."""
