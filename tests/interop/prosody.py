@@ -44,7 +44,7 @@ class Prosody(ServerUnderTest):
     lacks: ClassVar[Mapping[str, str]] = {
         "SCRAM-SHA-512": "Prosody 0.12 knows SHA-1 and SHA-256 only",
         "SCRAM-SHA-512-PLUS": "Prosody 0.12 knows SHA-1 and SHA-256 only",
-        "durable": "Prosody 0.12 acknowledges what a kill takes from sessions that wait",
+        "durable": "after a kill, Prosody 0.12 did not deliver all that it had acknowledged",
     }
 
     @property

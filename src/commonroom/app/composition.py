@@ -67,6 +67,7 @@ class Core:
     rooms: tuple[RoomService, ...]
     accounts: AccountParts
     lifecycle: Lifecycle
+    next_id: Callable[[], int]  # ids that rise, and are times
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
@@ -80,12 +81,13 @@ def build_core(
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    accounts = account_parts(settings, stores, around, router, files)
+    audit = AuditLog(stores.audit, recorded(settings), around.microseconds)
+    accounts = account_parts(settings, stores, around, router, audit, files)
     users = accounts.users
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
     commands = AdminCommands()
-    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands)
+    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands, audit)
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
@@ -130,6 +132,7 @@ def _core(
         parts.rooms,
         accounts,
         life,
+        parts.next_id,
     )
 
 
@@ -173,6 +176,7 @@ def _parts(
     presences: Presences,
     spread: Spread,
     commands: AdminCommands,
+    audit: AuditLog,
 ) -> Parts:
     questions = Questions(around.later)
     ids = Ids(around.microseconds, last_id)
@@ -194,7 +198,7 @@ def _parts(
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
         commands,
-        AuditLog(stores.audit, recorded(settings), around.microseconds),
+        audit,
         Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
         rooms,
     )

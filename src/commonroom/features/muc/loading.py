@@ -36,6 +36,8 @@ def to_head(held: Held) -> RoomHead:
         said["announced"] = to_stamp(held.announced)
     if held.avatar:
         said["avatar"] = held.avatar
+    if room.requests:
+        said["requests"] = room.requests
     subject = room.subject
     return RoomHead(
         room.address,
@@ -100,6 +102,9 @@ def to_room(stored: StoredRoom, next_id: Callable[[], int]) -> Room:
     room.restore(entries, former, head.version)
     room.complete_from = max(room.complete_from, int(said.get("complete", 0)))
     hats.restore(room, said.get("hats", {}))
+    room.requests = {
+        JID.parse(user): nick for user, nick in said.get("requests", {}).items()
+    }  # XEP-0045 §9.9
     if head.subject is not None:
         room.subject = Subject(to_message(head.subject.xml), head.subject.stamp)
     return room

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from commonroom.features.muc.administering import AffiliationItem, check_lists, put_affiliations
 from commonroom.features.muc.affiliations import ADMINS, AFFILIATED, Affiliation
 from commonroom.features.muc.consequences import Consequences
-from commonroom.features.muc.effects import Broadcast, Effects
+from commonroom.features.muc.effects import Broadcast, Effects, RoomPut
 from commonroom.features.muc.room import Room, keep
 from commonroom.protocol.dataforms import NS_DATA, Field, empty_form, is_true, single, submitted
 from commonroom.protocol.errors import (
@@ -127,6 +127,7 @@ def _ask(room: Room, iq: Iq, user: JID, nick: str, now: datetime) -> Effects:
     effects = Effects()
     effects.send.append(iq.result())
     if is_new:
+        effects.writes.append(RoomPut())
         effects.send.append(Broadcast(_approval(room, user, nick), _approvers(room)))
     return effects
 
@@ -173,6 +174,7 @@ def approve(room: Room, message: Message, now: datetime) -> Effects:
         raise item_not_found("there is no such request")
     del room.requests[user]
     effects, told = Effects(), Consequences(room)
+    effects.writes.append(RoomPut())
     if is_allowed and room.affiliation(user) is Affiliation.NONE:
         item = AffiliationItem(user, Affiliation.MEMBER, nick)
         check_lists(room, (item,))
