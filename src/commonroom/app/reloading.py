@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.errors import BadConfiguration
 from commonroom.admin.places import server_key_pairs
+from commonroom.admin.registry import Registry, hash_names
 from commonroom.admin.reload import Reloaded
 from commonroom.app.client_tls import client_contexts
 from commonroom.app.entrance import Entrance
@@ -87,7 +89,9 @@ class Reloading:
         if settings.log != self.settings.log:
             log_to_stderr(settings.log)
         rules = keep_rules(settings)
-        parts.subjects.update({KeepRules: rules, Settings: settings})
+        hashes = hash_names(settings.sasl.mechanisms)
+        registry = replace(parts.subjects[Registry], hash_names=hashes)
+        parts.subjects.update({KeepRules: rules, Settings: settings, Registry: registry})
         parts.retention.use(rules)
         parts.entrance.change(settings)
         parts.entrance.clients.stream_settings = parts.stream_settings(settings)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from commonroom.accounts.bounded import Bounded
@@ -19,6 +19,7 @@ from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url
+from commonroom.admin.upgrade import upgrade_at_start
 from commonroom.app.account_files import AccountFilesWatch, erase_departed
 from commonroom.app.account_parts import chain_accounts, domains_of_files
 from commonroom.app.account_watch import AccountWatch
@@ -27,6 +28,8 @@ from commonroom.app.client_tls import client_contexts
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
 from commonroom.app.neighbours import Neighbours
+from commonroom.app.revocations import RevocationWatch
+from commonroom.app.role_files import in_default_thread
 from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
@@ -38,6 +41,7 @@ from commonroom.net.client_certificates import Authorities
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.database import Database, open_database
+from commonroom.storage.errors import OldTables
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
@@ -72,7 +76,10 @@ class Service:
         self.addresses: list[tuple[str, ListenAddress]] = []
 
     async def start(self) -> None:
-        """Raises StateError, CannotOpen, CertificateError or ListenError; then nothing is left open."""
+        """Raises StateError, AdminError, CannotOpen, CertificateError or ListenError; nothing is open then.
+
+        Tables of an older version are brought up to date, after a backup (docs/operations.md, Upgrade).
+        """
         async with AsyncExitStack() as opening:
             await self._start(opening)
             self._open = opening.pop_all()
@@ -91,6 +98,8 @@ class Service:
         if authorities is not None:
             clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
+        if authorities is not None:
+            await self._watch_revocations(opening, authorities, clients)
         if settings.accounts.files:
             await self._watch_files(opening, core, stores)
         neighbours = Neighbours(settings, core, stores, self._tasks.start)
@@ -174,7 +183,14 @@ class Service:
     async def _open_database(self, opening: AsyncExitStack) -> Database:
         settings = self._settings
         loop = asyncio.get_running_loop()
-        database = open_database(database_url(settings), settings.state, loop, settings.database.commit_delay)
+        opened = partial(
+            open_database, database_url(settings), settings.state, loop, settings.database.commit_delay
+        )
+        try:
+            database = opened()
+        except OldTables:
+            await asyncio.to_thread(upgrade_at_start, settings, datetime.now(UTC))
+            database = opened()
         opening.push_async_callback(database.close)
         return database
 
@@ -216,6 +232,15 @@ class Service:
     def _authorities(self, directory: Directory) -> Authorities | None:
         path = self._settings.accounts.authorities
         return None if path is None else Authorities(path, directory.certified)
+
+    async def _watch_revocations(
+        self, opening: AsyncExitStack, authorities: Authorities, clients: ClientService
+    ) -> None:
+        paths = self._settings.accounts.revocations
+        if paths:
+            watch = RevocationWatch(paths, authorities, clients.connected, in_default_thread)
+            await watch.open()
+            opening.callback(self._tasks.start(watch.watch()).cancel)
 
     async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
         loop = asyncio.get_running_loop()

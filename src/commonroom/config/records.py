@@ -51,8 +51,7 @@ class Records:
     messages: float = option(
         duration("0s", "3650d"),
         "0s",
-        "How long it is kept who wrote to whom: both addresses, time, type, and the length of the text. If "
-        "it was 0 at the start, another time counts after a restart.",
+        "How long it is kept who wrote to whom: both addresses, time, type, and the length of the text.",
         example="7d",
         live=True,
     )

@@ -133,7 +133,7 @@ class AccountStore(Protocol):
         """
 
     def remove(self, account: JID) -> None:
-        """Remove an account with all that is kept for it."""
+        """Remove an account with all that is kept for it, also from the lists of rooms on disk."""
 
     async def revision(self) -> int:
         """The number of the last change to any account, by whichever process."""
@@ -248,6 +248,9 @@ class LastActivityStore(Protocol):
 
     async def get(self, account: JID) -> LastActivity | None:
         """Read it; None if the account was never online."""
+
+    async def times(self, accounts: Sequence[JID]) -> dict[JID, datetime]:
+        """Read when these were last online, as far as they ever were."""
 
 
 class SecretStore(Protocol):
