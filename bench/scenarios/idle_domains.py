@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench.generator import Generator
-from bench.meter import Meter
 from bench.run import Run
 from bench.scenarios.idle import MIB
 from bench.scenarios.s2s import SERVERS
