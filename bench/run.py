@@ -70,6 +70,11 @@ class Run:
         self._ours = ours
         self._counter = 0
 
+    @property
+    def log(self) -> Path:
+        """What those say that are no servers."""
+        return self._folder / "others.log"
+
     @contextmanager
     def servers(
         self,

@@ -41,6 +41,8 @@ CONGESTED = 256 * 1024
 UNACKNOWLEDGED = 2000
 # Of what it sent, and no client may have got yet, so much stays in memory.
 LARGEST_DEBT = 1000
+# Messages at the beginning of a stream that may have come over a former one.
+DOUBTFUL = 500
 # Seconds in which clients may acknowledge what a server sent, so that it need not be written before that is
 # told. Shorter than what its own clients wait (`features/stream_management.py`).
 MOMENT = 0.05
@@ -275,7 +277,7 @@ class PeerConnection:
         if self._owed is not None:
             return
         self._counted_from = 0 if self._arrivals is None else self._arrivals.taken
-        self._owed = Owed(LARGEST_DEBT, is_compared=False)
+        self._owed = Owed(LARGEST_DEBT, DOUBTFUL, is_client=False)
 
     def managed(self) -> None:
         """So is what it is sent."""
