@@ -29,6 +29,7 @@ from commonroom.app.certificates import expiries, warn_of_expiry
 from commonroom.app.composition import Core, days, recorded
 from commonroom.app.doing import Doing
 from commonroom.app.entrance import Entrance
+from commonroom.app.measured import Beside
 from commonroom.app.reloading import Changeable, Reloading
 from commonroom.app.role_files import RoleFiles, in_default_thread
 from commonroom.app.upkeep import count_days, keep_records, look_after_records
@@ -77,6 +78,7 @@ class Operated:
     start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     end: Callable[[], None]
     servers: Overview | None
+    beside: Beside
 
 
 class Administration:
@@ -88,7 +90,12 @@ class Administration:
         self._registry = registry(settings, parts.stores, core.accounts.directory.find)
         self.roles = Roles(settings)
         self._doing = Doing(
-            core.router, parts.writer, parts.witnessed, lambda: parts.entrance.is_open, self._expiries
+            core.router,
+            parts.writer,
+            parts.witnessed,
+            lambda: parts.entrance.is_open,
+            self._expiries,
+            parts.beside.collect,
         )
         live = Live(core.users, core.clients, clients.connected, clients.clock, lambda: datetime.now(UTC))
         self._subjects: dict[type[Any], Any] = {
