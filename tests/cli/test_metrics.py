@@ -17,7 +17,6 @@ from commonroom.federation.advice import ADVICE
 from .commands import run, worked
 from .operated import free_ports, online, operated
 
-
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 

@@ -30,6 +30,8 @@ CONDITIONS: Mapping[str, Callable[[str], StanzaError]] = {
     "not-allowed": forbidden,
 }
 
+FLAGS: Mapping[str, bool] = {"1": True, "true": True, "0": False, "false": False}  # XEP-0004 §3.3
+
 
 class AdminCommands:
     """See `features.ad_hoc.Commands`; connected when the service has its desk."""
@@ -169,7 +171,9 @@ def _given(argument: Argument, answers: Answers) -> tuple[str, Any]:
             raise ValueError(f"{_var(argument)}: write a whole number")
         return argument.name, int(values[0])
     if kind is bool:
-        return argument.name, values[0] in ("1", "true")
+        if values[0] not in FLAGS:
+            raise ValueError(f"{_var(argument)}: write true or false")
+        return argument.name, FLAGS[values[0]]
     return argument.name, values[0]
 
 

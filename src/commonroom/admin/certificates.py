@@ -8,7 +8,7 @@ from typing import Annotated
 
 from commonroom.admin.checks import check_certificates
 from commonroom.admin.errors import AdminError, BadAddress
-from commonroom.admin.operation import Arg, operation
+from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.places import key_pairs, server_key_pairs, shared_key_pair
 from commonroom.admin.registry import Registry
 from commonroom.admin.scopes import Scope
@@ -132,7 +132,9 @@ async def request(settings: Settings, registry: Registry, domain: Domain = None)
 )
 async def dns_records(
     settings: Settings,
-    target: Annotated[str | None, Arg("The machine's name; if not given, the domain itself.")] = None,
+    target: Annotated[
+        str | None, Arg("The machine's name; if not given, the domain itself.", Form.DOMAIN)
+    ] = None,
     ttl: Annotated[int, Arg("How many seconds others may remember them.")] = 3600,
 ) -> tuple[str, ...]:
     """Lines of a zone file (RFC 6120 §3.2.1, XEP-0368 §3)."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from commonroom.accounts.directory import Directory
 from commonroom.accounts.interfaces import Listed
 from commonroom.accounts.plan import is_snapshot
+from commonroom.admin.errors import BadAddress
 from commonroom.admin.places import database_url, snapshot_in_force
 from commonroom.config import Mechanism, Settings
 from commonroom.protocol.jid import JID
@@ -54,6 +55,12 @@ def registry(
         secrets.token_bytes,
         listed,
     )
+
+
+def served(registry: Registry, domain: str) -> None:
+    """Raises BadAddress for a domain without accounts of ours."""
+    if domain not in registry.domains:
+        raise BadAddress(f"{domain}: it is not served here; configured: {', '.join(registry.domains)}")
 
 
 @asynccontextmanager

@@ -190,6 +190,7 @@ class Administration:
         return here
 
     async def _drain(self, seconds: float, stop: bool) -> None:
+        await asyncio.sleep(LAST_ANSWER)
         await self._parts.entrance.empty_slowly(seconds)
         if stop:
             await asyncio.sleep(LAST_ANSWER)
