@@ -39,24 +39,30 @@ class AdminCommands:
     def __init__(self) -> None:
         self._desk: Desk | None = None
 
-    def connect(self, desk: Desk, roles: Roles) -> None:
-        """From now on there are commands."""
+    def connect(
+        self, desk: Desk, roles: Roles, for_all: Callable[[JID], Sequence[Command]] = lambda _: ()
+    ) -> None:
+        """From now on there are commands; `for_all` are those that need no role."""
         self._desk = desk
         self._roles = roles
+        self._for_all = for_all
 
     def of(self, requester: JID) -> Sequence[Command]:
-        """Those for which the requester's roles have the scope."""
+        """Those that need no role, and those for which the requester's roles have the scope."""
         if self._desk is None:
             return ()
+        for_all = self._for_all(requester)
         scopes = self._roles.scopes(requester)
         if not scopes:
-            return ()
+            return for_all
         caller = Caller(Way.CHAT, requester.bare, scopes)
-        return [AdminCommand(each, self._desk, caller) for each in self._desk.allowed(caller)]
+        return [*(AdminCommand(each, self._desk, caller) for each in self._desk.allowed(caller)), *for_all]
 
 
 class AdminCommand:
     """One operation, for one who may ask for it."""
+
+    is_for_all = False
 
     def __init__(self, operation: Operation, desk: Desk, caller: Caller) -> None:
         self._operation = operation

@@ -19,6 +19,7 @@ from commonroom.admin.errors import AdminError
 from commonroom.admin.live import Live
 from commonroom.admin.operations import operations
 from commonroom.admin.places import SOCKET_FILE
+from commonroom.admin.privacy import for_accounts
 from commonroom.admin.registry import Registry, registry
 from commonroom.admin.reload import Control, Reloaded
 from commonroom.admin.roles import Roles
@@ -111,7 +112,7 @@ class Administration:
             self._subjects[Overview] = parts.servers
         after = {Scope.ACCOUNTS_WRITE: parts.watch.look}
         self.desk = Desk(operations(), self._subjects, partial(keep, self._registry), after)
-        core.commands.connect(self.desk, self.roles)
+        core.commands.connect(self.desk, self.roles, for_accounts(lambda: self._reloading.settings))
         self._reloading = Reloading(settings, parts.reread, self._changeable())
         pages = {"/metrics": (Scope.METRICS_READ, self._doing.metrics)}
         api = AdminApi(self.desk, self._registry, self._public(), pages, self._refused, asyncio.sleep)
