@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,6 +93,10 @@ class Generator:
         """Who logs in from now on turns on stream management."""
         self._count("manage")
 
+    def far(self, door: Door, domain: str) -> None:
+        """Clients with an odd number live there, so that pairs talk over the border."""
+        self._count(f"far {door.port} {domain}")
+
     def login(self, count: int, window: int = 8, first: int = 0) -> LoggedIn:
         """Log in; raises LoadFailed if one of them cannot."""
         result = LoggedIn(**self._ask(f"login {first} {count} {window}"))
@@ -121,6 +127,12 @@ class Generator:
     def say(self, number: int, stanza: str) -> None:
         """One client sends something, and nobody waits for what comes of it."""
         self._count(f"say {number} {stanza}")
+
+    def tell(self, number: int, stanzas: Iterable[str], at_once: int = 100) -> None:
+        """One client sends these, so many in one go."""
+        left = iter(stanzas)
+        while together := "".join(islice(left, at_once)):
+            self.say(number, together)
 
     def enter(self, room: str, first: int, count: int, copies: int) -> None:
         """They enter a room at once, and see so many presences altogether: then nothing is in flight."""

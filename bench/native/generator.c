@@ -3,6 +3,7 @@
    generator HOST PORT plain|starttls|direct|relay|plain-relay PLAIN|SCRAM-SHA-1|FAST DOMAIN PASSWORD
 
    message TEMPLATE | presence TEMPLATE | query TEMPLATE      what is sent; @TO@ and @ID@ are filled in
+   far PORT DOMAIN                        clients with an odd number live there, and not where the others do
    manage                                 who logs in from now on turns on stream management (XEP-0198)
    login FIRST COUNT WINDOW               clients FIRST and so on log in, WINDOW of them at the same time
    logout FIRST COUNT | drop FIRST COUNT  they close their streams, or only their sockets
@@ -165,7 +166,7 @@ static void do_command(char *line)
 {
     int a, b, c, at;
     long copies;
-    char room[200];
+    char room[200], domain[200];
     if (!strncmp(line, "message ", 8)) {
         message_template = strdup(line + 8);
         report();
@@ -174,6 +175,10 @@ static void do_command(char *line)
         report();
     } else if (!strncmp(line, "query ", 6)) {
         query_template = strdup(line + 6);
+        report();
+    } else if (sscanf(line, "far %d %199s", &a, domain) == 2) {
+        options.far_port = a;
+        options.far_domain = strdup(domain);
         report();
     } else if (!strcmp(line, "manage")) {
         options.managed = true;

@@ -172,7 +172,7 @@ static void encode_for_peers(int first, int last, const char *template)
 {
     char address[300];
     for (int n = first; n < last; n++) {
-        snprintf(address, sizeof address, "u%d@%s", n ^ 1, options.domain);
+        snprintf(address, sizeof address, "u%d@%s", n ^ 1, domain_of(n ^ 1));
         encode(&client_number(n)->stanza, template, address);
     }
 }

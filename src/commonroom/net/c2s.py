@@ -284,6 +284,11 @@ class ClientConnection:
         self._service.witness(event, account, address, facts)
         log.info(event.value, extra={"jid": account, "address": address, **facts})
 
+    @property
+    def tls(self) -> TlsEngine | None:
+        """What protects the connection."""
+        return self._connection.tls
+
     def seen(self) -> Seen:
         """What operators see."""
         it = self._connection

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from select import EPOLLIN, EPOLLOUT
 
 from commonroom.net.limits import Pause
-from commonroom.net.sockets import FAILED, Poll, poll_of
+from commonroom.net.sockets import FAILED, Poll, Turn, poll_of
 from commonroom.net.tls import RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
 from commonroom.net.watched import Sockets, words_for
 
@@ -21,6 +21,7 @@ class Channel(ABC):
         "_pauses",
         "_poll",
         "_reading",
+        "_sent_at",
         "_socket",
         "_sockets",
         "_unsent",
@@ -40,6 +41,7 @@ class Channel(ABC):
         self._closed = True  # the socket, for us
         self._pauses = Pause.NONE
         self._reading = self._writing = False  # what the socket is watched for
+        self._sent_at = 0.0
         self._unsent: bytearray | None = None  # what the system did not take
         self.bytes_sent = 0  # on the wire, without the handshake
         self.tls: TlsEngine | None = None  # None in the clear
@@ -56,6 +58,10 @@ class Channel(ABC):
     @abstractmethod
     def writable(self) -> None:
         """The system takes more."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send what was written."""
 
     @abstractmethod
     def _shut(self, reason: str | None = None) -> None:
@@ -102,6 +108,16 @@ class Channel(ABC):
 
     def _stop_reading(self) -> None:
         self._watch(False, self._writing)
+
+    def _send_to_the_beat(self, beat: float, turn: Turn) -> None:
+        """At the end of this turn; a beat later, if something was sent less than one ago."""
+        now = self._loop.time()
+        if now - self._sent_at < beat:
+            self._loop.call_later(beat, self.flush)
+            self._sent_at = now + beat
+        else:
+            turn.add(self, self._loop)
+            self._sent_at = now
 
     def _throw_away(self) -> None:
         """What came in one piece with STARTTLS; what comes later is taken for TLS, and fails."""

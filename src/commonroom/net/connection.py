@@ -10,7 +10,7 @@ from typing import Protocol
 from commonroom.net.channel import Channel
 from commonroom.net.limits import ConnectionLimits, Gate, Pause
 from commonroom.net.sockets import Turn
-from commonroom.net.tls import PORTION, RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
+from commonroom.net.tls import RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
 from commonroom.net.watched import words_for
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ _UNPAUSED = Pause.NONE
 class Connection(Channel):
     """Moves bytes between a socket and a handler. `write` gathers; each turn of the loop sends once.
 
-    The socket is read in portions of 4 KiB, one in each turn: others have theirs between two of them, and a
-    pause takes effect within one. 256 KiB can hold thousands of stanzas, each with a large answer.
+    The socket is read in portions (`ConnectionLimits`), one in each turn: others have theirs between two, and
+    a pause takes effect within one. 256 KiB can hold thousands of stanzas, each with a large answer.
     """
 
     __slots__ = (
@@ -124,7 +124,10 @@ class Connection(Channel):
         if not self._outbox:
             if self._state is _ENDING or self._state is _GONE:
                 return False
-            self._turn.add(self, self._loop)
+            if self._limits.beat:
+                self._send_to_the_beat(self._limits.beat, self._turn)
+            else:
+                self._turn.add(self, self._loop)
         self._outbox.append(text)
         self._outbox_size += len(text)
         if self._outbox_size > EARLY:
@@ -256,8 +259,8 @@ class Connection(Channel):
 
     def _open(self) -> None:
         self._state = _OPEN
-        self._handler = self._make_handler()
-        self._has_handler = True
+        self._handler, self._has_handler = self._make_handler(), True
+        del self._make_handler  # which may know the handler
         self._handler.connected(self)
 
     def _begin_handshake(self, engine: TlsEngine, state: _State) -> None:
@@ -314,9 +317,9 @@ class Connection(Channel):
 
     def _receive(self) -> None:
         """One portion, of at most one record."""
-        tls = self.tls
+        tls, portion = self.tls, self._limits.portion
         try:
-            data = self._socket.recv(PORTION) if tls is None else tls.read()
+            data = self._socket.recv(portion) if tls is None else tls.read(portion)
         except BlockingIOError:
             return
         except OSError as error:
@@ -327,7 +330,7 @@ class Connection(Channel):
             return
         size = len(data)
         if tls is not None:
-            if size == PORTION and tls.has_more():
+            if size == portion and tls.has_more():
                 self._hold()
             elif not size and self._nothing_read(tls):
                 return
