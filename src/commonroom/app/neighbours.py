@@ -73,7 +73,8 @@ class Neighbours:
         wanted = self._settings.components
         if not wanted.domains:
             return
-        components = build_components(self._settings, self._core, self._start)
+        later = asyncio.get_running_loop().call_later
+        components = build_components(self._settings, self._core, self._start, later, secrets.token_bytes)
         opening.push_async_callback(self._dismiss, components)
         limits = component_limits(self._settings)
         accept = partial(Connection, partial(ComponentConnection, components), limits)

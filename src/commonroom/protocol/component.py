@@ -7,9 +7,9 @@ from typing import Protocol
 
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID, InvalidJID
-from commonroom.protocol.s2s import PeerHost, PeerStream, is_stanza, read_addresses
+from commonroom.protocol.s2s import PeerHost, PeerStream, is_stanza, read_addresses, to_content
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT, NS_STREAMS
+from commonroom.xml.names import NS_CLIENT, NS_PRIVILEGE, NS_STREAMS
 from commonroom.xml.parser import Limits, StreamHeader
 from commonroom.xml.serializer import escape_attribute
 
@@ -43,6 +43,13 @@ class ComponentStream(PeerStream):
         self._stream_id = ""
         self.domain: str | None = None  # once it is whom it claims to be
         self._on_element = self._handshake
+
+    def _content(self, element: Element) -> Element:
+        """What it wraps must be in jabber:client by itself (XEP-0356 §6.3)."""
+        if element.namespace == NS_COMPONENT and any(e.namespace == NS_PRIVILEGE for e in element.elements()):
+            element.namespace = NS_CLIENT
+            return element
+        return to_content(element, NS_COMPONENT)
 
     def _on_header(self, raw: StreamHeader) -> None:
         if raw.namespace != NS_STREAMS or raw.default_namespace != NS_COMPONENT:

@@ -98,7 +98,7 @@ class PeerStream:
                 break
             try:
                 if type(event) is Element:
-                    self._on_element(to_content(event, self.content_namespace))
+                    self._on_element(self._content(event))
                 elif type(event) is StreamHeader:
                     self._on_header(event)
                 elif isinstance(event, XmlError):
@@ -108,6 +108,10 @@ class PeerStream:
             except StreamError as error:
                 self.fail(error)
         return len(events)
+
+    def _content(self, element: Element) -> Element:
+        """As it is inside of the service."""
+        return to_content(element, self.content_namespace)
 
     def _give(self, element: Element, sender: JID) -> None:
         """Hand the stanza on, with its sender."""
