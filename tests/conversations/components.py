@@ -49,6 +49,7 @@ def privileges(
 def component(
     allowed: Privileges | None = None,
     manages: tuple[str, ...] | None = None,
+    /,
     **delegations: tuple[str, ...],
 ) -> Component:
     """What a component may do, and which namespaces are its; names as above."""
