@@ -101,9 +101,7 @@ class ComponentConnection:
         """There is somebody."""
         self._connection = connection
         self._service.connected.add(self)
-        text = "the handshake took too long"
-        error = StreamError(StreamCondition.CONNECTION_TIMEOUT, text)
-        self._deadline = self._service.later(DEADLINE, partial(self._stream.fail, error))
+        self._deadline = self._service.later(DEADLINE, self._too_late)
         self._arrivals = Arrivals(
             self._service.enter,
             self._service.spawn,
@@ -125,6 +123,11 @@ class ComponentConnection:
         self._deadline.cancel()
         self._leave(reason)
         self._hand_on()
+
+    def _too_late(self) -> None:
+        error = StreamError(StreamCondition.CONNECTION_TIMEOUT, "the handshake took too long")
+        self.offended(str(error))
+        self._stream.fail(error)
 
     # The stream's host
 
@@ -162,6 +165,11 @@ class ComponentConnection:
 
     def unmanaged(self) -> None:
         """Nor this."""
+
+    def offended(self, reason: str) -> None:
+        """It is refused, or ends for what it did."""
+        facts = {"domain": self._stream.claimed, "address": self._connection.address[0], "reason": reason}
+        log.warning("component refused", extra=facts)
 
     def secret(self, domain: str) -> str | None:
         """What it has to know."""

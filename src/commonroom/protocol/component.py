@@ -44,6 +44,11 @@ class ComponentStream(PeerStream):
         self.domain: str | None = None  # once it is whom it claims to be
         self._on_element = self._handshake
 
+    @property
+    def claimed(self) -> str:
+        """Whom it said to be, if there is one of that name."""
+        return self._claimed
+
     def _content(self, element: Element) -> Element:
         """What it wraps must be in jabber:client by itself (XEP-0356 §6.3)."""
         if element.namespace == NS_COMPONENT and any(e.namespace == NS_PRIVILEGE for e in element.elements()):
