@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from commonroom.config.addresses import Domain, Listen, ListenAddress
-from commonroom.config.kinds import Choice, Flag, ListOf, Text
+from commonroom.config.kinds import Choice, Flag, ListOf, Number, Text, Whole
 from commonroom.config.option import Key, option, table, tables
 
 # What is never a component's (XEP-0355 §8), but for two names that stand for other things (§7.2.4, §7.2.5).
@@ -184,6 +184,21 @@ class Components:
         "Where these programs connect. Only loopback addresses are possible: the protocol knows no "
         "encryption. 5347 is the usual port.",
         example=["127.0.0.1:5347"],
+    )
+    connections: int = option(
+        Whole(1, 100_000),
+        200,
+        "How many may be connected at once, those included that have yet to show that they know the secret.",
+    )
+    new_connections_per_second: float = option(
+        Number(0.1, 1_000_000),
+        10,
+        "How many connections may begin each second in the long run; further ones are turned away at once.",
+    )
+    new_connection_burst: int = option(
+        Whole(1, 1_000_000),
+        200,
+        "How many may begin at once before `new_connections_per_second` counts.",
     )
     domains: Mapping[str, Component] = tables(Component, Domain(), example="irc.example.org")
 

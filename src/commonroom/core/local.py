@@ -165,7 +165,7 @@ class LocalDomain:
         name = iq.to.resource
         if name is None:
             if not iq.is_request:
-                self._questions.answered(iq)
+                self._questions.answered_for(user.jid, iq)
                 return None
             return self._iqs.handle(iq, Scope.ACCOUNT, user)
         resource = user.sessions.get(name)

@@ -117,11 +117,14 @@ class Questions:
         self._asked.setdefault(asked, {})[key] = _Question(session, answered, timer)
 
     def answered(self, iq: Iq) -> None:
-        """Take a result or error that came for the server, or for the bare address of an account; one that
-        nobody asked for is dropped."""
+        """Take a result or error that came for the server; one that nobody asked for is dropped."""
         if iq.sender is not None and iq.id is not None:
-            asker = iq.to if iq.to is not None and iq.to.local is not None else None
-            self._settle(iq.sender, (asker, iq.id), iq)
+            self._settle(iq.sender, (None, iq.id), iq)
+
+    def answered_for(self, account: JID, iq: Iq) -> None:
+        """The same for what came for the bare address of an account; see `expect_for`."""
+        if iq.sender is not None and iq.id is not None:
+            self._settle(iq.sender, (account, iq.id), iq)
 
     def session_closed(self, session: Session) -> None:
         """Nobody will answer any more; a new session of that address may have been asked meanwhile."""

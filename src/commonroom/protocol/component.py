@@ -46,7 +46,7 @@ class ComponentStream(PeerStream):
 
     @property
     def claimed(self) -> str:
-        """Whom it said to be, if there is one of that name."""
+        """Whom it said to be, if anybody."""
         return self._claimed
 
     def _content(self, element: Element) -> Element:
@@ -63,9 +63,9 @@ class ComponentStream(PeerStream):
             domain = JID.parse(raw.attributes.get("to", "")).domain
         except InvalidJID:
             domain = ""
+        self._claimed = domain
         if self._host.secret(domain) is None:
             raise StreamError(StreamCondition.HOST_UNKNOWN, "there is no component of that name")
-        self._claimed = domain
         self._open()
 
     def _open(self) -> None:
