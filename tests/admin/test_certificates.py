@@ -15,6 +15,7 @@ from commonroom.admin.certificates import check, dns_records, request, self_sign
 from commonroom.admin.errors import AdminError, BadAddress
 from commonroom.app.certificates import expiries, warn_now
 from commonroom.config import ListenAddress, Settings
+from commonroom.config.components import Component, Components
 from commonroom.config.federation import Federation
 from commonroom.config.schema import C2s, DomainTls, Tls
 from commonroom.net.certificate_facts import facts, verdict
@@ -122,6 +123,25 @@ def test_rfc6120_13_7_1_2_1_every_form_of_every_name_is_there_the_rooms_as_well(
     assert set(shown.srv) == {f"_xmpp-{side}.{host}" for side in ("client", "server") for host in hosts}
     assert (shown.key, shown.days_left, shown.used_for) == ("EC, secp256r1", 364, DOMAINS)
     assert [advice.severity for advice in done(check(settings, OFFICE))] == [Severity.NOTE]
+
+
+COMPONENTS = Components(domains={"irc.example.org": Component(), "gateway.example": Component()})
+
+
+def test_components_are_named_checked_and_have_records(settings: Settings) -> None:
+    done(self_signed(settings, OFFICE))
+    beside = replace(settings, components=COMPONENTS, federation=Federation(enabled=True))
+    notes = [each.text for each in done(check(beside, OFFICE)) if "does not name" in each.text]
+    assert [text.partition("name ")[2].partition(",")[0] for text in notes] == [*COMPONENTS.domains]
+    for path in settings.state.glob("*.pem"):
+        path.unlink()
+    done(self_signed(beside, OFFICE))
+    (shown,) = done(show_certificates(beside, OFFICE))
+    assert {*shown.dns} > {*COMPONENTS.domains}
+    assert not [each for each in done(check(beside, OFFICE)) if "does not name" in each.text]
+    records = done(dns_records(beside, None, 60))
+    assert all(any(f"_tcp.{name}. " in line for line in records) for name in COMPONENTS.domains)
+    assert not any("_xmpp-client._tcp.irc" in line for line in records)
 
 
 def test_a_request_names_the_same_and_keeps_the_key(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """Operations on certificates, and the DNS records that lead to the service."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,7 +91,7 @@ async def check(settings: Settings, registry: Registry) -> tuple[Advice, ...]:
     found = [Advice(each.severity, each.text) for each in check_certificates(settings, now)]
     for pair, domains in _used(settings).items():
         try:
-            found += _as_clients_see(settings, pair.certificate, domains, now)
+            found += _as_others_see(settings, pair, domains, now)
         except CertificateError:
             continue  # is among the findings already
     return tuple(sorted(found, key=lambda each: list(Severity).index(each.severity)))
@@ -107,7 +107,7 @@ async def self_signed(
     """Where the configuration says, if nothing is there. Raises AdminError."""
     pair, domains = _wanted(settings, registry, domain)
     try:
-        create_self_signed(*pair, (*domains, *_rooms(settings, domains)), registry.now(), max(1, days))
+        create_self_signed(*pair, (*domains, *_beside(settings, pair, domains)), registry.now(), max(1, days))
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return Written(str(pair.certificate), str(pair.key))
@@ -118,7 +118,7 @@ async def request(settings: Settings, registry: Registry, domain: Domain = None)
     """With the key that the configuration names, which is made if there is none. Raises AdminError."""
     pair, domains = _wanted(settings, registry, domain)
     try:
-        made = make_request(pair.key, (*domains, *_rooms(settings, domains)))
+        made = make_request(pair.key, (*domains, *_beside(settings, pair, domains)))
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return RequestMade(str(pair.key), made.decode())
@@ -200,8 +200,11 @@ def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFa
     )
 
 
-def _as_clients_see(settings: Settings, path: Path, domains: tuple[str, ...], now: datetime) -> list[Advice]:
+def _as_others_see(
+    settings: Settings, pair: KeyPair, domains: tuple[str, ...], now: datetime
+) -> list[Advice]:
     found = []
+    path = pair.certificate
     first = load_chain(path)[0]
     names = names_of(first)
     for domain in domains:
@@ -209,14 +212,20 @@ def _as_clients_see(settings: Settings, path: Path, domains: tuple[str, ...], no
         if first.issuer != first.subject and (said := verdict(path, domain, now)):
             text = f"a client that trusts this machine's authorities will object for {domain}: {said}"
             found.append(Advice(Severity.WARNING, f"{path}: {text}"))
-        for rooms in map(ascii_domain, _rooms(settings, (domain,))):
-            if rooms not in names and f"*.{ascii_domain(domain)}" not in names:
-                text = f"it does not name {rooms}, for which other servers ask when their users enter rooms"
-                found.append(Advice(Severity.NOTE, f"{path}: {text}"))
+    for name in map(ascii_domain, _beside(settings, pair, domains)):
+        if name not in names and f"*.{name.partition('.')[2]}" not in names:
+            text = f"it does not name {name}, for which other servers ask when their users go there"
+            found.append(Advice(Severity.NOTE, f"{path}: {text}"))
     return found
 
 
-def _rooms(settings: Settings, domains: Iterable[str]) -> tuple[str, ...]:
-    """Where their rooms are, if there are any."""
-    rooms = settings.rooms
-    return tuple(f"{rooms.prefix}.{domain}" for domain in domains) if rooms.enabled else ()
+def _beside(settings: Settings, pair: KeyPair, domains: Collection[str]) -> tuple[str, ...]:
+    """Of rooms and components, what is below these domains and has no certificate of its own; what is below
+    none shares that of all."""
+    others = [name for name, its in server_key_pairs(settings).items() if its == pair]
+    return tuple(
+        name
+        for name in others
+        if name not in settings.domains
+        and ({*domains} >= {*settings.domains} or any(name.endswith(f".{above}") for above in domains))
+    )
