@@ -29,6 +29,8 @@ from commonroom.xml.names import NS_PRIVILEGE, NS_ROSTER
 
 log = logging.getLogger(__name__)
 
+# Of a connected component, so many refusals are in the log.
+REFUSALS_LOGGED = 10
 # Seconds in which a request in somebody's name should be answered; and how many of a component may wait.
 PATIENCE = 60.0
 WAITING = 1000
@@ -75,6 +77,7 @@ class PrivilegedEntities(Feature):
         self._start = start
         self._outlets: dict[JID, Outlet] = {}
         self._waiting: Counter[JID] = Counter()
+        self._refusals: Counter[JID] = Counter()
 
     def connect(self, iqs: IqHandlers) -> None:
         """What accounts ask of the service goes there."""
@@ -94,7 +97,9 @@ class PrivilegedEntities(Feature):
 
     def arrived(self, domain: str, outlet: Outlet) -> None:
         """It is told of changes from now on."""
-        self._outlets[JID.of(None, domain)] = outlet
+        entity = JID.of(None, domain)
+        self._outlets[entity] = outlet
+        self._refusals.pop(entity, None)
 
     def left(self, domain: str) -> None:
         """Nobody is there to be told."""
@@ -112,9 +117,9 @@ class PrivilegedEntities(Feature):
         if isinstance(stanza, Iq) and stanza.is_request:
             request = stanza.request()
             if (request.namespace, request.name) == (NS_PRIVILEGE, "privileged_iq"):
-                return self._router.settle(stanza, partial(self._ask, stanza, grant))
+                return self._ask(stanza, grant)
             if (request.namespace, request.name) == (NS_ROSTER, "query") and self._is_account(stanza.to):
-                return self._router.settle(stanza, partial(self._roster, stanza, grant))
+                return self._roster(stanza, grant)
         return self._router.enter(stanza)
 
     def _is_account(self, to: JID) -> bool:
@@ -124,10 +129,25 @@ class PrivilegedEntities(Feature):
 
     def _roster(self, iq: Iq, grant: Grant) -> Awaitable[None] | None:
         """Answered as it would be to the account itself (XEP-0356 §4.3)."""
-        grant.check_roster(iq)
+        try:
+            grant.check_roster(iq)
+        except StanzaError as error:
+            return self._refuse(iq, error)
         assert iq.to is not None
         user = self._accounts.find(iq.to)
-        return self._load_roster(iq, grant) if user is None else self._handle(iq, user, grant)
+        work: Work = partial(self._load_roster, iq, grant)
+        if user is not None:
+            work = partial(self._handle, iq, user, grant)
+        return self._router.settle(iq, work)
+
+    def _refuse(self, stanza: Stanza, error: StanzaError) -> Awaitable[None] | None:
+        """It may not, or what it sends is wrong: the operator should know as well."""
+        assert stanza.sender is not None
+        self._refusals[stanza.sender] += 1
+        if self._refusals[stanza.sender] <= REFUSALS_LOGGED:
+            facts = {"domain": stanza.sender, "to": stanza.to, "reason": str(error)}
+            log.warning("a component was refused a privilege", extra=facts)
+        return self._router.refuse(stanza, error)
 
     async def _load_roster(self, iq: Iq, grant: Grant) -> None:
         assert iq.to is not None
@@ -170,7 +190,7 @@ class PrivilegedEntities(Feature):
         try:
             wrapped = outgoing(message, grant)
         except StanzaError as error:
-            return self._router.refuse(message, error)
+            return self._refuse(message, error)
         assert wrapped.sender is not None
         wrapped.follows = message.follows
         if wrapped.sender.local is None:
@@ -188,9 +208,15 @@ class PrivilegedEntities(Feature):
 
     # Requests: §6
 
-    async def _ask(self, iq: Iq, grant: Grant) -> None:
+    def _ask(self, iq: Iq, grant: Grant) -> Awaitable[None] | None:
         """What is wrapped is asked as if by the account; the answer comes back wrapped (XEP-0356 §6.3)."""
-        request = encapsulated(iq, grant)
+        try:
+            request = encapsulated(iq, grant)
+        except StanzaError as error:
+            return self._refuse(iq, error)
+        return self._router.settle(iq, partial(self._submit, iq, request, grant))
+
+    async def _submit(self, iq: Iq, request: Iq, grant: Grant) -> None:
         assert request.sender is not None
         stand_in = self._stand_in(await self._accounts.load(request.sender), grant)
         if self._waiting[grant.entity] >= WAITING:
