@@ -7,7 +7,6 @@ from commonroom import __version__
 from commonroom.accounts.devices import Devices
 from commonroom.audit.log import AuditLog
 from commonroom.audit.statistics import Statistics
-from commonroom.audit.tags import Source
 from commonroom.config import Settings
 from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
@@ -109,7 +108,7 @@ def features(parts: Parts) -> list[Feature]:
         ClientAccess(parts.devices, parts.clients),
         _push(parts),
         SessionRecords(parts.audit),
-        *([MessageRecords(parts.audit)] if parts.audit.keeps(Source.MESSAGE) else []),
+        MessageRecords(parts.audit),
         *([Visits(parts.statistics)] if settings.records.statistics else []),
         ad_hoc,
         *parts.of_components,

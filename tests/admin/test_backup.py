@@ -231,7 +231,7 @@ def test_postgresql_is_dumped_and_restored(cluster: Cluster, tmp_path: Path) -> 
     restore(there, file, False, NOW)
     assert asyncio.run(names(there)) == {"alice", "bob"}
     asyncio.run(fill(there, "carol"))
-    with pytest.raises(AdminError, match="pg_restore: "):
+    with pytest.raises(AdminError, match="psql: "):
         restore(there, file, False, NOW)
     assert asyncio.run(names(there)) == {"alice", "bob", "carol"}
     restore(there, file, True, NOW)

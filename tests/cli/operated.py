@@ -1,7 +1,7 @@
 """A service as a process, with alice@localhost (`secret`), for commands that ask it."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,10 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def operated(folder: Path, more: str = "") -> Iterator[tuple[Path, Running]]:
-    """Its configuration, which has these lines at the end; and the process."""
+def operated(
+    folder: Path, more: str = "", before: Callable[[Path], None] = lambda _: None
+) -> Iterator[tuple[Path, Running]]:
+    """Its configuration, which has these lines at the end; and the process. `before` is done first."""
     starttls, direct = free_ports(2)
     path = set_up(folder, "--port", str(starttls), "--tls-port", str(direct))
     path.write_text(
@@ -30,6 +32,7 @@ def operated(folder: Path, more: str = "") -> Iterator[tuple[Path, Running]]:
         f"listen = ['127.0.0.1:{starttls}']\nlisten_direct_tls = ['127.0.0.1:{direct}']\n{more}"
     )
     worked(run("user", "add", "alice@localhost", "--password-stdin", "-c", path, stdin="secret"))
+    before(path)
     with running("serve", "--config", path, cwd=folder) as service:
         yield path, service
 

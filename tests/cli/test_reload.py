@@ -1,5 +1,6 @@
 """Changing a service that runs: configuration, certificates, its end. What is wrong changes nothing."""
 
+import json
 import os
 import signal
 import socket
@@ -71,7 +72,8 @@ def test_a_bad_configuration_leaves_the_old_one_in_force(
     config, _ = service
     good = config.read_text()
     config.write_text(good + more)
-    assert told in _over_http(config)
+    assert told in _by_signal(config)
+    assert told in failed(run("reload", "-c", config))
     config.write_text(good)
     assert "restart" in worked(run("reload", "-c", config))
     with online(config) as alice:
@@ -80,8 +82,8 @@ def test_a_bad_configuration_leaves_the_old_one_in_force(
     assert "level: info" in " ".join(worked(run("log", "level", "-c", config)).split())
 
 
-def _over_http(config: Path) -> str:
-    """The command reads the file as well, and would stop there: so the signal, and what the log says."""
+def _by_signal(config: Path) -> str:
+    """What the log says of it."""
     log = config.parent / "errors.txt"
     before = log.read_text()
     _signal(config)
@@ -113,6 +115,30 @@ def test_what_can_count_at_once_does_and_the_rest_is_named(service: tuple[Path, 
             after.send(large)
             assert "<policy-violation" in after.closed()
     assert "warning" in worked(run("log", "level", "-c", config))
+
+
+def test_what_the_privacy_policy_says_counts_at_once(service: tuple[Path, Running]) -> None:
+    config, _ = service
+    text = config.read_text()
+
+    def recorded() -> int:
+        return len(json.loads(worked(run("audit", "find", "--tag", "message:", "--json", "-c", config))))
+
+    def say(alice: RawClient) -> None:
+        alice.send("<message to='alice@localhost' type='chat'><body>hello</body></message>")
+        alice.expect("</message>")
+
+    with online(config) as alice:
+        say(alice)
+        config.write_text(text + "[records]\nmessages = '1d'\nreaders = []\n")
+        assert "records.messages, records.readers" in worked(run("reload", "-c", config))
+        say(alice)
+        wait_until(lambda: recorded() == 1, "who wrote to whom is not recorded")
+        config.write_text(text)
+        worked(run("reload", "-c", config))
+        say(alice)
+        time.sleep(1.5)  # records are gathered for a second
+        assert recorded() == 1
 
 
 def test_a_signal_reloads(service: tuple[Path, Running]) -> None:

@@ -104,7 +104,9 @@ def test_a_large_change_is_confirmed_for_these_files_only(config: Path, tmp_path
     settings = settings_of(config)
     digest = json.loads(worked(run("user", "plan", "--json", "-c", config)))
     assert digest["held_because"].startswith("25 of 30")
-    assert len((accounts_folder(settings) / CONFIRMED).read_text().strip()) == 64
+    confirmed, who = (accounts_folder(settings) / CONFIRMED).read_text().splitlines()
+    assert len(confirmed) == 64
+    assert who.startswith("uid ")
 
 
 def test_a_program_gets_json(config: Path, tmp_path: Path) -> None:
@@ -136,14 +138,13 @@ def test_check_looks_at_the_files(config: Path, tmp_path: Path) -> None:
 
 def test_a_listed_account_is_shown_as_such_and_has_no_password_here(config: Path) -> None:
     async def fill(registry: Registry) -> None:
-        jid = JID.parse("u1@localhost")
-        registry.stores.accounts.put(
-            Account(jid, (), FIRST, origin="people", departed=FIRST, login="u1@localhost")
-        )
+        for jid in map(JID.parse, ("u1@localhost", "gone@localhost")):
+            registry.stores.accounts.put(Account(jid, (), FIRST, origin="people", departed=FIRST, login=jid))
         await registry.stores.writes.flushed()
 
     with_registry(config, fill)
-    assert "it left the files of people" in worked(run("user", "show", "u1@localhost", "-c", config))
+    assert "it left the files of people" in worked(run("user", "show", "gone@localhost", "-c", config))
+    assert "state:             returned" in worked(run("user", "show", "u1@localhost", "-c", config))
     assert '"source": "people"' in worked(run("user", "show", "u1@localhost", "--json", "-c", config))
     said = failed(run("user", "passwd", "u1@localhost", "--password-stdin", "-c", config, stdin="new"))
     assert "its password is in people's files" in said
@@ -152,9 +153,33 @@ def test_a_listed_account_is_shown_as_such_and_has_no_password_here(config: Path
 def test_an_account_that_is_only_in_a_file_is_not_made_here_and_told(config: Path) -> None:
     said = failed(run("user", "add", "u1@localhost", "--password-stdin", "-c", config, stdin="secret"))
     assert "it is in the files of people" in said
-    assert "the files of people list it, and nothing is kept for it yet" in failed(
-        run("user", "show", "u1@localhost", "-c", config)
+    shown = json.loads(worked(run("user", "show", "u1@localhost", "--json", "-c", config)))
+    assert (shown["state"], shown["source"], shown["created"]) == ("unused", "people", None)
+    assert "there is no such account" in failed(run("user", "show", "nobody@localhost", "-c", config))
+
+
+def test_accounts_exist_as_soon_as_the_files_say_so(config: Path) -> None:
+    """Those that are kept here stand between them, in the order of the addresses."""
+    worked(run("user", "add", "u15a@localhost", "--password-stdin", "-c", config, stdin="secret"))
+    listed = worked(run("user", "list", "-c", config)).splitlines()
+    addresses = [f"{name}@localhost" for name in (*NAMES, "u15a")]
+    assert [line.partition("\t")[0] for line in listed] == sorted(addresses)
+    assert "u1@localhost\tunused" in listed
+    assert "u15a@localhost" in listed
+    (one,) = (
+        each
+        for each in json.loads(worked(run("user", "list", "--json", "-c", config)))
+        if each["address"] == "u15a@localhost"
     )
+    assert (one["state"], one["source"]) == ("active", "stored")
+
+
+def test_an_account_that_is_only_in_a_file_can_be_disabled(config: Path) -> None:
+    worked(run("user", "disable", "u1@localhost", "-c", config))
+    assert "u1@localhost\tdisabled" in worked(run("user", "list", "-c", config)).splitlines()
+    assert "no, it is disabled" in worked(run("user", "show", "u1@localhost", "-c", config))
+    worked(run("user", "enable", "u1@localhost", "-c", config))
+    assert "u1@localhost" in worked(run("user", "list", "-c", config)).splitlines()
 
 
 def test_accounts_of_files_are_not_imported(config: Path) -> None:

@@ -11,6 +11,7 @@ from commonroom.app.account_files import AccountFilesWatch
 from commonroom.app.account_parts import domains_of_files
 from commonroom.config import Settings
 from commonroom.config.accounts import AccountFiles, Accounts
+from commonroom.config.records import Records
 from tests.conversations.world import Client, World, condition, plain
 
 # A hash of `secret` that costs nothing to check.
@@ -55,7 +56,12 @@ class ListedWorld(World):
     """Its password file lists these names; `options` are those of `[accounts]`, `source` of its files."""
 
     def __init__(
-        self, folder: Path, *names: str, source: dict[str, Any] | None = None, **options: Any
+        self,
+        folder: Path,
+        *names: str,
+        source: dict[str, Any] | None = None,
+        records: Records | None = None,
+        **options: Any,
     ) -> None:
         self.files = Files(folder)
         if names:
@@ -66,6 +72,7 @@ class ListedWorld(World):
             Settings(domains=("example.org",)),
             state=folder / "state",
             accounts=Accounts(files=tables, **options),
+            records=records or Records(),
         )
         directory = Directory(lambda: self.now().timestamp(), b"fake", domains_of_files(settings))
         _directories.append(directory)

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from commonroom.app.composition import recorded
 from commonroom.app.upkeep import purge_records
 from commonroom.app.witness import Witnessed
 from commonroom.config.records import Records
 from commonroom.storage.records import AuditFilter, AuditRecord
 from tests.admin.registries import done
+from tests.conversations.rooms import HALL, enter, make, say
 from tests.conversations.world import World, with_options
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -50,6 +52,27 @@ def test_nothing_of_what_is_said_is_recorded() -> None:
         ("message:headline:sent", BOB, "stranger@example.net", '{"characters":4}'),
     ]
     assert secret not in repr(found(it, "session:"))
+
+
+def test_what_is_said_in_a_room_is_recorded_once_and_not_for_each_who_hears_it() -> None:
+    it = world(messages=60.0)
+    alice, bob = it.online(f"{ALICE}/desk"), it.online(f"{BOB}/desk")
+    make(alice, "Alice")
+    enter(bob, "Bob")
+    say(alice, "hello")
+    assert [(each.tag, each.who, each.peer) for each in found(it, "message:")] == [
+        ("message:groupchat:sent", ALICE, HALL)
+    ]
+
+
+def test_messages_are_recorded_from_the_reload_on_that_wants_it_until_one_that_does_not() -> None:
+    it = world()
+    alice = it.online(f"{ALICE}/desk")
+    wanted = replace(it.settings, records=replace(it.settings.records, messages=60.0))
+    for settings in (wanted, it.settings):
+        it.core.audit.keep(recorded(settings))
+        alice.send(f"<message to='{BOB}' type='chat'><body>hello</body></message>")
+        assert len(found(it, "message:")) == 1
 
 
 def test_log_ins_and_failures_are_recorded_with_the_address() -> None:

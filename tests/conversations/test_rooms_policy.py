@@ -246,3 +246,37 @@ def test_what_is_too_large_is_refused() -> None:
     status = f"<status>{'x' * 2100}</status><x xmlns='{NS_MUC}'/>"
     alice.send(f"<presence to='{HALL}/A'>{status}</presence>")
     assert condition(alice.one()) == "policy-violation"
+
+
+def test_who_joins_a_group_later_is_put_on_the_lists_when_the_room_is_read_again() -> None:
+    """Nobody who was taken off them comes back by that."""
+    maths = RoomClass(
+        names=("maths-*",), creators=("@maths",), members=("@maths",), members_only=True, persistent=True
+    )
+    w = world(groups={"maths": RoomGroup(members=(ALICE, BOB))}, classes={"supervisions": maths})
+    room = f"maths-1@{SERVICE}"
+    alice = w.online(f"{ALICE}/a")
+    enter(alice, "A", room)
+    configure(alice, room)
+    ban = f"<item affiliation='none' jid='{BOB}'/>"
+    alice.send(f"<iq type='set' id='1' to='{room}'><query xmlns='{NS_MUC_ADMIN}'>{ban}</query></iq>")
+    alice.leave()
+    rooms = replace(w.settings.rooms, groups={"maths": RoomGroup(members=(ALICE, BOB, CAROL))})
+    w.settings = replace(w.settings, rooms=rooms)
+    w.restart()
+    assert condition(enter(w.online(f"{BOB}/b"), "B", room)[-1]) == "registration-required"
+    assert "110" in codes(enter(w.online(f"{CAROL}/c"), "C", room))
+    assert w.memory.rooms.lists[JID.parse(room)][JID.parse(CAROL)].affiliation == "member"
+
+
+def test_xep0045_7_2_12_a_temporary_room_does_not_say_that_it_is_logged() -> None:
+    w = world(archived=True, persistent=False)
+    alice = w.online(f"{ALICE}/a")
+    assert "170" not in codes(enter(alice, "A"))
+    configure(alice, enablelogging="1", persistentroom="0")
+    bob = w.online(f"{BOB}/b")
+    assert "170" not in codes(enter(bob, "B"))
+    bob.received()
+    configure(alice, enablelogging="1", persistentroom="1")
+    assert "170" in codes(bob.received())
+    assert "170" in codes(enter(w.online(f"{CAROL}/c"), "C"))

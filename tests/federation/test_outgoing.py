@@ -1,8 +1,9 @@
 """RFC 6120 §10.4: queues for other domains: in order, bounded, and told to the senders when they fail."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
+from commonroom.federation.keeping import Keeping
 from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
 from commonroom.federation.policy import Policies
 from commonroom.net.peer import Facts
@@ -19,7 +21,10 @@ from commonroom.protocol.dialback import Pair
 from commonroom.protocol.errors import StanzaError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, PresenceType, Stanza
+from commonroom.protocol.timestamps import to_microseconds
+from commonroom.storage.memory import Memory, memory_stores
 
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OURS, THEIRS = "example.org", "example.net"
 PAIR = Pair(OURS, THEIRS)
 ROMEO, JULIET = JID.parse("romeo@example.org/orchard"), JID.parse("juliet@example.net")
@@ -89,9 +94,21 @@ class World:
         policies = Policies(settings or Federation())
         around = Around(self.start, self.later, lambda: self.now, lambda: datetime.now(UTC), lambda: 0.5)
         limits = QueueLimits(stanzas=5, size=10_000, timeout=timeout, retry_first=5, retry_longest=15)
-        self.outgoing = Outgoing(policies, limits, around, self.route, self.failures)
+        self.stores = memory_stores(Memory())
+        self.listeners = {ROMEO: ROMEO}
+        self.keeping = Keeping(
+            self.stores.outbound,
+            self.stores.writes,
+            itertools.count(to_microseconds(START)).__next__,
+            lambda: START + timedelta(seconds=self.now),
+            self.returned.append,
+            lambda sender: self.listeners.get(sender, None if sender.bare == ROMEO.bare else sender),
+            timedelta(days=3),
+        )
+        self.outgoing = Outgoing(policies, limits, around, self.keeping, self.failures)
         self.outgoing.connect(self.dialer)  # type: ignore[arg-type]
-        self.elsewhere = Elsewhere(self.outgoing, policies, {OURS, "rooms.example.org"}.__contains__)
+        ours = {OURS, "rooms.example.org"}.__contains__
+        self.elsewhere = Elsewhere(self.outgoing, policies, self.keeping, ours)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
         self.tasks.append(asyncio.ensure_future(work))
@@ -100,9 +117,6 @@ class World:
     def later(self, delay: float, call: Callable[[], None]) -> Timer:
         self.timers.append((self.now + delay, call))
         return Timer()
-
-    def route(self, stanza: Stanza) -> None:
-        self.returned.append(stanza)
 
     async def turn(self) -> None:
         for _ in range(5):

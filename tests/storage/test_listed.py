@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from commonroom.protocol.jid import JID
 from commonroom.storage.interfaces import Stores
-from commonroom.storage.records import Account, ArchivedMessage, ArchiveFilter, Renaming
+from commonroom.storage.records import Account, ArchivedMessage, ArchiveFilter, Conversation, Renaming
 from commonroom.storage.stamps import from_stamp, to_stamp
 from tests.storage.conftest import Run
 from tests.storage.samples import CREATED, IDS, JULIET, NURSE, ROMEO, SHA256, item
 
+TYBALT = JID.parse("tybalt@capulet.example")
 NOW = to_stamp(CREATED)
 
 
@@ -102,6 +103,48 @@ def test_a_renamed_account_takes_everything_along(run: Run) -> None:
         assert await stores.archive.count(ROMEO, ArchiveFilter(), 10) == 1
         assert await stores.archive.count(JULIET, ArchiveFilter(), 10) == 0
         assert [a.jid for a in await stores.accounts.page(ROMEO.domain, None, 10)] == [ROMEO]
+
+    run(scenario)
+
+
+def test_what_was_written_before_a_renaming_is_found_by_peer_when_it_was_readdressed(run: Run) -> None:
+    at_home = NURSE.with_resource("home")
+
+    async def scenario(stores: Stores) -> None:
+        await put(stores, listed(JULIET))
+        for peer in (NURSE, at_home, NURSE, TYBALT):
+            stores.archive.append(JULIET, ArchivedMessage(next(IDS), peer, False, "<message/>"))
+        stores.archive.erase(JULIET, TYBALT)
+        stores.listed.rename([Renaming(JULIET, ROMEO)])
+        await stores.writes.flushed()
+        was, now = Conversation(JULIET, NURSE), Conversation(ROMEO, NURSE)
+        assert NURSE in await stores.upkeep.peers(ROMEO)
+        moved = [await stores.upkeep.readdress(was, now, 2) for _ in range(3)]
+        assert sum(moved) in (0, 3)  # there is nothing to do in memory
+        assert await stores.archive.count(ROMEO, ArchiveFilter(NURSE), 10) == 3
+        assert await stores.archive.count(ROMEO, ArchiveFilter(at_home), 10) == 1
+        erased = Conversation(JULIET, TYBALT), Conversation(ROMEO, TYBALT)
+        assert await stores.upkeep.readdress(*erased, 10) == 0
+        while await stores.upkeep.purge(10):
+            pass
+        assert await stores.archive.count(ROMEO, ArchiveFilter(TYBALT), 10) == 0
+        assert await stores.upkeep.readdress(now, now, 10) == 0
+
+    run(scenario)
+
+
+def test_a_peer_has_another_address(run: Run) -> None:
+    async def scenario(stores: Stores) -> None:
+        await put(stores, listed(JULIET))
+        stores.archive.append(
+            JULIET, ArchivedMessage(next(IDS), NURSE.with_resource("x"), False, "<message/>")
+        )
+        await stores.writes.flushed()
+        was, now = Conversation(JULIET, NURSE), Conversation(JULIET, ROMEO)
+        assert await stores.upkeep.readdress(was, now, 10) == 1
+        assert await stores.upkeep.peers(JULIET) == (ROMEO,)
+        assert await stores.archive.count(JULIET, ArchiveFilter(ROMEO.with_resource("x")), 10) == 1
+        assert await stores.archive.count(JULIET, ArchiveFilter(NURSE), 10) == 0
 
     run(scenario)
 

@@ -47,7 +47,7 @@ HARMLESS = (
 
 
 # The visitors of one day, by client: once, when it is over.
-SORTED = {"statistics._visits"}
+SORTED = {"statistics._visits", "upkeep._peers"}
 
 
 def statements(database: Database) -> Iterator[tuple[str, Statement]]:

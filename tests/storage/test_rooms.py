@@ -1,5 +1,6 @@
 """The contract of `RoomStore` (XEP-0045)."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from commonroom.storage.room_records import (
     StoredSubject,
 )
 from tests.storage.conftest import Run
-from tests.storage.samples import CREATED, IDS, JULIET, ROMEO
+from tests.storage.samples import CREATED, IDS, JULIET, ROMEO, account
 
 SERVICE = "group.capulet.example"
 HALL, ORCHARD, TOMB = (JID.of(name, SERVICE) for name in ("hall", "orchard", "tomb"))
@@ -36,6 +37,25 @@ def test_what_was_never_made_is_not_there(run: Run) -> None:
         assert await stores.rooms.of(JULIET, "owner", 10) == ()
         assert await stores.rooms.page(SERVICE, None, 10) == ()
         assert await stores.rooms.count(SERVICE) == 0
+
+    run(scenario)
+
+
+def test_rooms_are_found_by_whom_they_know(run: Run) -> None:
+    odd = JID.parse("100%_\\\\20oneill@capulet.example")
+
+    async def scenario(stores: Stores) -> None:
+        rooms = stores.rooms
+        for address in (HALL, ORCHARD, TOMB, ELSEWHERE):
+            rooms.put(head(address))
+        rooms.put_affiliation(HALL, RoomAffiliation(JULIET, "none", version=3))
+        rooms.put_affiliation(ELSEWHERE, RoomAffiliation(JULIET, "owner"))
+        worn = json.dumps({"worn": {str(JULIET): [], str(odd): []}}, ensure_ascii=False)
+        rooms.put(replace(head(TOMB), config=worn))
+        await stores.writes.flushed()
+        assert await rooms.mentioning(SERVICE, JULIET) == (HALL, TOMB)
+        assert await rooms.mentioning(SERVICE, odd) == (TOMB,)
+        assert await rooms.mentioning(SERVICE, ROMEO) == ()
 
     run(scenario)
 
@@ -209,5 +229,18 @@ def test_who_asks_first_for_a_name_is_kept(run: Run) -> None:
         stores.rooms.settle(HALL)
         await stores.writes.flushed()
         assert await stores.rooms.requests(SERVICE) == ()
+
+    run(scenario)
+
+
+def test_an_account_that_is_removed_is_on_no_list(run: Run) -> None:
+    async def scenario(stores: Stores) -> None:
+        stores.accounts.put(account(JULIET))
+        stores.rooms.put(head())
+        for jid in (JULIET, ROMEO):
+            stores.rooms.put_affiliation(HALL, RoomAffiliation(jid, "member"))
+        stores.accounts.remove(JULIET)
+        await stores.writes.flushed()
+        assert await stores.rooms.load(HALL) == StoredRoom(head(), (RoomAffiliation(ROMEO, "member"),))
 
     run(scenario)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -87,19 +88,30 @@ def confirm(settings: Settings, plan: Plan) -> None:
     place = accounts_folder(settings)
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (place / CONFIRMED).write_text(plan.digest + "\n", encoding="ascii")
+        (place / CONFIRMED).write_text(f"{plan.digest}\n{_this_user()}\n", encoding="utf-8")
     except OSError as error:
         raise AdminError(
             f"{place}: it cannot be written ({error.strerror}); use the service's user"
         ) from None
 
 
-def is_confirmed(settings: Settings, plan: Plan) -> bool:
-    """Whether an operator wants exactly this."""
+def confirmed_by(settings: Settings, plan: Plan) -> str | None:
+    """Who wants exactly this: a user of the machine; None if nobody said so."""
     try:
-        return (accounts_folder(settings) / CONFIRMED).read_text(encoding="ascii").strip() == plan.digest
+        text = (accounts_folder(settings) / CONFIRMED).read_text(encoding="utf-8")
     except (OSError, ValueError):
-        return False
+        return None
+    digest, _, who = text.partition("\n")
+    return (who.strip() or "somebody") if digest.strip() == plan.digest else None
+
+
+def _this_user() -> str:
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = "unknown"
+    return f"uid {uid} ({name})"
 
 
 def write_status(settings: Settings, status: FilesStatus) -> None:

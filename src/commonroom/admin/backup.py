@@ -25,6 +25,8 @@ from commonroom.admin.places import SQLITE_FILE, database_url, shared_key_pair
 from commonroom.config import Settings
 from commonroom.storage.database import inspect_database
 from commonroom.storage.errors import CannotOpen
+from commonroom.storage.migrations import VERSION_TABLE
+from commonroom.storage.tables import metadata
 
 MANIFEST = "manifest.json"
 CONFIGURATION = "commonroom.toml"
@@ -64,15 +66,15 @@ class BackedUp:
     bytes: int
 
 
-def back_up(settings: Settings, configuration: Path, file: Path, now: datetime) -> BackedUp:
+def back_up(settings: Settings, configuration: Path | None, file: Path, now: datetime) -> BackedUp:
     """Make a backup, and open it to see that it is one; never over another file.
 
     Blocks; the service may run. Raises AdminError.
     """
     if file.exists():
         raise AlreadyThere(f"{file}: it exists already; name another file")
-    with _working_folder(file.absolute().parent) as folder:
-        database = _copy_database(settings, folder)
+    with working_folder(file.absolute().parent) as folder:
+        database = copy_database(settings, folder)
         members = [database, *_copies(settings, configuration, folder)]
         manifest = Manifest(
             FORMAT,
@@ -83,14 +85,17 @@ def back_up(settings: Settings, configuration: Path, file: Path, now: datetime) 
         )
         unfinished = folder / "backup.tar"
         _pack(unfinished, manifest, members)
-        found = check_backup(unfinished, settings)
+        found = check_backup(unfinished, settings, folder)
         os.link(unfinished, file)
     return BackedUp(str(file), found.made, found.version, found.revision, found.accounts, found.bytes)
 
 
-def check_backup(file: Path, settings: Settings) -> BackedUp:
-    """Open what a backup would restore, without restoring it. Raises AdminError."""
-    with _working_folder(None) as folder:
+def check_backup(file: Path, settings: Settings, beside: Path | None = None) -> BackedUp:
+    """Open what a backup would restore, without restoring it. Raises AdminError.
+
+    For that it is unpacked, in the folder for temporary files if no other one is named.
+    """
+    with working_folder(beside) as folder:
         manifest = _unpack(file, folder)
         revision, accounts = _look_inside(folder, manifest, settings)
     return BackedUp(str(file), manifest.made, manifest.version, revision, accounts, file.stat().st_size)
@@ -102,13 +107,13 @@ def restore(settings: Settings, file: Path, replace: bool, now: datetime) -> Bac
     With `replace`, a database that is there is set aside under another name (SQLite) or overwritten
     (PostgreSQL). Raises AdminError, StateError.
     """
-    with StateLock(settings.state), _working_folder(settings.state) as folder:
+    with StateLock(settings.state), working_folder(settings.state) as folder:
         manifest = _unpack(file, folder)
         if (manifest.database == DUMP) != (settings.database.url != "sqlite"):
             raise BadBackup(f"{file}: it is of another kind of database than database.url")
         revision, accounts = _look_inside(folder, manifest, settings)
         if manifest.database == DUMP:
-            _restore_dump(settings, folder / DUMP, replace)
+            restore_dump(settings, folder / DUMP, replace)
             revision = inspect_database(database_url(settings), settings.state) or ""
         else:
             _put_in_place(folder / SQLITE_FILE, settings.state / SQLITE_FILE, replace, now)
@@ -116,7 +121,7 @@ def restore(settings: Settings, file: Path, replace: bool, now: datetime) -> Bac
 
 
 @contextmanager
-def _working_folder(beside: Path | None) -> Iterator[Path]:
+def working_folder(beside: Path | None) -> Iterator[Path]:
     """For this account's eyes; on the same disk as what it is beside, so that files can be moved there."""
     try:
         with TemporaryDirectory(prefix=".commonroom-", dir=beside) as name:
@@ -129,7 +134,8 @@ def _working_folder(beside: Path | None) -> Iterator[Path]:
 # Making
 
 
-def _copy_database(settings: Settings, folder: Path) -> Path:
+def copy_database(settings: Settings, folder: Path) -> Path:
+    """The database as it is at one moment, in a file in this folder; raises AdminError."""
     if settings.database.url != "sqlite":
         _run("pg_dump", settings, "--format=custom", "--no-owner", f"--file={folder / DUMP}")
         return folder / DUMP
@@ -148,9 +154,9 @@ def _copy_database(settings: Settings, folder: Path) -> Path:
     return target
 
 
-def _copies(settings: Settings, configuration: Path, folder: Path) -> Iterator[Path]:
+def _copies(settings: Settings, configuration: Path | None, folder: Path) -> Iterator[Path]:
     """The configuration; and certificate and key, if they are in the state folder."""
-    wanted = {CONFIGURATION: configuration}
+    wanted = {} if configuration is None else {CONFIGURATION: configuration}
     for each in shared_key_pair(settings):
         if each.parent == settings.state:
             wanted[each.name] = each
@@ -218,15 +224,21 @@ def _look_inside(folder: Path, manifest: Manifest, settings: Settings) -> tuple[
         _run("pg_restore", settings, "--list", str(folder / DUMP))
         return "", -1  # a dump tells when it is restored
     try:
-        with closing(sqlite3.connect(folder / SQLITE_FILE)) as connection:
-            (said,) = connection.execute("PRAGMA integrity_check").fetchone()
-            if said != "ok":
-                raise BadBackup(f"the database in the backup is damaged: {said}")
-            (accounts,) = connection.execute("SELECT count(*) FROM account").fetchone()
+        accounts = sound(folder / SQLITE_FILE)
         revision = inspect_database(database_url(settings), folder)
     except (sqlite3.Error, CannotOpen) as error:
         raise BadBackup(f"the database in the backup cannot be used: {error}") from None
-    return revision or "", int(accounts)
+    return revision or "", accounts
+
+
+def sound(file: Path) -> int:
+    """Look through a database file: how many accounts are in it. Raises BadBackup or sqlite3.Error."""
+    with closing(sqlite3.connect(file)) as connection:
+        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
+        if said != "ok":
+            raise BadBackup(f"the copy of the database is damaged: {said}")
+        (accounts,) = connection.execute("SELECT count(*) FROM account").fetchone()
+    return int(accounts)
 
 
 def _sha256(file: Path) -> str:
@@ -250,11 +262,24 @@ def _put_in_place(restored: Path, target: Path, replace: bool, now: datetime) ->
     restored.rename(target)
 
 
-def _restore_dump(settings: Settings, dump: Path, replace: bool) -> None:
+def restore_dump(settings: Settings, dump: Path, replace: bool) -> None:
+    """Fill a database of PostgreSQL with what a dump says, all or nothing; raises AdminError.
+
+    What is replaced may have tables that the dump does not know, and that depend on those that it does.
+    """
+    script, first = dump.with_suffix(".sql"), dump.with_suffix(".first.sql")
     clean = ("--clean", "--if-exists") if replace else ()
-    name = _variables(settings)["PGDATABASE"]
-    options = ("--single-transaction", "--exit-on-error", "--no-owner", f"--dbname={name}")
-    _run("pg_restore", settings, *clean, *options, str(dump))
+    _run("pg_restore", settings, *clean, "--no-owner", f"--file={script}", str(dump))
+    drop = f"DROP TABLE IF EXISTS {', '.join((*metadata.tables, VERSION_TABLE))} CASCADE;\n"
+    first.write_text(f"SET client_min_messages = error;\n{drop if replace else ''}")
+    options = (
+        "--single-transaction",
+        "--set=ON_ERROR_STOP=1",
+        "--no-psqlrc",
+        "--quiet",
+        "--output=/dev/null",
+    )
+    _run("psql", settings, *options, f"--file={first}", f"--file={script}")
 
 
 def _run(program: str, settings: Settings, *options: str) -> None:

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from commonroom.accounts.entries import Faults
 from commonroom.accounts.libcrypt import NoLibcrypt, available
+from commonroom.accounts.line_files import Unreadable
+from commonroom.accounts.name_files import read_names
 from commonroom.admin import open_files
 from commonroom.admin.account_files import hold_rule, planned
 from commonroom.admin.errors import AdminError
 from commonroom.admin.lock import is_running
 from commonroom.admin.places import SQLITE_FILE, database_url, key_pairs
+from commonroom.admin.roles import role_files
 from commonroom.config import KeyPair, Settings
 from commonroom.net.certificates import Severity, inspect
 from commonroom.net.listener import Listener, ListenError
@@ -85,7 +89,8 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield _note("database", "it has no tables; the first start makes them")
     elif revision != REVISIONS[-1]:
         change = f"from {revision} to {REVISIONS[-1]}"
-        yield _warning("database", f"the next start changes its tables {change}; make a backup first")
+        trial = "`commonroom database upgrade --dry-run` tries it on a copy"
+        yield _warning("database", f"the next start changes its tables {change}, after a backup; {trial}")
 
 
 def check_files(settings: Settings) -> Iterator[Finding]:
@@ -117,16 +122,23 @@ def check_account_files(settings: Settings) -> Iterator[Finding]:
 
 
 def check_roles(settings: Settings) -> Iterator[Finding]:
-    """Their members are addresses of ours."""
-    accounts = settings.accounts
-    for text in (*accounts.operators, *accounts.helpdesk, *accounts.auditors):
+    """Who has a role is one of ours, and the files that say so can be read."""
+    faults = Faults()
+    for role, paths in role_files(settings).items():
+        for text in getattr(settings.roles, role):
+            try:
+                domain = JID.parse(text).domain
+            except InvalidJID as error:
+                yield _error("roles", f"{text}: this is not an address: {error}")
+                continue
+            if domain not in settings.domains:
+                yield _warning("roles", f"{text}: no account of this service has this address")
         try:
-            jid = JID.parse(text)
-        except InvalidJID as error:
-            yield _error("roles", f"{text}: this is not an address: {error}")
-            continue
-        if jid.local is None or jid.domain not in settings.domains:
-            yield _warning("roles", f"{text}: no account of this service has this address")
+            read_names(paths, settings.domains, faults)
+        except Unreadable as error:
+            yield _error("roles", str(error))
+    if faults.count:
+        yield _warning("roles", f"{faults.count} faults in files, the first: {faults.texts[0]}")
 
 
 class _Nobody:

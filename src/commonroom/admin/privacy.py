@@ -9,6 +9,8 @@ from commonroom.config.archive import ArchiveDefault
 
 WIDTH = 100
 WHAT = {
+    "accounts": "what became of accounts: when one appeared in the institution's lists, left them, came "
+    "back, was locked, got another address or password, and was erased",
     "logins": "log-ins and failed ones: account, time, IP address, and the way of logging in",
     "sessions": "when clients were connected: address, begin and end, IP address",
     "messages": "who wrote to whom: both addresses, time, kind and length of the message, never what it says",

@@ -1,6 +1,7 @@
-"""Which accounts may do what, by the tables [roles] and [records]."""
+"""Which accounts may do what, by the tables [roles] and [records], and the files that they name."""
 
-from dataclasses import fields
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from commonroom.admin.scopes import ROLES, Scope
 from commonroom.config import Settings
@@ -9,25 +10,37 @@ from commonroom.protocol.jid import JID, InvalidJID
 
 
 class Roles:
-    """What each account with a role may do; changed when the configuration is read again."""
+    """What each account with a role may do; changed when the configuration, or a file, is read again."""
 
     def __init__(self, settings: Settings) -> None:
+        self._listed: Mapping[Role, Collection[JID]] = {}
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """Go by this configuration from now on; only accounts of ours have roles."""
+        self._settings = settings
         found: dict[JID, frozenset[Scope]] = {}
-        for each in fields(settings.roles):
-            scopes = _scopes(Role(each.name), settings)
-            for address in getattr(settings.roles, each.name):
-                jid = _address(address)
+        for role in Role:
+            scopes = _scopes(role, settings)
+            configured = map(_address, getattr(settings.roles, role))
+            for jid in (*configured, *self._listed.get(role, ())):
                 if jid is not None and jid.domain in settings.domains:
                     found[jid] = found.get(jid, frozenset()) | scopes
         self._scopes = found
 
+    def use_listed(self, listed: Mapping[Role, Collection[JID]]) -> None:
+        """Go by what the files say from now on, beside the configuration."""
+        self._listed = listed
+        self.use(self._settings)
+
     def scopes(self, account: JID) -> frozenset[Scope]:
         """Of the account; none, if it has no role."""
         return self._scopes.get(account.bare, frozenset())
+
+
+def role_files(settings: Settings) -> dict[Role, tuple[Path, ...]]:
+    """The files that list who has a role."""
+    return {role: getattr(settings.roles, f"{role}_files") for role in Role}
 
 
 def _scopes(role: Role, settings: Settings) -> frozenset[Scope]:

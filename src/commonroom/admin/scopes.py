@@ -25,7 +25,7 @@ class Scope(StrEnum):
 
 EVERYTHING = frozenset(Scope)
 
-# Who has which role is said in the configuration, in the table [roles].
+# Who has which role is said in the configuration, in the table [roles]. docs/accounts.md shows this table.
 ROLES: Mapping[str, frozenset[Scope]] = {
     "operator": EVERYTHING,
     "helpdesk": frozenset(

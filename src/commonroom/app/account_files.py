@@ -20,14 +20,15 @@ from commonroom.admin.account_files import (
     FilesState,
     FilesStatus,
     builder,
+    confirmed_by,
     files_of,
     hold_rule,
-    is_confirmed,
     write_status,
 )
 from commonroom.admin.lock import StateError
 from commonroom.admin.places import accounts_folder, snapshot_in_force
 from commonroom.app.composition import Core
+from commonroom.audit.tags import Tag
 from commonroom.config import Settings
 from commonroom.core.lifecycle import Lifecycle
 from commonroom.protocol.jid import JID
@@ -66,6 +67,7 @@ class AccountFilesWatch:
         self._settings = settings
         self._directory = core.accounts.directory
         self._lifecycle: Lifecycle = core.lifecycle
+        self._audit = core.audit
         self._writes = writes
         self._in_thread = in_thread
         self._folder = accounts_folder(settings)
@@ -103,6 +105,7 @@ class AccountFilesWatch:
         """There is nothing to compare the files with but what is kept: perhaps of a backup."""
         missing = await self._lifecycle.reconcile()
         plan = await self._thread(partial(read_plan, self._current))
+        self._record(Tag.FILES_CHANGED, plan)
         if missing and (not plan.accounts or len(missing) > hold_rule(self._settings).least):
             log.warning(
                 "accounts are missing in the files; what is kept for them stays",
@@ -123,8 +126,9 @@ class AccountFilesWatch:
     async def look(self) -> None:
         """Whether something changed, and has stayed so since the last look; or was confirmed."""
         stamps = await self._thread(self._stamps)
-        if self._held is not None and await self._thread(partial(is_confirmed, self._settings, self._held)):
-            await self._apply(self._held)
+        held = self._held
+        if held is not None and await self._thread(partial(confirmed_by, self._settings, held)) is not None:
+            await self._apply(held)
             return
         is_known = stamps == self._read and self._now() < self._retry_at
         if is_known or stamps != self._seen:
@@ -143,14 +147,16 @@ class AccountFilesWatch:
         except Unreadable as error:
             self._retry_at = self._now() + RETRY_AFTER  # it may be the disk, and no other file then
             await self._tell(FilesState.UNREADABLE, str(error))
-            self._warn("account files cannot be read; what they said before counts", str(error))
+            if self._warn("account files cannot be read; what they said before counts", str(error)):
+                self._audit.record(Tag.FILES_UNREADABLE, facts={"reason": str(error)})
             return
         reason = plan.hold(hold_rule(self._settings))
-        if reason is None or is_confirmed(self._settings, plan):
+        if reason is None or confirmed_by(self._settings, plan) is not None:
             await self._apply(plan)
             return
         self._held = plan
         await self._tell(FilesState.HELD, reason, plan)
+        self._record(Tag.FILES_HELD, plan)
         self._warn("account files are held back; see `commonroom user plan` and `confirm`", reason)
 
     def _build(self) -> Plan:
@@ -167,26 +173,40 @@ class AccountFilesWatch:
             for change in plan.changes(ChangeKind.RENAMED)
             if change.former is not None
         ]
+        by = await self._thread(partial(confirmed_by, self._settings, plan))
+        if by is not None:
+            self._record(Tag.FILES_CONFIRMED, plan, by)
+        if not plan.is_empty:
+            self._record(Tag.FILES_CHANGED, plan)
+        logins = await self._lifecycle.logins(one.former for one in renamings)
         self._directory.use(plan.path)
+        renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
         self._lifecycle.rename(renamings)
         steps = (
             (self._lifecycle.depart, (ChangeKind.DEPARTED,)),
             (self._lifecycle.lock, (ChangeKind.LOCKED,)),
-            (self._lifecycle.change, (ChangeKind.UNLOCKED, ChangeKind.PASSWORD)),
+            (self._lifecycle.unlock, (ChangeKind.UNLOCKED,)),
+            (self._lifecycle.change, (ChangeKind.PASSWORD,)),
+            (self._lifecycle.appear, (ChangeKind.ADDED,)),
         )
         for do, kinds in steps:
             for accounts in _in_steps(plan, kinds):
                 await do(accounts)
                 await self._writes.flushed()
+        await self._lifecycle.follow(renamings)
         await self._lifecycle.tell_contacts(renamings)
         await self._writes.flushed()
         await self._thread(partial(self._settle, plan))
         self._held = None
         await self._tell(FilesState.IN_FORCE, "", plan)
-        counts = {kind.value: count for kind, count in plan.counts.items() if count}
-        log.info("account files are in force", extra={"accounts": plan.accounts, **counts})
+        log.info("account files are in force", extra=_counts(plan))
         if plan.fault_count:
             self._warn(f"account files have {plan.fault_count} faults", plan.faults[0])
+
+    def _is_due(self, renaming: Renaming, login: str | None) -> bool:
+        """Not if it was done before a crash, and somebody else has the former address since."""
+        listed = self._directory.find(renaming.new)
+        return login is None or listed is None or login == listed.login
 
     def _settle(self, plan: Plan) -> None:
         os.replace(plan.path, self._current)
@@ -203,15 +223,24 @@ class AccountFilesWatch:
         )
         await self._thread(partial(write_status, self._settings, status))
 
-    def _warn(self, event: str, reason: str) -> None:
-        """Once, and again after a while if it is still so."""
+    def _record(self, tag: Tag, plan: Plan, who: str | None = None) -> None:
+        self._audit.record(tag, who, facts=_counts(plan))
+
+    def _warn(self, event: str, reason: str) -> bool:
+        """Once, and again after a while if it is still so; tells whether."""
         now = time.monotonic()
-        if self._alarm[0] != reason or now - self._alarm[1] >= ALARM_EVERY:
-            self._alarm = reason, now
-            log.warning(event, extra={"reason": reason})
+        if self._alarm[0] == reason and now - self._alarm[1] < ALARM_EVERY:
+            return False
+        self._alarm = reason, now
+        log.warning(event, extra={"reason": reason})
+        return True
 
     async def _thread(self, work: Callable[[], T]) -> T:
         return await self._in_thread(work)  # type: ignore[return-value]
+
+
+def _counts(plan: Plan) -> dict[str, int]:
+    return {"accounts": plan.accounts} | {kind.value: count for kind, count in plan.counts.items() if count}
 
 
 def _in_steps(plan: Plan, kinds: tuple[ChangeKind, ...]) -> Iterator[list[JID]]:

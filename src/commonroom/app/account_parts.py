@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from commonroom.accounts.chain import Chain, ChainAccounts, Hands, OffLoop, adding
 from commonroom.accounts.directory import Directory
 from commonroom.admin.registry import hash_names
+from commonroom.audit.log import AuditLog
 from commonroom.catalog import Parts
 from commonroom.config import Settings
 from commonroom.config.accounts import KeyPolicy, Source
@@ -18,6 +20,7 @@ from commonroom.core.router import Router
 from commonroom.core.surroundings import Surroundings
 from commonroom.core.user import ARCHIVE
 from commonroom.core.users import Users
+from commonroom.features.muc.following import Following
 from commonroom.storage.interfaces import Stores
 
 
@@ -33,7 +36,12 @@ class AccountParts:
 
 
 def account_parts(
-    settings: Settings, stores: Stores, around: Surroundings, router: Router, directory: Directory | None
+    settings: Settings,
+    stores: Stores,
+    around: Surroundings,
+    router: Router,
+    audit: AuditLog,
+    directory: Directory | None,
 ) -> AccountParts:
     """`directory` has the accounts of files; none without it."""
     is_archived = settings.archive.default is not ArchiveDefault.NEVER
@@ -41,9 +49,9 @@ def account_parts(
     is_listed = bool(settings.accounts.files) or Source.STORED not in settings.accounts.order
     directory = directory or Directory(around.now().timestamp, b"")
     chain = Chain(settings.accounts.order, directory)
-    erasure = Erasure(stores.accounts, stores.rosters, stores.writes, router.tell)
+    erasure = Erasure(stores.accounts, stores.rosters, stores.writes, router.tell, audit)
     arrivals = Arrivals(
-        stores.accounts, stores.listed, stores.writes, chain.decide, erasure, around.start, around.now
+        stores.accounts, stores.listed, stores.writes, chain.decide, erasure, around.start, around.now, audit
     )
     users = Users(
         stores.users, stores.accounts, stores.writes, around.start, wants, arrivals if is_listed else None
@@ -59,12 +67,22 @@ def lifecycle(settings: Settings, accounts: AccountParts, parts: Parts) -> Lifec
         parts.subscriptions,
         frozenset(settings.domains).__contains__,
         accounts.directory.resolve,
+        parts.stores.upkeep,
     )
-    keep = timedelta(seconds=settings.accounts.keep_departed)
-    now = parts.around.now
-    first = settings.accounts.order[0] is Source.STORED
+    stores = parts.stores
+    rooms = Following(parts.rooms, stores.rooms, stores.upkeep, stores.writes)
+    accounts.erasure.connect(rooms)
     return Lifecycle(
-        accounts.users, parts.stores, accounts.arrivals, movers, accounts.erasure, now, keep, first
+        accounts.users,
+        stores,
+        accounts.arrivals,
+        movers,
+        accounts.erasure,
+        parts.around.now,
+        timedelta(seconds=settings.accounts.keep_departed),
+        settings.accounts.order[0] is Source.STORED,
+        parts.audit,
+        rooms,
     )
 
 
@@ -77,7 +95,7 @@ def chain_accounts(
         accounts.directory,
         Hands(
             accounts.users.account,
-            accounts.arrivals.arrive,
+            partial(accounts.arrivals.arrive, why="login"),
             adding(stores.accounts, stores.writes),
             stores.listed.keep_keys,
             off_loop,

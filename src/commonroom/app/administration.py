@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from commonroom.admin import service as service_operations
+from commonroom.admin.accounts import Eraser
 from commonroom.admin.api import AdminApi
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.audit import keep
@@ -30,6 +31,7 @@ from commonroom.app.composition import Core, days, recorded
 from commonroom.app.doing import Doing
 from commonroom.app.entrance import Entrance
 from commonroom.app.reloading import Changeable, Reloading
+from commonroom.app.role_files import RoleFiles, in_default_thread
 from commonroom.app.upkeep import count_days, keep_records, look_after_records
 from commonroom.app.witness import Witnessed
 from commonroom.audit.tags import Tag
@@ -84,7 +86,7 @@ class Administration:
     def __init__(self, parts: Operated) -> None:
         self._parts = parts
         settings, core, clients = parts.settings, parts.core, parts.entrance.clients
-        self._registry = registry(settings, parts.stores)
+        self._registry = registry(settings, parts.stores, core.accounts.directory)
         self.roles = Roles(settings)
         self._doing = Doing(
             core.router, parts.writer, parts.witnessed, lambda: parts.entrance.is_open, self._expiries
@@ -94,6 +96,7 @@ class Administration:
             Registry: self._registry,
             Settings: settings,
             Live: live,
+            Eraser: Eraser(core.accounts.erasure.erase),
             KeepRules: keep_rules(settings),
             RoomAdmin: RoomAdmin({each.domain.domain: each for each in core.rooms}, parts.stores),
             Control: self,
@@ -138,6 +141,7 @@ class Administration:
     async def open(self, opening: AsyncExitStack) -> None:
         """Until the stack is closed; raises ListenError."""
         parts = self._parts
+        role_files = RoleFiles(lambda: self._reloading.settings, self.roles, in_default_thread)
         work = (
             look_after_records(parts.stores.audit, self._records, system_microseconds),
             count_days(parts.core.statistics, parts.witnessed.counters, parts.witnessed.levels),
@@ -145,7 +149,9 @@ class Administration:
             self._doing.probe(),
             keep_records(parts.core.audit),
             warn_of_expiry(lambda: self._reloading.settings),
+            role_files.watch(),
         )
+        await role_files.open()
         opening.callback(parts.core.audit.flush)
         for each in work:
             opening.callback(parts.start(each).cancel)

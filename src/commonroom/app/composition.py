@@ -69,6 +69,7 @@ class Core:
     rooms: tuple[RoomService, ...]
     accounts: AccountParts
     lifecycle: Lifecycle
+    next_id: Callable[[], int]  # ids that rise, and are times
     components: ComponentParts | None
 
 
@@ -83,7 +84,8 @@ def build_core(
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
     router = Router(Nowhere(), stores.writes, around.start)
-    accounts = account_parts(settings, stores, around, router, files)
+    audit = AuditLog(stores.audit, recorded(settings), around.microseconds)
+    accounts = account_parts(settings, stores, around, router, audit, files)
     users = accounts.users
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
@@ -91,7 +93,18 @@ def build_core(
     questions = Questions(around.later)
     beside = component_parts(settings, users, router, questions, around)
     parts = _parts(
-        settings, stores, around, last_id, router, users, presences, spread, commands, questions, beside
+        settings,
+        stores,
+        around,
+        last_id,
+        router,
+        users,
+        presences,
+        spread,
+        commands,
+        audit,
+        questions,
+        beside,
     )
     declared = features(parts)
     tables = compile_features(declared)
@@ -156,6 +169,7 @@ def _core(
         parts.rooms,
         accounts,
         life,
+        parts.next_id,
         beside,
     )
 
@@ -200,6 +214,7 @@ def _parts(
     presences: Presences,
     spread: Spread,
     commands: AdminCommands,
+    audit: AuditLog,
     questions: Questions,
     beside: ComponentParts | None,
 ) -> Parts:
@@ -222,7 +237,7 @@ def _parts(
         Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
         Clients(),
         commands,
-        AuditLog(stores.audit, recorded(settings), around.microseconds),
+        audit,
         Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
         rooms,
         () if beside is None else beside.features,

@@ -6,6 +6,9 @@ import socket
 import time
 from collections.abc import Mapping
 
+# Seconds between two signs of life of a start.
+STILL_STARTING = 30
+
 
 class Notify:
     """Says nothing where nobody listens (`NOTIFY_SOCKET` of the environment)."""
@@ -19,6 +22,12 @@ class Notify:
     def ready(self) -> None:
         """Clients can connect; also after a reload."""
         self._say("READY=1")
+
+    async def starting(self) -> None:
+        """It takes long, as when a database is brought up to date: systemd shall not lose its patience."""
+        while self._address:
+            self._say(f"EXTEND_TIMEOUT_USEC={2 * STILL_STARTING * 1_000_000}")
+            await asyncio.sleep(STILL_STARTING)
 
     def reloading(self) -> None:
         """The configuration is read again."""

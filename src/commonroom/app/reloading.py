@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.errors import BadConfiguration
 from commonroom.admin.places import server_key_pairs
+from commonroom.admin.registry import Registry, hash_names
 from commonroom.admin.reload import Reloaded
 from commonroom.app.client_tls import client_contexts
 from commonroom.app.entrance import Entrance
 from commonroom.app.logs import log_to_stderr
 from commonroom.config import ConfigError, KeyPair, Settings
 from commonroom.config.changes import changes, merged
+from commonroom.federation.certificates import authorities_file
 from commonroom.net.certificates import CertificateError
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.retention import KeepRules, Retention
@@ -41,6 +44,7 @@ class Reloading:
         self._reread = reread
         self._parts = parts
         self._stamps = _stamps(settings)
+        self._authorities = _stamp_of_authorities(settings)
 
     def reload(self) -> Reloaded:
         """Everything is read and checked before anything changes; raises BadConfiguration."""
@@ -62,11 +66,14 @@ class Reloading:
 
     def look_at_certificates(self) -> tuple[str, ...]:
         """Swap those whose files were changed; tells which. Raises BadConfiguration: the old ones stay."""
-        return self._swap(self.settings) if _stamps(self.settings) != self._stamps else ()
+        are_same = _stamps(self.settings) == self._stamps
+        if are_same and _stamp_of_authorities(self.settings) == self._authorities:
+            return ()
+        return self._swap(self.settings)
 
     def _swap(self, settings: Settings) -> tuple[str, ...]:
         """Those who are connected keep what they have."""
-        stamps = _stamps(settings)
+        stamps, authorities = _stamps(settings), _stamp_of_authorities(settings)
         try:
             tls = client_contexts(settings)
             self._parts.show_peers(settings)
@@ -74,7 +81,7 @@ class Reloading:
             raise BadConfiguration(f"nothing was changed: {error}") from None
         self._parts.entrance.clients.tls = tls
         swapped = tuple(str(pair.certificate) for pair in stamps if stamps[pair] != self._stamps.get(pair))
-        self._stamps = stamps
+        self._stamps, self._authorities = stamps, authorities
         return swapped
 
     def _apply(self, settings: Settings) -> None:
@@ -82,7 +89,9 @@ class Reloading:
         if settings.log != self.settings.log:
             log_to_stderr(settings.log)
         rules = keep_rules(settings)
-        parts.subjects.update({KeepRules: rules, Settings: settings})
+        hashes = hash_names(settings.sasl.mechanisms)
+        registry = replace(parts.subjects[Registry], hash_names=hashes)
+        parts.subjects.update({KeepRules: rules, Settings: settings, Registry: registry})
         parts.retention.use(rules)
         parts.entrance.change(settings)
         parts.entrance.clients.stream_settings = parts.stream_settings(settings)
@@ -94,6 +103,12 @@ class Reloading:
 def _stamps(settings: Settings) -> dict[KeyPair, tuple[Stamp, ...]]:
     """Which files these are; they are read again when that changes."""
     return {pair: tuple(_stamp(file) for file in pair) for pair in set(server_key_pairs(settings).values())}
+
+
+def _stamp_of_authorities(settings: Settings) -> Stamp:
+    """Whom other servers are judged by."""
+    wanted = settings.federation
+    return _stamp(authorities_file(wanted.authorities)) if wanted.enabled else (0, 0, 0)
 
 
 def _stamp(file: Any) -> Stamp:

@@ -60,7 +60,11 @@ async def _run(
     await before()
     notify = Notify()
     service = Service(settings, reread, stopping)
-    await service.start()
+    starting = asyncio.ensure_future(notify.starting())
+    try:
+        await service.start()
+    finally:
+        starting.cancel()
     alive = asyncio.ensure_future(notify.watchdog())
     try:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from commonroom.accounts.bounded import Bounded
@@ -19,6 +19,7 @@ from commonroom.accounts.throttle import Throttle
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url
+from commonroom.admin.upgrade import upgrade_at_start
 from commonroom.app.account_files import AccountFilesWatch, erase_departed
 from commonroom.app.account_parts import chain_accounts, domains_of_files
 from commonroom.app.account_watch import AccountWatch
@@ -38,6 +39,7 @@ from commonroom.net.client_certificates import Authorities
 from commonroom.net.tls import TlsContexts
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.database import Database, open_database
+from commonroom.storage.errors import OldTables
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
@@ -72,7 +74,10 @@ class Service:
         self.addresses: list[tuple[str, ListenAddress]] = []
 
     async def start(self) -> None:
-        """Raises StateError, CannotOpen, CertificateError or ListenError; then nothing is left open."""
+        """Raises StateError, AdminError, CannotOpen, CertificateError or ListenError; nothing is open then.
+
+        Tables of an older version are brought up to date, after a backup (docs/operations.md, Upgrade).
+        """
         async with AsyncExitStack() as opening:
             await self._start(opening)
             self._open = opening.pop_all()
@@ -100,7 +105,8 @@ class Service:
     async def _core(
         self, opening: AsyncExitStack, stores: Stores, directory: Directory
     ) -> tuple[Core, bytes]:
-        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
+        kept = (stores.archive, stores.offline, stores.outbound)
+        last_id = max([await store.last_id() for store in kept])
         fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
         directory.begin(fake_secret, domains_of_files(self._settings))
         opening.callback(directory.close)
@@ -173,7 +179,14 @@ class Service:
     async def _open_database(self, opening: AsyncExitStack) -> Database:
         settings = self._settings
         loop = asyncio.get_running_loop()
-        database = open_database(database_url(settings), settings.state, loop, settings.database.commit_delay)
+        opened = partial(
+            open_database, database_url(settings), settings.state, loop, settings.database.commit_delay
+        )
+        try:
+            database = opened()
+        except OldTables:
+            await asyncio.to_thread(upgrade_at_start, settings, datetime.now(UTC))
+            database = opened()
         opening.push_async_callback(database.close)
         return database
 

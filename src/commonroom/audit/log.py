@@ -33,12 +33,9 @@ class AuditLog:
         self.keep(sources)
 
     def keep(self, sources: Iterable[Source]) -> None:
-        """Keep records of these sources from now on."""
+        """Keep records of these sources from now on; `with_messages` is asked for each message."""
         self._sources = frozenset(str(source) for source in sources)
-
-    def keeps(self, source: Source) -> bool:
-        """Whether such records are kept."""
-        return str(source) in self._sources
+        self.with_messages = Source.MESSAGE in self._sources
 
     def record(
         self,

@@ -10,6 +10,7 @@ from enum import StrEnum
 class Source(StrEnum):
     """Where records come from; how long each is kept is configured in [records]."""
 
+    ACCOUNT = "account"
     AUTH = "auth"
     SESSION = "session"
     MESSAGE = "message"
@@ -19,6 +20,19 @@ class Source(StrEnum):
 class Tag(StrEnum):
     """What happened. Those of operations are made of their names: see `operator_tag`."""
 
+    ACCOUNT_APPEARED = "account:entry:appeared"
+    ACCOUNT_DEPARTED = "account:entry:departed"
+    ACCOUNT_RENAMED = "account:entry:renamed"
+    ACCOUNT_LOCKED = "account:entry:locked"
+    ACCOUNT_UNLOCKED = "account:entry:unlocked"
+    HASH_CHANGED = "account:hash:changed"
+    STATE_MADE = "account:state:made"
+    STATE_RESTORED = "account:state:restored"
+    STATE_ERASED = "account:state:erased"
+    FILES_CHANGED = "account:files:changed"
+    FILES_HELD = "account:files:held"
+    FILES_CONFIRMED = "account:files:confirmed"
+    FILES_UNREADABLE = "account:files:unreadable"
     LOGIN_SUCCEEDED = "auth:login:succeeded"
     LOGIN_FAILED = "auth:login:failed"
     TOKEN_REFUSED = "auth:token:refused"
@@ -34,6 +48,7 @@ class Tag(StrEnum):
 
 # The option of [records] that says how long.
 OPTIONS: Mapping[Source, str] = {
+    Source.ACCOUNT: "accounts",
     Source.AUTH: "logins",
     Source.SESSION: "sessions",
     Source.MESSAGE: "messages",

@@ -11,6 +11,7 @@ from commonroom.admin.errors import AdminError
 from commonroom.admin.lock import StateError
 from commonroom.cli.output import config_option, explained, settings_of
 from commonroom.cli.with_registry import note_command
+from commonroom.storage.migrations import REVISIONS
 
 
 @click.command()
@@ -56,8 +57,13 @@ def restore(file: Path, check: bool, replace: bool, path: Path) -> None:
             click.echo(_words(check_backup(file, settings)))
             return
         made = restore_backup(settings, file, replace, datetime.now(UTC))
-    note_command(path, "restore", {"file": str(file)})
+    if made.revision == REVISIONS[-1]:
+        note_command(path, "restore", {"file": str(file)})
     click.echo(_words(made))
+    if made.revision != REVISIONS[-1]:
+        click.echo(
+            "Its tables are of an older version: the next start brings them up to date, after a backup."
+        )
 
 
 def _words(made: BackedUp) -> str:

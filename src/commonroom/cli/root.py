@@ -41,6 +41,11 @@ COMMANDS = {
     "restore": Later(
         "commonroom.cli.backup", "restore", "Put back the database of a backup; the service must be stopped."
     ),
+    "database": Later(
+        "commonroom.cli.database",
+        "database",
+        "See the database, and bring that of an older version up to date.",
+    ),
     "certificate": Later(
         "commonroom.cli.certificate", "certificate", "Make certificates, and look at those that are used."
     ),

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from commonroom import __version__
+from commonroom.admin.errors import AdminError
 from commonroom.admin.lock import StateError
 from commonroom.app.logs import log_to_stderr
 from commonroom.app.running import run
@@ -17,7 +18,7 @@ from commonroom.net.listener import ListenError
 from commonroom.storage.errors import StorageError
 
 KINDS = {"starttls": "STARTTLS", "direct tls": "TLS", "plain": "not encrypted"}
-START_ERRORS = (StateError, CertificateError, ListenError, StorageError)
+START_ERRORS = (StateError, AdminError, CertificateError, ListenError, StorageError)
 
 
 @click.command()

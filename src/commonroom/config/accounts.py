@@ -138,21 +138,6 @@ class Accounts:
         unset="no client is asked for a certificate",
         example="/etc/commonroom/people-ca.pem",
     )
-    operators: tuple[str, ...] = option(
-        ListOf(Text(3071)), [], "Addresses of those who may do everything.", example=["ops@example.org"]
-    )
-    helpdesk: tuple[str, ...] = option(
-        ListOf(Text(3071)),
-        [],
-        "Addresses of those who help users: see accounts and sessions, end sessions, lock and unlock.",
-        example=["help@example.org"],
-    )
-    auditors: tuple[str, ...] = option(
-        ListOf(Text(3071)),
-        [],
-        "Addresses of those who may read what was recorded, and change nothing.",
-        example=["audit@example.org"],
-    )
     files: Mapping[str, AccountFiles] = tables(AccountFiles, Text(100), example="people")
 
     def faults(self) -> Iterator[tuple[Key, str]]:

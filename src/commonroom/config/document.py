@@ -37,11 +37,31 @@ server does not start; it lists everything that is wrong, with the line and with
 
 
 PROSE = TextWrapper(108, break_on_hyphens=False, break_long_words=False)
+ITEM = TextWrapper(108, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+
+
+AT_ONCE = """
+## What counts without a restart
+
+After `commonroom reload` (or SIGHUP) these count at once; `reload` names the others that were changed, which
+count after a restart:
+
+"""
 
 
 def document() -> str:
     """The page's text."""
-    return INTRODUCTION + "".join(line for key, settings in walk(Settings) for line in _table(key, settings))
+    tables = "".join(line for key, settings in walk(Settings) for line in _table(key, settings))
+    return f"{INTRODUCTION}{tables}{AT_ONCE}{''.join(_at_once())}"
+
+
+def _at_once() -> Iterator[str]:
+    for key, settings in walk(Settings):
+        names = [name for name, option in options(settings).items() if option.live]
+        if names:
+            all_of_it = " (all)" if len(names) == len(options(settings)) else ""
+            listed = ", ".join(f"`{name}`" for name in names)
+            yield f"{ITEM.fill(f'- `[{toml_key(key)}]`{all_of_it}: {listed}')}\n"
 
 
 def _table(key: Key, settings: type[Any]) -> Iterator[str]:

@@ -26,6 +26,14 @@ class Records:
     """What is recorded. Never the text of a message. Each kind is kept for a time, then erased; 0 records
     nothing. `commonroom privacy` makes a text for your users of this table."""
 
+    accounts: float = option(
+        duration("0s", "3650d"),
+        "365d",
+        "How long it is kept what became of accounts that are in files: when they appeared, departed, came "
+        "back, were locked, renamed or erased, and when files were held back.",
+        example="730d",
+        live=True,
+    )
     logins: float = option(
         duration("0s", "3650d"),
         "90d",
@@ -43,8 +51,7 @@ class Records:
     messages: float = option(
         duration("0s", "3650d"),
         "0s",
-        "How long it is kept who wrote to whom: both addresses, time, type, and the length of the text. If "
-        "it was 0 at the start, another time counts after a restart.",
+        "How long it is kept who wrote to whom: both addresses, time, type, and the length of the text.",
         example="7d",
         live=True,
     )
@@ -69,6 +76,7 @@ class Records:
         example=["auditor"],
         live=True,
     )
+    accounts_purpose: str = _purpose("To answer who had an account when, and what became of it.")
     logins_purpose: str = _purpose(
         "To find out who used an account, when it was misused or its owner cannot log in."
     )

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from commonroom.accounts.chain import Decide, Standing
+from commonroom.audit.log import AuditLog
+from commonroom.audit.tags import Tag
 from commonroom.core.erasure import Erasure
 from commonroom.protocol.jid import JID
 from commonroom.storage.interfaces import AccountStore, ListedStore, Writes
@@ -26,6 +28,7 @@ class Arrivals:
         erasure: Erasure,
         start: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]],
         now: Callable[[], datetime],
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._listed = listed
@@ -34,23 +37,25 @@ class Arrivals:
         self._erasure = erasure
         self._start = start
         self._now = now
+        self._audit = audit
         self._arriving: dict[JID, Awaitable[Account | None]] = {}
 
-    async def arrive(self, account: JID) -> Account | None:
+    async def arrive(self, account: JID, why: str = "message") -> Account | None:
         """Make what is kept for an account, or restore it; None if no file lists it. Raises StorageError.
 
-        Once, however many ask at the same time: each time would be a change, and end what began before.
+        `why` goes into the record: a first login, or something that came for it. Once, however many ask at
+        the same time: each time would be a change, and end what began before.
         """
         arriving = self._arriving.get(account)
         if arriving is None:
-            arriving = self._arriving[account] = self._start(self._arrive(account))
+            arriving = self._arriving[account] = self._start(self._arrive(account, why))
         try:
             return await arriving
         finally:
             if self._arriving.get(account) is arriving:
                 del self._arriving[account]
 
-    async def _arrive(self, account: JID) -> Account | None:
+    async def _arrive(self, account: JID, why: str) -> Account | None:
         await self._writes.flushed()
         kept = await self._accounts.get(account)
         standing, listed = self.decide(account, kept)
@@ -62,8 +67,12 @@ class Arrivals:
         if kept is None:
             made = Account(account, (), self._now(), origin=listed.source, login=listed.login)
             self._accounts.put(made)
+            tag = Tag.STATE_MADE
         else:
             self._listed.restore([account])
+            tag = Tag.STATE_RESTORED
+        self._audit.record(tag, account, facts={"source": listed.source, "why": why})
+        self._audit.flush()
         await self._writes.flushed()
         event = "account made" if kept is None else "account restored"
         log.info(event, extra={"jid": account, "source": listed.source})

@@ -3,6 +3,9 @@
 import logging
 from collections.abc import Callable
 
+from commonroom.audit.log import AuditLog
+from commonroom.audit.tags import Tag
+from commonroom.core.followers import Followers
 from commonroom.protocol.stanza import Presence, PresenceType, Stanza
 from commonroom.protocol.subscription import removal
 from commonroom.storage.interfaces import AccountStore, RosterStore, Writes
@@ -20,16 +23,27 @@ class Erasure:
         rosters: RosterStore,
         writes: Writes,
         tell: Callable[[Stanza], None],
+        audit: AuditLog,
     ) -> None:
         self._accounts = accounts
         self._rosters = rosters
         self._writes = writes
         self._tell = tell
+        self._audit = audit
+        self._followers: Followers | None = None
+
+    def connect(self, followers: Followers) -> None:
+        """Where else accounts are known."""
+        self._followers = followers
 
     async def erase(self, account: Account) -> None:
         """End all subscriptions as its owner would, or who gets the address next would inherit them."""
+        if self._followers is not None:
+            await self._followers.forget(account.jid)  # first: after a crash, it is done again
         roster = await self._rosters.load(account.jid)
         self._accounts.remove(account.jid)
+        self._audit.record(Tag.STATE_ERASED, account.jid, facts={"source": account.origin})
+        self._audit.flush()
         await self._writes.flushed()
         for item in roster.items:
             for action in removal(item.state).send:

@@ -1,12 +1,15 @@
 """What becomes of accounts when the files that list them change: sessions end, data wait, and go."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from commonroom.accounts.chain import Decide, Standing
+from commonroom.audit.log import AuditLog
+from commonroom.audit.tags import Tag
 from commonroom.core.account_arrivals import Arrivals
 from commonroom.core.erasure import Erasure
+from commonroom.core.followers import Followers
 from commonroom.core.renaming import Movers
 from commonroom.core.users import Users
 from commonroom.protocol.errors import StreamCondition, StreamError
@@ -43,6 +46,8 @@ class Lifecycle:
         now: Callable[[], datetime],
         keep: timedelta,
         stored_first: bool,
+        audit: AuditLog,
+        followers: Followers,
     ) -> None:
         self._users = users
         self._stores = stores
@@ -53,24 +58,44 @@ class Lifecycle:
         self._now = now
         self._keep = keep
         self._stored_first = stored_first
+        self._audit = audit
+        self._followers = followers
+
+    async def logins(self, accounts: Iterable[JID]) -> dict[JID, str]:
+        """Whose accounts these are now, by the names in the files, as far as anything is kept for them."""
+        found = {jid: await self._stores.accounts.get(jid) for jid in accounts}
+        return {jid: kept.login for jid, kept in found.items() if kept is not None}
 
     def rename(self, renamings: Sequence[Renaming]) -> None:
         """Give accounts their new addresses; in the same turn of the loop as the files' word changes."""
         for one in renamings:
             self._users.drop(one.former, RENAMED)
             self._users.drop(one.new, RENAMED)
+            self._audit.record(Tag.ACCOUNT_RENAMED, one.new, one.former)
         if renamings:
             self._stores.listed.rename(renamings)
+            self._audit.flush()
+
+    async def follow(self, renamings: Sequence[Renaming]) -> None:
+        """Let rooms know people by their new addresses."""
+        await self._followers.readdress(renamings)
 
     async def tell_contacts(self, renamings: Sequence[Renaming]) -> None:
         """That is slower, and nobody waits for it."""
         for one in renamings:
             await self._movers.tell(one)
+        for one in renamings:
+            await self._movers.carry_archive(one)
+
+    async def appear(self, accounts: Sequence[JID]) -> None:
+        """They are in the files now; what is kept for them is made when it is needed, or restored."""
+        self._note(Tag.ACCOUNT_APPEARED, accounts)
 
     async def depart(self, accounts: Sequence[JID]) -> None:
         """They left the files: their sessions end, and for others it is as if they had never been there."""
         await self._end(accounts, DEPARTED)
         self._stores.listed.depart(accounts, to_stamp(self._now()))
+        self._note(Tag.ACCOUNT_DEPARTED, accounts)
         for account in accounts:
             log.info("account departed", extra={"jid": account})
 
@@ -78,15 +103,30 @@ class Lifecycle:
         """Nobody can log in with them any more."""
         await self._end(accounts, LOCKED)
         self._stores.listed.outdate(accounts)
+        self._note(Tag.ACCOUNT_LOCKED, accounts)
         for account in accounts:
             log.info("account locked", extra={"jid": account})
 
+    async def unlock(self, accounts: Sequence[JID]) -> None:
+        """They can be used again."""
+        await self._change(accounts, Tag.ACCOUNT_UNLOCKED)
+
     async def change(self, accounts: Sequence[JID]) -> None:
-        """They have other passwords, or can be used again."""
+        """They have other passwords; what was derived of the old ones is void."""
+        await self._change(accounts, Tag.HASH_CHANGED)
+
+    async def _change(self, accounts: Sequence[JID], tag: Tag) -> None:
         await self._end(accounts, CHANGED)
         self._stores.listed.outdate(accounts)
+        self._note(tag, accounts)
         for account in accounts:
             log.info("account changed", extra={"jid": account})
+
+    def _note(self, tag: Tag, accounts: Sequence[JID]) -> None:
+        """On disk with what was done to them."""
+        for account in accounts:
+            self._audit.record(tag, account)
+        self._audit.flush()
 
     async def _end(self, accounts: Sequence[JID], error: StreamError) -> None:
         """Of those in memory; one that is kept here, where that decides, does not care about files."""

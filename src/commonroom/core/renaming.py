@@ -11,13 +11,17 @@ from commonroom.core.users import Users
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Presence, PresenceType
 from commonroom.protocol.subscription import SubscriptionState
-from commonroom.storage.records import Renaming, RosterItem
+from commonroom.storage.interfaces import ArchiveUpkeep
+from commonroom.storage.records import Conversation, Renaming, RosterItem
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
 from commonroom.xml.parser import parse_fragment
 from commonroom.xml.serializer import serialize
 
 NS_MOVED = "urn:xmpp:moved:1"
+
+# Archived messages that are changed in one step.
+STEP = 500
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +40,14 @@ class Movers:
         subscriptions: Subscriptions,
         is_local: Callable[[str], bool],
         resolve: Callable[[JID], JID],
+        upkeep: ArchiveUpkeep,
     ) -> None:
         self._users = users
         self._rosters = rosters
         self._subscriptions = subscriptions
         self._is_local = is_local
         self._resolve = resolve
+        self._upkeep = upkeep
 
     async def tell(self, renaming: Renaming) -> None:
         """Tell all contacts of an account that has its new address. To do it twice does no harm."""
@@ -57,6 +63,13 @@ class Movers:
             elif item.state is not SubscriptionState.NONE:
                 await self._ask_again(user, item, renaming.former)
         log.info("account renamed", extra={"jid": renaming.new, "former": renaming.former})
+
+    async def carry_archive(self, renaming: Renaming) -> None:
+        """What was archived before is found by peer again; until then only without one (XEP-0313 §4.1.1)."""
+        for peer in await self._upkeep.peers(renaming.new):
+            was, now = Conversation(renaming.former, peer), Conversation(renaming.new, peer)
+            while await self._upkeep.readdress(was, now, STEP):
+                pass
 
     async def _readdress(self, user: User, former: JID, new: JID) -> None:
         """In one roster: the item is the same, but for the address."""

@@ -21,20 +21,22 @@ TAGS = {
 
 
 class MessageRecords(Feature):
-    """Records who wrote to whom; in the catalog only where the configuration says so."""
+    """Records who wrote to whom, while the configuration says so: from a reload on, or until one."""
 
     def __init__(self, records: AuditLog) -> None:
-        self._record = records.record
+        self._records = records
 
     @on_message(Sent.LIMIT)
     def sent(self, message: Message, user: User) -> None:
         """One of our own clients sends a message; with a body, or it is only a sign."""
-        self._note(message)
+        if self._records.with_messages:
+            self._note(message)
 
-    @on_message(Received.LIMIT)
+    @on_message(Received.LIMIT, rooms=False)
     def received(self, message: Message, user: User) -> None:
-        """A message comes from elsewhere."""
-        self._note(message)
+        """A message comes from elsewhere; what rooms hand on was recorded when it was sent to them."""
+        if self._records.with_messages and message.type is not MessageType.GROUPCHAT:
+            self._note(message)
 
     def _note(self, message: Message) -> None:
         tag = TAGS.get(message.type)
@@ -43,7 +45,7 @@ class MessageRecords(Feature):
             return
         sender = None if message.sender is None else message.sender.bare
         peer = None if message.to is None else message.to.bare
-        self._record(tag, sender, peer, None, f'{{"characters":{len(body.text())}}}')
+        self._records.record(tag, sender, peer, None, f'{{"characters":{len(body.text())}}}')
 
 
 class SessionRecords(Feature):

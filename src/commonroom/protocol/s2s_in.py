@@ -93,6 +93,9 @@ class IncomingHost(PeerHost, Protocol):
     def counts(self) -> None:
         """Stanzas are counted from now on, to be acknowledged (XEP-0198 §3)."""
 
+    def managed(self) -> None:
+        """The peer does the same with what it is sent, if it is sent any (XEP-0288)."""
+
 
 class IncomingStream(PeerStream):
     """`is_secure` is True where TLS is in place already (XEP-0368)."""
@@ -221,6 +224,7 @@ class IncomingStream(PeerStream):
             self._is_managed = True
             self._host.write(f"<enabled xmlns='{NS_SM}'/>")
             self._host.counts()
+            self._host.managed()
 
     def _start_tls(self, element: Element) -> None:
         if element.name != "starttls" or self._is_secure or self.is_authenticated:

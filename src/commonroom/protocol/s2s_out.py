@@ -77,6 +77,9 @@ class OutgoingHost(PeerHost, Protocol):
     def managed(self) -> None:
         """The peer will say what it has handled from now on (XEP-0198 §3)."""
 
+    def counts(self) -> None:
+        """What the peer sends from now on (XEP-0288) is counted as well."""
+
 
 class OutgoingStream(PeerStream):
     """`pair` is from our domain to the peer's. `is_secure` is True for direct TLS (XEP-0368)."""
@@ -289,6 +292,8 @@ class OutgoingStream(PeerStream):
             self._on_sasl(element)
         elif is_stanza(element):
             self._stanza(element)
+        elif (element.namespace, element.name) == (NS_SM, "enabled"):
+            self._host.counts()
         elif element.namespace == NS_SM:
             self._on_management(element)
         elif (element.namespace, element.name) != (NS_STREAMS, "features"):

@@ -73,6 +73,7 @@ class Stanza:
 
     __slots__ = ("_payload", "_xml", "children", "extra", "id", "lang", "sender", "to")
     name = ""
+    held: "Held | None" = None  # by those that can be lost
     type: MessageType | PresenceType | IqType  # a slot of each kind
 
     def __init__(
@@ -213,16 +214,31 @@ class Debt(Protocol):
         """From the next commit on it outlives a crash, unless a client of its recipient surely has it."""
 
 
-class Owed:
-    """XEP-0198: what a client sent over one stream, and resumed ones, that no client may have got yet.
+# What one client sent over a stream with XEP-0198, and nobody may have yet, stays in memory until there is so
+# much of it.
+LARGEST_DEBT = 100
 
-    It stays in memory: most of it has arrived before the client asks whether it was handled.
+
+class Owed:
+    """XEP-0198: what a client sent over one stream, and resumed ones, that nobody may have got yet; or
+    what another server sent over one.
+
+    It stays in memory: most of it has arrived before the peer asks whether it was handled. What a client
+    sends again is compared with what is kept (`is_compared`); what a server sends again is not.
     """
 
-    __slots__ = ("debts",)
+    __slots__ = ("debts", "is_compared", "largest")
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_DEBT, is_compared: bool = True) -> None:
         self.debts: list[Debt] = []
+        self.largest = largest
+        self.is_compared = is_compared
+
+    def add(self, debt: Debt) -> None:
+        """Not too much: what has arrived is forgotten, and if that is little, the rest is written."""
+        self.debts.append(debt)
+        if len(self.debts) >= self.largest and self.last() and len(self.debts) > self.largest // 2:
+            self.secure()
 
     def last(self) -> int | None:
         """The id of the last one that is not settled; None if all are."""

@@ -41,7 +41,7 @@ _RESOURCE = archive.c.resource == bindparam("resource")
 _ERASED_THROUGH = select(archive_erasure.c.through).where(
     archive_erasure.c.owner == archive.c.owner, archive_erasure.c.peer == archive.c.peer
 )
-_SEEN = archive.c.id > func.coalesce(_ERASED_THROUGH.scalar_subquery(), literal_column("0"))
+SEEN = archive.c.id > func.coalesce(_ERASED_THROUGH.scalar_subquery(), literal_column("0"))
 
 
 def _checked(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -94,7 +94,7 @@ class ArchiveReading:
             )
             for kind, page in pages.items()
         }
-        self._one = compiled(select(*_COLUMNS).where(archive.c.id == bindparam("id"), _checked(_OWN), _SEEN))
+        self._one = compiled(select(*_COLUMNS).where(archive.c.id == bindparam("id"), _checked(_OWN), SEEN))
         named = pages[_Kind(True, False, False)].where(archive.c.origin == bindparam("origin"))
         self._named = compiled(named.order_by(archive.c.id.desc()).limit(bindparam("limit")))
         recent = pages[_Kind(False, False, False)].where(archive.c.origin.is_not(None))
@@ -182,11 +182,11 @@ class ArchiveReading:
         resource = (_RESOURCE,) if kind.resource else ()
         if kind.text:
             peer = (_PEER,) if kind.peer else ()
-            return self._found().where(_checked(_OWN, *peer, *resource), _SEEN)
+            return self._found().where(_checked(_OWN, *peer, *resource), SEEN)
         if kind.peer:
             rows = conversation_of(bindparam("number"), *resource)
-            return select(*_COLUMNS).where(*rows, *_BETWEEN, _SEEN)
-        return select(*_COLUMNS).where(_OWN, *_BETWEEN, _SEEN)
+            return select(*_COLUMNS).where(*rows, *_BETWEEN, SEEN)
+        return select(*_COLUMNS).where(_OWN, *_BETWEEN, SEEN)
 
     def _key(self, kind: _Kind) -> ColumnElement[int]:
         """The id, in the table that gives rows in its order."""

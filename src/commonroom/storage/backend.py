@@ -60,6 +60,9 @@ class Backend(Protocol):
     def tables(self, connection: Connection) -> set[str]:
         """List the names of the tables that are there."""
 
+    def size(self, connection: Connection) -> int:
+        """How many bytes it takes."""
+
     def lock_schema(self) -> str | None:
         """SQL that makes other migrations wait, inside of a transaction, if beginning one does not."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import URL, ClauseElement, Select, Table, make_url
 from sqlalchemy.exc import ArgumentError
@@ -12,7 +12,7 @@ from commonroom.storage.committer import REFUSED_PATIENCE, Committer
 from commonroom.storage.errors import CannotOpen
 from commonroom.storage.interfaces import Loop
 from commonroom.storage.reader import Reader
-from commonroom.storage.schema import inspect, migrate
+from commonroom.storage.schema import inspect, look, migrate, prepare
 from commonroom.storage.sqlite import SqliteBackend
 from commonroom.storage.statements import Statement, add_missing, compiled, upsert
 from commonroom.storage.writer import PATIENCE, Writer
@@ -58,10 +58,11 @@ class Database:
 def open_database(url: str, state_folder: Path, loop: Loop, commit_delay: float = COMMIT_DELAY) -> Database:
     """Open `sqlite:///file` (in the state folder, unless absolute) or `postgresql://user@host/name`.
 
-    Blocks until the tables are up to date. Raises CannotOpen.
+    Tables are made where there are none; blocks meanwhile. Raises CannotOpen; OldTables for those of an older
+    program, which `upgrade_database` changes.
     """
     backend, shown = _backend(url, state_folder)
-    migrate(backend, shown)
+    prepare(backend, shown)
     return Database(backend, loop, commit_delay)
 
 
@@ -71,6 +72,25 @@ def inspect_database(url: str, state_folder: Path) -> str | None:
     Raises CannotOpen.
     """
     return inspect(*_backend(url, state_folder))
+
+
+def upgrade_database(url: str, state_folder: Path) -> None:
+    """Bring the tables to this program's revision, in one transaction. Raises CannotOpen."""
+    migrate(*_backend(url, state_folder))
+
+
+class DatabaseFacts(NamedTuple):
+    """A database in words to an operator, the revision of its tables (None: it has none), its size."""
+
+    shown: str
+    revision: str | None
+    bytes: int
+
+
+def database_facts(url: str, state_folder: Path) -> DatabaseFacts:
+    """What there is; changes nothing. Raises CannotOpen, also for tables of a newer program."""
+    backend, shown = _backend(url, state_folder)
+    return DatabaseFacts(shown, *look(backend, shown))
 
 
 def _backend(url: str, state_folder: Path) -> tuple[Backend, str]:

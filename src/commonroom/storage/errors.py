@@ -20,3 +20,7 @@ def failure(doing: str, error: Exception) -> StorageError:
     """
     said = str(error).partition("\n")[0]
     return StorageError(f"{doing}: {type(error).__name__}: {said}")
+
+
+class OldTables(CannotOpen):
+    """The database has the tables of an older program; they are changed by `upgrade_database` only."""

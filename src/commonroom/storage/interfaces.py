@@ -25,10 +25,12 @@ from commonroom.storage.records import (
     ArchiveFilter,
     ArchivePage,
     ArchivePreferences,
+    Conversation,
     Device,
     LastActivity,
     OfflineMessage,
     OfflineUsage,
+    OutboundStanza,
     PushService,
     Renaming,
     RosterItem,
@@ -131,7 +133,7 @@ class AccountStore(Protocol):
         """
 
     def remove(self, account: JID) -> None:
-        """Remove an account with all that is kept for it."""
+        """Remove an account with all that is kept for it, also from the lists of rooms on disk."""
 
     async def revision(self) -> int:
         """The number of the last change to any account, by whichever process."""
@@ -209,6 +211,22 @@ class OfflineStore(Protocol):
         """Forget all that waits."""
 
 
+class OutboundStore(Protocol):
+    """Stanzas that another server may not have yet, and that somebody here counts on (XEP-0198)."""
+
+    def add(self, id: int, xml: str) -> None:
+        """Keep a stanza; ids rise, and are never used twice."""
+
+    async def load(self, limit: int, after: int = 0) -> tuple[OutboundStanza, ...]:
+        """Read the oldest ones, in order; those behind the id `after`."""
+
+    async def last_id(self) -> int:
+        """The greatest id of what is kept; 0, if nothing is."""
+
+    def remove(self, *ids: int) -> None:
+        """Forget some."""
+
+
 class PrivateStore(Protocol):
     """XML that clients keep on the server for themselves (XEP-0049)."""
 
@@ -230,6 +248,9 @@ class LastActivityStore(Protocol):
 
     async def get(self, account: JID) -> LastActivity | None:
         """Read it; None if the account was never online."""
+
+    async def times(self, accounts: Sequence[JID]) -> dict[JID, datetime]:
+        """Read when these were last online, as far as they ever were."""
 
 
 class SecretStore(Protocol):
@@ -323,6 +344,15 @@ class ArchiveUpkeep(Protocol):
     async def expire(self, owner: JID, before: int, limit: int) -> int:
         """Remove up to `limit` messages whose id is below `before`; returns how many went."""
 
+    async def peers(self, owner: JID) -> tuple[JID, ...]:
+        """List with whom an archive has messages, by bare address."""
+
+    async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
+        """Make up to `limit` messages those of a conversation whose owner or peer has another address now.
+
+        The archive is where `now` says; returns how many there were.
+        """
+
     async def purge(self, limit: int) -> int:
         """Take up to `limit` messages off the disk that were erased or have lost their owner.
 
@@ -398,6 +428,12 @@ class RoomStore(Protocol):
     async def of(self, person: JID, affiliation: str, limit: int) -> tuple[JID, ...]:
         """List the rooms in which somebody has this affiliation."""
 
+    async def mentioning(self, domain: str, person: JID) -> tuple[JID, ...]:
+        """List the rooms of a domain whose lists have somebody, or whose configuration names the address.
+
+        It looks at all rooms; some may be listed for another address that has this one in it.
+        """
+
     async def unused(
         self, domain: str, before: datetime, limit: int, after: datetime | None = None
     ) -> tuple[RoomHead, ...]:
@@ -459,3 +495,4 @@ class Stores:
     audit: AuditStore
     statistics: StatisticStore
     listed: ListedStore
+    outbound: OutboundStore

@@ -12,6 +12,7 @@ from commonroom.storage.records import (
     ArchivedMessage,
     ArchiveFilter,
     ArchivePage,
+    Conversation,
 )
 from commonroom.storage.wanted import cut, matches
 
@@ -104,6 +105,23 @@ class MemoryArchiveStore:
         gone = min(bisect_left(kept, before, key=attrgetter("id")), limit)
         del kept[:gone]
         return gone
+
+    async def peers(self, owner: JID) -> tuple[JID, ...]:
+        """List with whom an archive has messages."""
+        return tuple({message.peer.bare for message in self.kept.get(owner, [])})
+
+    async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
+        """Make messages those of another conversation."""
+        kept, moved = self.kept.get(now.owner, []), 0
+        for position, message in enumerate(kept):
+            if message.peer.bare == was.peer != now.peer and moved < limit:
+                resource = message.peer.resource
+                peer = now.peer if resource is None else now.peer.with_resource(resource)
+                kept[position] = replace(message, peer=peer)
+                moved += 1
+        if moved:
+            self._note()
+        return moved
 
     async def purge(self, limit: int) -> int:
         """Nothing is left over here."""

@@ -1,5 +1,6 @@
 """Rooms in memory; see `memory.py`."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -56,6 +57,15 @@ class MemoryRoomStore:
         """List the rooms in which somebody has this affiliation."""
         found = (room for room, entries in sorted(self.lists.items()) if person in entries)
         return tuple(r for r in found if self.lists[r][person].affiliation == affiliation)[:limit]
+
+    async def mentioning(self, domain: str, person: JID) -> tuple[JID, ...]:
+        """List the rooms that know somebody."""
+        named = json.dumps(person, ensure_ascii=False)
+        return tuple(
+            head.address
+            for head in self._wanted(domain, False, "")
+            if person in self.lists[head.address] or named in head.config
+        )
 
     async def unused(
         self, domain: str, before: datetime, limit: int, after: datetime | None = None

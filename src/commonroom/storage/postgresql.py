@@ -31,6 +31,7 @@ _REFUSALS = ("53100", "58030", "25006")
 _NOT_NULL_VIOLATION = "23502"
 _MIGRATION_LOCK = 0x436F6D6D6F6E526F  # "CommonRo"
 
+_SIZE = Statement("SELECT pg_database_size(current_database())")
 _TABLES = Statement(
     "SELECT relname FROM pg_catalog.pg_class"
     " WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace"
@@ -162,6 +163,10 @@ class PostgresBackend:
     def tables(self, connection: Connection) -> set[str]:
         """List the tables of the schema that comes first in the search path."""
         return {name for (name,) in connection.rows(_TABLES, {})}
+
+    def size(self, connection: Connection) -> int:
+        """What the server says."""
+        return int(connection.rows(_SIZE, {})[0][0])
 
     def lock_schema(self) -> str | None:
         """Lock until the transaction ends."""

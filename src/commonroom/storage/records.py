@@ -109,6 +109,14 @@ class OfflineUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboundStanza:
+    """A stanza that waits for another server; ids are times, and rise (see `Ids`)."""
+
+    id: int
+    xml: str
+
+
+@dataclass(frozen=True, slots=True)
 class LastActivity:
     """When an account was last online, and what its client said when it left (XEP-0012 §3)."""
 
@@ -232,6 +240,13 @@ class ArchiveBounds:
 
     first: int
     last: int
+
+
+class Conversation(NamedTuple):
+    """What an owner's archive has of one peer; both are bare addresses."""
+
+    owner: JID
+    peer: JID
 
 
 @dataclass(frozen=True, slots=True)

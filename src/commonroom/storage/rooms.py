@@ -1,10 +1,11 @@
 """XEP-0045: rooms that outlive their occupants, in tables."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, true, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select, true, update
 
 from commonroom.protocol.jid import JID
 from commonroom.storage.archive_owners import ArchiveOwners
@@ -51,6 +52,7 @@ class SqlRoomStore:
         self._count = compiled(select(func.count()).select_from(table).where(*wanted))
         self._alike = compiled(_alike())
         self._of = compiled(_of())
+        self._mentioning = compiled(_mentioning())
         self._unused = compiled(_unused())
         self._put = database.upsert(table, ["address"], _new(table))
         self._vcard = compiled(select(table.c.vcard).where(_ONE))
@@ -104,6 +106,12 @@ class SqlRoomStore:
     async def of(self, person: JID, affiliation: str, limit: int) -> tuple[JID, ...]:
         """List the rooms in which somebody has this affiliation."""
         return await self._addresses(self._of, {"jid": person, "affiliation": affiliation, "limit": limit})
+
+    async def mentioning(self, domain: str, person: JID) -> tuple[JID, ...]:
+        """List the rooms that know somebody."""
+        named = _escaped(json.dumps(person, ensure_ascii=False))
+        parameters = {"domain": domain, "jid": person, "named": f"%{named}%"}
+        return await self._addresses(self._mentioning, parameters)
 
     async def unused(
         self, domain: str, before: datetime, limit: int, after: datetime | None = None
@@ -203,9 +211,13 @@ def _wanted() -> tuple[ColumnElement[bool], ...]:
 
 
 def _wanting(domain: str, public: bool, words: str) -> Parameters:
+    return {"domain": domain, "public": int(public), "words": f"%{_escaped(words)}%"}
+
+
+def _escaped(words: str) -> str:
     for special in "\\%_":
         words = words.replace(special, f"\\{special}")
-    return {"domain": domain, "public": int(public), "words": f"%{words}%"}
+    return words
 
 
 def _lists() -> Select[*tuple[Any, ...]]:
@@ -232,6 +244,14 @@ def _of() -> Select[*tuple[Any, ...]]:
         .join(lists, table.c.id == lists.c.room_id)
         .where(lists.c.jid == bindparam("jid"), lists.c.affiliation == bindparam("affiliation"))
         .limit(bindparam("limit"))
+    )
+
+
+def _mentioning() -> Select[*tuple[Any, ...]]:
+    listed = select(lists.c.room_id).where(lists.c.jid == bindparam("jid"))
+    named = table.c.config.like(bindparam("named"), escape="\\")
+    return select(table.c.address).where(
+        table.c.domain == bindparam("domain"), or_(table.c.id.in_(listed), named)
     )
 
 

@@ -4,12 +4,24 @@ from sqlalchemy import text
 
 from commonroom.storage.backend import Backend
 from commonroom.storage.connection import Connection
-from commonroom.storage.errors import CannotOpen
+from commonroom.storage.errors import CannotOpen, OldTables
 from commonroom.storage.migrations import REVISIONS, VERSION_TABLE
 from commonroom.storage.statements import Statement
 from commonroom.storage.tables import metadata
 
 _REVISION = Statement(f"SELECT version_num FROM {VERSION_TABLE}")
+
+
+def prepare(backend: Backend, shown: str) -> None:
+    """Make the tables where there are none. Raises CannotOpen; OldTables, if an older program made them."""
+    found = inspect(backend, shown)
+    if found is None:
+        migrate(backend, shown)
+    elif found != REVISIONS[-1]:
+        raise OldTables(
+            f"{shown}: has the tables of an older Common Room ({found}; this program works with"
+            f" {REVISIONS[-1]}); start the service, or run `commonroom database upgrade`, which change them"
+        )
 
 
 def migrate(backend: Backend, shown: str) -> bool:
@@ -32,6 +44,20 @@ def inspect(backend: Backend, shown: str) -> str | None:
     """The revision that the tables are at, None if there are none; changes nothing. Raises CannotOpen."""
     try:
         return _check(backend, shown)
+    except CannotOpen:
+        raise
+    except Exception as error:
+        raise CannotOpen(backend.explain(error)) from error
+
+
+def look(backend: Backend, shown: str) -> tuple[str | None, int]:
+    """The same revision, and how many bytes the database takes, without a lock. Raises CannotOpen."""
+    try:
+        connection = backend.connect(writing=False)
+        try:
+            return _revision(backend, connection, shown), backend.size(connection)
+        finally:
+            connection.close()
     except CannotOpen:
         raise
     except Exception as error:

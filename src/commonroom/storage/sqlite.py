@@ -35,6 +35,7 @@ _TEMPORARY = {
     sqlite3.SQLITE_PROTOCOL,
 }
 _REFUSALS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
+_SIZE = Statement("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
 _TABLES = Statement("SELECT name FROM sqlite_master WHERE type = 'table'")
 
 
@@ -130,6 +131,10 @@ class SqliteBackend:
     def tables(self, connection: Connection) -> set[str]:
         """List the file's tables."""
         return {name for (name,) in connection.rows(_TABLES, {}) if not name.startswith("sqlite_")}
+
+    def size(self, connection: Connection) -> int:
+        """How large the file is when its journal was taken in."""
+        return int(connection.rows(_SIZE, {})[0][0])
 
     def lock_schema(self) -> str | None:
         """The transaction itself locks the file."""

@@ -243,3 +243,24 @@ def test_xep0045_11_2_all_are_told_of_a_shutdown_each_of_itself():
     ]
     assert all("code='110'/><status code='332'" in s.xml() for s in effects.stanzas())
     assert not coven.room.by_address
+
+
+def test_xep0045_7_6_only_who_changes_to_a_nickname_of_their_own_hears_that_it_is_themselves():
+    """Two nicknames of one user become one: the client that had it already has not changed."""
+    coven = Coven().everybody()
+    coven.enter(PHONE, "oldhag")
+    told = change(coven, PHONE, "thirdwitch")
+    gone = "oldhag: gone member/participant jid=hag66/phone nick=thirdwitch"
+    assert to(told, PHONE)[0] == f"{gone} 110 303"
+    assert to(told, HAG)[0] == f"{gone} 303"
+    assert to(told, CRONE)[0] == f"{gone} 303"
+    assert to(told, PHONE)[1:] == to(told, HAG)[1:] == ["thirdwitch: member/participant jid=hag66/phone 110"]
+    assert len(coven.room.occupants["thirdwitch"].sessions) == 2
+
+
+def test_xep0045_7_6_nor_does_a_semi_anonymous_room_tell_more_to_the_clients_of_one_user():
+    coven = Coven(HIDDEN).everybody()
+    coven.enter(PHONE, "oldhag")
+    told = change(coven, PHONE, "thirdwitch")
+    assert to(told, HAG)[0] == "oldhag: gone member/participant nick=thirdwitch 303"
+    assert to(told, CRONE)[0] == "oldhag: gone member/participant jid=hag66/phone nick=thirdwitch 303"

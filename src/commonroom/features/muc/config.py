@@ -69,6 +69,11 @@ class RoomConfig:
     approve_registration: bool = True
     slow_mode_seconds: int = 0
 
+    @property
+    def is_archived(self) -> bool:
+        """Whether what is said is kept: that of a temporary room is not, whatever it says."""
+        return self.logging and self.persistent
+
     def to_dict(self) -> dict[str, Any]:
         """As values that JSON has."""
         return {

@@ -129,7 +129,7 @@ class RoomDesk:
     def answer(self, iq: Iq, room: Room) -> Awaitable[None] | None:
         """Answer a request to a room."""
         if _asks_what(iq):
-            features = (NS_VCARD, *(ARCHIVE_FEATURES if room.config.logging else ()))
+            features = (NS_VCARD, *(ARCHIVE_FEATURES if room.config.is_archived else ()))
             known = features if room.config.persistent else ()
             return self._carry_out(room, describing.info(room, iq, self._now(), known, self._facts(room)))
         request = iq.request()

@@ -59,7 +59,7 @@ def speak(room: Room, message: Message, now: datetime) -> Effects:
     if is_kept_here and not is_subject:
         remember(room, id, occupant.user, said, now)
     # Subjects and retractions are archived, too (XEP-0313 §6.1.2, XEP-0424 §5).
-    if room.config.logging and (is_kept_here or is_subject or retracts is not None):
+    if room.config.is_archived and (is_kept_here or is_subject or retracts is not None):
         assert message.sender is not None
         effects.archive.append(Archived(id, said, message.sender))
     effects.send.append(Broadcast(said, tuple(room.by_address)))
@@ -118,7 +118,7 @@ def _retract_own(
     if id is None or sender is None:
         return
     forget_spoken(room, id, sender.bare)
-    if room.config.logging:
+    if room.config.is_archived:
         author = occupant_id_element(speaker(room, sender).id)
         effects.writes.append(MessageRetracted(id, tombstone(author, str(by), now), sender.bare))
 

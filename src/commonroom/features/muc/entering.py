@@ -202,7 +202,7 @@ def _self_presence(
     """What tells a client that it has seen everybody (XEP-0045 §7.2.2), under the id that it used."""
     said = {
         Status.NON_ANONYMOUS: not room.is_anonymous,
-        Status.LOGGED: room.config.logging,
+        Status.LOGGED: room.config.is_archived,
         Status.CREATED: room.is_new,
         Status.NICK_ASSIGNED: is_assigned,
     }

@@ -1,6 +1,6 @@
 """XEP-0045 §10.1: how rooms are made: by people, as far as the policy lets them, or by the configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -116,7 +116,7 @@ class Making:
         self._enlist(room, effects, begun)
         return room, effects
 
-    def _enlist(self, room: Room, effects: Effects, begun: Beginning) -> None:
+    def _enlist(self, room: Room, effects: Effects, begun: Beginning, known: Collection[JID] = ()) -> None:
         """Put people on the lists whom the policy wants there; nobody twice, the highest first.
 
         Everybody of a domain can be members, but not run the room.
@@ -128,8 +128,21 @@ class Making:
         ):
             for jid in people:
                 is_one = jid.local is not None or affiliation is Affiliation.MEMBER
-                if is_one and jid not in room.affiliations:
+                if is_one and jid not in room.affiliations and jid not in known:
                     effects.writes += assign(room, jid, affiliation).writes
+
+    def enlist_newcomers(self, room: Room) -> Effects | None:
+        """Put people on the lists of a room that was kept, who belong to it by the policy since.
+
+        None, if there is nobody. Who was on a list and is on none any more was taken off it by somebody.
+        """
+        name = room.address.local or ""
+        declared = self._declared.get(room.address)
+        begun = self._policy.beginning(name) if declared is None else self._policy.declared(declared)
+        effects = Effects()
+        known = room.former.keys() | room.affiliations.keys()
+        self._enlist(room, effects, begun, known)
+        return effects if effects.writes else None
 
     # Rooms of the configuration
 

@@ -37,14 +37,14 @@ def moderate(room: Room, iq: Iq, now: datetime) -> Effects:
     """
     id = wanted(room, iq)
     author = forget_spoken(room, id, None)
-    if author is None and not room.config.logging:
+    if author is None and not room.config.is_archived:
         raise item_not_found("there is no such message")
     moderator = _moderator(room, iq.sender)
     reason = iq.request().child_text(NS_MODERATE, "reason")
     effects = Effects()
     number = room.next_id()
     message = _announcement(room, moderator, str(id), number, reason)
-    if room.config.logging:
+    if room.config.is_archived:
         by = _moderated(moderator)
         gone = None if author is None else occupant_id_element(occupant_id(room.occupant_key, author))
         effects.writes.append(MessageRetracted(id, tombstone(gone, None, now, by, reason)))

@@ -77,16 +77,18 @@ def rename(
 ) -> tuple[Occupant, list[Broadcast]]:
     """Give an occupant, with all clients, another nickname (XEP-0045 §7.6).
 
-    If the same user is there under that nickname already, the two become one.
+    If the same user is there under that nickname already, the two become one; the clients that had it are
+    told as the others are.
     """
     session, _ = occupant.main()
     leaving = Notice((Status.NEW_NICK,), nick=nick)
     gone = appear(room, occupant, session, Presence(PresenceType.UNAVAILABLE), leaving)
     was_shown = room.is_shown(occupant)
+    moved = tuple(occupant.sessions)
     room.remove(occupant)
+    told = to_others(room, occupant, gone) if was_shown else []
+    told.append(Broadcast(gone.own, moved))
     occupant = _move(room, occupant, nick)
-    others = to_others(room, occupant, gone) if was_shown else []
-    told = [*others, Broadcast(gone.own, tuple(occupant.sessions))]
     return occupant, told + to_all(room, occupant, noticed(room, occupant, notice))
 
 

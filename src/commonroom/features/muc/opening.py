@@ -56,7 +56,8 @@ class Opening:
         """
         stored = await self.kept(address)
         if isinstance(stored, StoredRoom):
-            return await self._remember(stored), None
+            held = await self._remember(stored)
+            return held, self._making.enlist_newcomers(held.room)
         if self._making.is_declared(address):
             room, effects = self._making.declared(address)
             room.fixed = self._making.fixed(address)

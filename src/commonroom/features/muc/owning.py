@@ -142,8 +142,8 @@ def _notices(room: Room, old: RoomConfig) -> list[Broadcast]:
     """One message for each thing that those inside should know (XEP-0045 §10.2.1)."""
     new = room.config
     codes: list[Status] = []
-    if new.logging is not old.logging:
-        codes.append(Status.LOGGED if new.logging else Status.NOT_LOGGED)
+    if new.is_archived is not old.is_archived:
+        codes.append(Status.LOGGED if new.is_archived else Status.NOT_LOGGED)
     if new.whois is not old.whois:
         is_open = new.whois is Whois.ANYONE
         codes.append(Status.NOW_NON_ANONYMOUS if is_open else Status.NOW_SEMI_ANONYMOUS)

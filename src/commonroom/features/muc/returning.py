@@ -23,7 +23,7 @@ def must_look(held: Held, stanza: Stanza) -> bool:
         and stanza.sender in held.came
         and held.came[stanza.sender] is None
         and held.is_stored
-        and held.room.config.logging
+        and held.room.config.is_archived
         and may_be_again(stanza)
     )
 

@@ -196,7 +196,7 @@ class RoomService:
         handling.check_retraction(held.room, stanza)
         address = held.room.address
         original = await self._opening.original(address, id)
-        if held.room.config.logging and original is None and isinstance(stanza, Iq):
+        if held.room.config.is_archived and original is None and isinstance(stanza, Iq):
             raise item_not_found("there is no such message")
         now_held = await self._get(address)
         if now_held is None:
@@ -305,6 +305,10 @@ class RoomService:
     def temporary(self) -> Iterator[Room]:
         """The rooms that are in memory only."""
         return (held.room for held in self._shelf.temporary())
+
+    def rooms(self) -> Iterator[Room]:
+        """The rooms that are in memory."""
+        return (held.room for held in self._shelf.all())
 
     # Who is there
 
