@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from tests.attack.client import SECONDS, Client, Ended, condition, online
+from tests.attack.client import Client, Ended, condition, online
 from tests.attack.conftest import still_serving
 from tests.attack.server import DOMAIN, OTHER_DOMAIN, Server, free_ports
 from tests.attack.test_restricted_xml import RESTRICTED
@@ -69,19 +69,6 @@ class Beside(Server):
             },
         )
 
-    def logged_since(self, before: int, *words: str) -> list[str]:
-        """The lines of the log that have all these words."""
-        lines = self.log()[before:].splitlines()
-        return [line for line in lines if all(word in line for word in words)]
-
-    def says(self, before: int, *words: str) -> str:
-        """One of these lines, as soon as there is one."""
-        deadline = time.monotonic() + SECONDS
-        while not (found := self.logged_since(before, *words)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert found, (words, self.log()[before:])
-        return found[0]
-
 
 class Component(Client):
     """A connection to the port for components."""
@@ -97,11 +84,15 @@ class Component(Client):
             self._stanzas.extend(self.reader.feed(self.read()))
         return str(self.reader.header.get("id"))
 
-    def admitted(self) -> Self:
-        """It shows its secret, and reads what it is told."""
+    def show_secret(self) -> None:
+        """It is whom it claims to be."""
         digest = hashlib.sha1((self.begin() + self.name.partition(".")[0]).encode()).hexdigest()
         self.send(f"<handshake>{digest}</handshake>")
         assert self.next().tag == COMPONENT + "handshake", self.came
+
+    def admitted(self) -> Self:
+        """It shows its secret, as the only one of its name, and reads what it is told."""
+        self.show_secret()
         self.sync()
         return self
 
@@ -377,17 +368,19 @@ def test_attack_component_that_never_reads(
 
 
 def test_attack_component_that_dies_full(romeo: Client, server: Beside) -> None:
-    """What waited for it is told to its senders, or goes to the next connection."""
-    body = "x" * 60_000
-    with Component(server).admitted():
-        for number in range(200):
-            romeo.send(f"<message to='a@{EVIL}' id='f{number}'><body>{body}</body></message>")
-        full = {each.get("id") for each in romeo.fence(10) if condition(each) == "resource-constraint"}
-        second = Component(server).admitted()
-    late = {each.get("id") for each in second.sync()}
-    second.close()
+    """What waited for it here goes to the next connection."""
+    before, body = len(server.log()), "x" * 60_000
+    with Component(server) as second:
+        with Component(server).admitted():
+            second.show_secret()
+            for number in range(200):
+                romeo.send(f"<message to='a@{EVIL}' id='f{number}'><body>{body}</body></message>")
+            full = {each.get("id") for each in romeo.fence(10) if condition(each) == "resource-constraint"}
+        server.says(before, "component disconnected", EVIL, "left=1")
+        late = [each.get("id") for each in second.sync()]
     assert late
-    assert not late & full
+    assert not {*late} & full
+    assert late == sorted(late, key=lambda id: int(str(id)[1:]))
 
 
 # Clients
