@@ -406,6 +406,7 @@ def test_attack_server_that_never_reads(romeo: Client, server: Federated, tmp_pa
         assert told
         assert told <= {"remote-server-timeout", "resource-constraint"}
     assert server.usage().kib - before < 30 * MIB
+    assert server.says(log, "a queue is full", f"domain={domain}")
 
 
 def test_attack_flood_of_a_server(evil: Peer, romeo: Client, server: Federated) -> None:
