@@ -1,8 +1,11 @@
 """The load generator's other end: commands out, JSON in. See native/generator.c."""
 
 import json
+import os
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +93,10 @@ class Generator:
         """Who logs in from now on turns on stream management."""
         self._count("manage")
 
+    def far(self, door: Door, domain: str) -> None:
+        """Clients with an odd number live there, so that pairs talk over the border."""
+        self._count(f"far {door.port} {domain}")
+
     def login(self, count: int, window: int = 8, first: int = 0) -> LoggedIn:
         """Log in; raises LoadFailed if one of them cannot."""
         result = LoggedIn(**self._ask(f"login {first} {count} {window}"))
@@ -121,6 +128,12 @@ class Generator:
         """One client sends something, and nobody waits for what comes of it."""
         self._count(f"say {number} {stanza}")
 
+    def tell(self, number: int, stanzas: Iterable[str], at_once: int = 100) -> None:
+        """One client sends these, so many in one go."""
+        left = iter(stanzas)
+        while together := "".join(islice(left, at_once)):
+            self.say(number, together)
+
     def enter(self, room: str, first: int, count: int, copies: int) -> None:
         """They enter a room at once, and see so many presences altogether: then nothing is in flight."""
         self._count(f"enter {room} {first} {count} {copies}")
@@ -140,6 +153,14 @@ class Generator:
     def count(self) -> Count:
         """What has happened so far."""
         return self._count("count")
+
+    def lap(self) -> Count:
+        """The same, with the latencies since the last lap or reset; those of `count` go on."""
+        return self._count("lap")
+
+    def give_way(self) -> None:
+        """Its clients are not those that are measured: let them use what others leave of the core."""
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
 
     def reset(self) -> None:
         """Begin new latencies."""

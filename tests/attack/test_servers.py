@@ -388,7 +388,7 @@ def test_attack_server_that_never_reads(romeo: Client, server: Federated, tmp_pa
         line.send(f"<db:result from='{domain}' to='{DOMAIN}' type='valid'/>")
         over.wait(15)
 
-    before, _log = server.usage().kib, len(server.log())
+    before, log = server.usage().kib, len(server.log())
     with Waiting(tmp_path, server.site.authority.issue(domain), behave) as waiting:
         server.site.publish(domain, waiting.port)
         romeo.send(f"<message to='a@{domain}' id='first'><body>1</body></message>")

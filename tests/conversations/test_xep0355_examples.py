@@ -89,9 +89,7 @@ def test_server_advertises_delegated_namespaces():
 </message>""")
 
 
-def test_juliet_sends_her_mood_to_her_server():
-    _, connected, juliet = begun(component(pubsub=()))
-    mood = """
+MOOD = """
     <pubsub xmlns='http://jabber.org/protocol/pubsub'>
         <publish node='http://jabber.org/protocol/mood'>
         <item>
@@ -102,10 +100,14 @@ def test_juliet_sends_her_mood_to_her_server():
         </item>
         </publish>
     </pubsub>"""
+
+
+def test_juliet_sends_her_mood_to_her_server():
+    _, connected, juliet = begun(component(pubsub=()))
     juliet.send(f"""
 <iq from='juliet@capulet.lit/balcony'
     id='pep1'
-    type='set'>{mood}
+    type='set'>{MOOD}
 </iq>""")
     id = delegate(
         connected,
@@ -113,7 +115,7 @@ def test_juliet_sends_her_mood_to_her_server():
             <iq from='juliet@capulet.lit/balcony'
                 id='pep1'
                 type='set'
-                xmlns='jabber:client'>{mood}
+                xmlns='jabber:client'>{MOOD}
             </iq>""",
     )
     inside = """
@@ -132,6 +134,26 @@ def test_juliet_sends_her_mood_to_her_server():
 </iq>""")
 
 
+ROMEO = """
+        <query xmlns='jabber:iq:roster'>
+            <item jid='romeo@montaigu.lit'
+                  name='My Romeo'>
+            </item>
+        </query>"""
+WITH_A_GROUP = """
+<iq to='juliet@capulet.lit'
+    from='filter.capulet.lit'
+    id='roster2'
+    type='set'>
+    <query xmlns='jabber:iq:roster'>
+        <item jid='romeo@montaigu.lit'
+              name='My Romeo'>
+            <group>Rivals</group>
+        </item>
+    </query>
+</iq>"""
+
+
 def test_a_filter_accepts_romeo_and_adds_him_to_a_group():
     """It answers for the server, and then changes the roster itself (XEP-0355 §4.3.1)."""
     entity = "filter.capulet.lit"
@@ -139,16 +161,10 @@ def test_a_filter_accepts_romeo_and_adds_him_to_a_group():
     here, connected, _ = begun(made, "filter_capulet_lit")
     connected.received()
     juliet = here.login("juliet@capulet.lit/window")
-    romeo = """
-        <query xmlns='jabber:iq:roster'>
-            <item jid='romeo@montaigu.lit'
-                  name='My Romeo'>
-            </item>
-        </query>"""
     juliet.send(f"""
 <iq from='juliet@capulet.lit/window'
           id='roster1'
-          type='set'>{romeo}
+          type='set'>{ROMEO}
 </iq>""")
     id = delegate(
         connected,
@@ -156,7 +172,7 @@ def test_a_filter_accepts_romeo_and_adds_him_to_a_group():
             <iq from='juliet@capulet.lit/window'
                       id='roster1'
                       type='set'
-                      xmlns='jabber:client'>{romeo}
+                      xmlns='jabber:client'>{ROMEO}
             </iq>""",
         entity,
     )
@@ -170,27 +186,20 @@ def test_a_filter_accepts_romeo_and_adds_him_to_a_group():
 <iq to='juliet@capulet.lit/window'
     id='roster1'
     type='result' />""")
-    connected.send("""
-<iq to='juliet@capulet.lit'
-    from='filter.capulet.lit'
-    id='roster2'
-    type='set'>
-    <query xmlns='jabber:iq:roster'>
-        <item jid='romeo@montaigu.lit'
-              name='My Romeo'>
-            <group>Rivals</group>
-        </item>
-    </query>
-</iq>""")
+    connected.send(WITH_A_GROUP)
     assert connected.one() == element("""
 <iq to='filter.capulet.lit'
     from='juliet@capulet.lit'
     id='roster2'
     type='result'/>""")
+    assert groups(here) == {"romeo@montaigu.lit": ("Rivals",)}
+
+
+def groups(here: ComponentWorld) -> dict[str, tuple[str, ...]]:
+    """Of Juliet's contacts."""
     user = here.core.users.find(JID.parse("juliet@capulet.lit"))
     assert user is not None
-    (item,) = user.roster.listed()
-    assert (item.jid, item.groups) == ("romeo@montaigu.lit", ("Rivals",))
+    return {str(item.jid): item.groups for item in user.roster.listed()}
 
 
 INFO = """

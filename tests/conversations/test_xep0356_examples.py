@@ -110,6 +110,27 @@ def test_server_advertises_roster_and_message_privileges():
 </message>""")
 
 
+NOTIFICATION = """
+<message from='juliet@capulet.lit'
+  id='foo'
+  to='romeo@montague.lit/orchard'>
+  <event xmlns='http://jabber.org/protocol/pubsub#event'>
+    <items node='http://jabber.org/protocol/tune'>
+      <item>
+        <tune xmlns='http://jabber.org/protocol/tune'>
+          <artist>Gerald Finzi</artist>
+          <length>255</length>
+          <source>Music for "Love's Labors Lost" (Suite for small orchestra)</source>
+          <title>Introduction (Allegro vigoroso)</title>
+          <track>1</track>
+        </tune>
+      </item>
+    </items>
+  </event>
+  <delay xmlns='urn:xmpp:delay' stamp='2014-11-25T14:34:32Z'/>
+</message>"""
+
+
 def test_privileged_entity_sends_a_notification():
     here = world(privileges(message=True))
     romeo = here.online("romeo@montague.lit/orchard")
@@ -139,25 +160,7 @@ def test_privileged_entity_sends_a_notification():
     </forwarded>
   </privilege>
 </message>""")
-    assert _stripped(romeo.one()) == element("""
-<message from='juliet@capulet.lit'
-  id='foo'
-  to='romeo@montague.lit/orchard'>
-  <event xmlns='http://jabber.org/protocol/pubsub#event'>
-    <items node='http://jabber.org/protocol/tune'>
-      <item>
-        <tune xmlns='http://jabber.org/protocol/tune'>
-          <artist>Gerald Finzi</artist>
-          <length>255</length>
-          <source>Music for "Love's Labors Lost" (Suite for small orchestra)</source>
-          <title>Introduction (Allegro vigoroso)</title>
-          <track>1</track>
-        </tune>
-      </item>
-    </items>
-  </event>
-  <delay xmlns='urn:xmpp:delay' stamp='2014-11-25T14:34:32Z'/>
-</message>""")
+    assert _stripped(romeo.one()) == element(NOTIFICATION)
 
 
 def test_server_advertises_iq_privilege():
@@ -171,12 +174,32 @@ def test_server_advertises_iq_privilege():
 </message>""")
 
 
-def test_privileged_entity_sends_an_iq_on_behalf_of_juliet():
-    here = world(privileges(pubsub="set"))
-    here.befriend("juliet@capulet.lit", "romeo@montague.lit")
-    romeo = here.online("romeo@montague.lit/blog")  # the text has romeo@montaigu.lit, a server's part
-    connected = admitted(here, DOMAIN)
-    connected.send("""
+WRAPPED_ANSWER = """
+<iq
+  type='result'
+  from='juliet@capulet.lit'
+  to='pubsub.capulet.lit'
+  id='priv_iq_1'>
+  <privilege xmlns="urn:xmpp:privilege:2">
+    <forwarded xmlns='urn:xmpp:forward:0'>
+      <iq type='result'
+        from='romeo@montague.lit/blog'
+        to='juliet@capulet.lit'
+        id='sub_1' xmlns='jabber:client'>
+        <pubsub xmlns='http://jabber.org/protocol/pubsub'>
+          <subscription
+            node='urn:xmpp:microblog:0'
+            jid='juliet@capulet.lit'
+            subid='some_id'
+            subscription='subscribed'/>
+        </pubsub>
+      </iq>
+    </forwarded>
+  </privilege>
+</iq>"""
+
+
+WRAPPED_REQUEST = """
       <iq
         from='pubsub.capulet.lit'
         to='juliet@capulet.lit'
@@ -195,7 +218,15 @@ def test_privileged_entity_sends_an_iq_on_behalf_of_juliet():
           </pubsub>
       </iq>
     </privileged_iq>
-  </iq>""")
+  </iq>"""
+
+
+def test_privileged_entity_sends_an_iq_on_behalf_of_juliet():
+    here = world(privileges(pubsub="set"))
+    here.befriend("juliet@capulet.lit", "romeo@montague.lit")
+    romeo = here.online("romeo@montague.lit/blog")  # the text has romeo@montaigu.lit, a server's part
+    connected = admitted(here, DOMAIN)
+    connected.send(WRAPPED_REQUEST)
     assert _stripped(romeo.one()) == element("""
 <iq
   xmlns='jabber:client'
@@ -221,29 +252,7 @@ def test_privileged_entity_sends_an_iq_on_behalf_of_juliet():
         subscription='subscribed'/>
   </pubsub>
 </iq>""")
-    assert _stripped(connected.one()) == element("""
-<iq
-  type='result'
-  from='juliet@capulet.lit'
-  to='pubsub.capulet.lit'
-  id='priv_iq_1'>
-  <privilege xmlns="urn:xmpp:privilege:2">
-    <forwarded xmlns='urn:xmpp:forward:0'>
-      <iq type='result'
-        from='romeo@montague.lit/blog'
-        to='juliet@capulet.lit'
-        id='sub_1' xmlns='jabber:client'>
-        <pubsub xmlns='http://jabber.org/protocol/pubsub'>
-          <subscription
-            node='urn:xmpp:microblog:0'
-            jid='juliet@capulet.lit'
-            subid='some_id'
-            subscription='subscribed'/>
-        </pubsub>
-      </iq>
-    </forwarded>
-  </privilege>
-</iq>""")
+    assert _stripped(connected.one()) == element(WRAPPED_ANSWER)
 
 
 def test_server_redirects_presence():

@@ -91,20 +91,9 @@ def build_core(
     spread = Spread(users.find, router.tell)
     commands = AdminCommands()
     questions = Questions(around.later)
-    beside = component_parts(settings, users, router, questions, around)
+    near = component_parts(settings, users, router, questions, around)
     parts = _parts(
-        settings,
-        stores,
-        around,
-        last_id,
-        router,
-        users,
-        presences,
-        spread,
-        commands,
-        audit,
-        questions,
-        beside,
+        settings, stores, around, last_id, router, users, presences, spread, commands, audit, questions, near
     )
     declared = features(parts)
     tables = compile_features(declared)
@@ -113,8 +102,8 @@ def build_core(
     router.connect(handlers, tables)
     domains = _domains(settings, accounts, handlers, tables, stores)
     router.domains.update(domains)
-    if beside is not None:
-        _let_in(beside, parts, handlers, router, domains)
+    if near is not None:
+        _let_in(near, parts, handlers, router, domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
     sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
     parts.resumption.connect(sessions.close, tables.session)
@@ -122,7 +111,7 @@ def build_core(
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     life = lifecycle(settings, accounts, parts)
     announced = _announced(declared)
-    return _core(parts, commands, router, accounts, life, sessions, bind2, tables, announced, beside)
+    return _core(parts, commands, router, accounts, life, sessions, bind2, tables, announced, near)
 
 
 def _iqs(tables: Tables, router: Router, parts: Parts) -> IqHandlers:

@@ -28,6 +28,8 @@ from commonroom.app.client_tls import client_contexts
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
 from commonroom.app.neighbours import Neighbours
+from commonroom.app.revocations import RevocationWatch
+from commonroom.app.role_files import in_default_thread
 from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
@@ -96,6 +98,8 @@ class Service:
         if authorities is not None:
             clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
+        if authorities is not None:
+            await self._watch_revocations(opening, authorities, clients)
         if settings.accounts.files:
             await self._watch_files(opening, core, stores)
         neighbours = Neighbours(settings, core, stores, self._tasks.start)
@@ -228,6 +232,15 @@ class Service:
     def _authorities(self, directory: Directory) -> Authorities | None:
         path = self._settings.accounts.authorities
         return None if path is None else Authorities(path, directory.certified)
+
+    async def _watch_revocations(
+        self, opening: AsyncExitStack, authorities: Authorities, clients: ClientService
+    ) -> None:
+        paths = self._settings.accounts.revocations
+        if paths:
+            watch = RevocationWatch(paths, authorities, clients.connected, in_default_thread)
+            await watch.open()
+            opening.callback(self._tasks.start(watch.watch()).cancel)
 
     async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,8 @@ from commonroom.config.addresses import Domain, Listen, ListenAddress
 from commonroom.config.kinds import Choice, Flag, ListOf, Number, Text, Whole
 from commonroom.config.option import Key, option, table, tables
 
-# What is never a component's (XEP-0355 §8), but for two names that stand for other things (§7.2.4, §7.2.5).
+# What is never a component's (XEP-0355 §8), but for two names that stand for other things: XEP-0355 §7.2.4,
+# XEP-0355 §7.2.5.
 DELEGATION = "urn:xmpp:delegation:2"
 RESTS = (f"{DELEGATION}:bare:disco#info:*", f"{DELEGATION}:bare:disco#items:*")
 

@@ -10,7 +10,9 @@ from commonroom.features.offline import is_worth_keeping
 from commonroom.protocol.delay import NS_DELAY, delay
 from commonroom.protocol.errors import StanzaError, resource_constraint
 from commonroom.protocol.jid import JID
+from commonroom.protocol.repeats import has_unique_id, is_same
 from commonroom.protocol.stanza import READERS, Message, MessageType, Presence, Stanza
+from commonroom.protocol.stanza_ids import origin_of
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import OutboundStore, Writes
 from commonroom.storage.records import OutboundStanza
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # Read in one go.
 PAGE = 500
+# After a start, for so long what was kept is compared with what clients send again.
+AGAIN = timedelta(minutes=5)
 
 _GROUPCHAT = MessageType.GROUPCHAT
 
@@ -81,21 +85,38 @@ class Keeping:
         self._tell = tell
         self._listener = listener
         self._patience = patience
+        self._loaded: dict[str, list[Message]] = {}  # what was kept before the start, by origin
+        self._until = now()
 
-    def keep(self, stanza: Stanza) -> Stanza:
-        """See to it that it outlives a crash, if anybody will count on that; gives what to send.
+    def keep(self, stanza: Stanza) -> Stanza | None:
+        """See to it that it outlives a crash, if anybody will count on that; gives what to send. None, if its
+        sender sends again what was kept before the start, and goes out by itself.
 
         A message costs no write if the other server has it before its sender asks. A change of a
         subscription is written at once: the roster that says so is on disk as well.
         """
         if type(stanza) is Message:
             owed = stanza.owed
+            if self._loaded and self._was_loaded(stanza):
+                return None
             if owed is not None and is_worth_keeping(stanza, _GROUPCHAT):
                 stanza.held = kept = Kept(self, self._next_id(), stanza)
                 owed.add(kept)
         elif isinstance(stanza, Presence) and stanza.type in SUBSCRIPTION_TYPES:
             return self._keep_presence(stanza)
         return stanza
+
+    def _was_loaded(self, message: Message) -> bool:
+        """Each that was kept explains one that comes within a while after the start."""
+        if self._now() > self._until:
+            self._loaded.clear()
+        origin = origin_of(message)
+        former = self._loaded.get(origin) if origin is not None and has_unique_id(message) else None
+        for each in former or ():
+            if former and is_same(message, each.xml()):
+                former.remove(each)
+                return True
+        return False
 
     def _keep_presence(self, presence: Presence) -> Stanza:
         copy = _presence(presence)
@@ -169,6 +190,9 @@ class Keeping:
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
         """Nothing is tried any more: its sender is told, by any client if the one that sent it is gone."""
+        if isinstance(stanza, Message) and self._loaded:
+            former = self._loaded.get(origin_of(stanza) or "", [])
+            former[:] = [each for each in former if each is not stanza]  # its sender may try again
         answer = stanza.refused(error)
         if answer is not None and answer.to is not None:
             if stanza.held is not None:
@@ -190,6 +214,10 @@ class Keeping:
         while page := await self._store.load(PAGE, after):
             after = page[-1].id
             found += [stanza for kept in page if (stanza := self._read(kept)) is not None]
+        for stanza in found:
+            if isinstance(stanza, Message) and (origin := origin_of(stanza)) is not None:
+                self._loaded.setdefault(origin, []).append(stanza)
+        self._until = self._now() + AGAIN
         return found
 
     def _read(self, row: OutboundStanza) -> Stanza | None:

@@ -223,16 +223,17 @@ class Owed:
     """XEP-0198: what a client sent over one stream, and resumed ones, that nobody may have got yet; or
     what another server sent over one.
 
-    It stays in memory: most of it has arrived before the peer asks whether it was handled. What a client
-    sends again is compared with what is kept (`is_compared`); what a server sends again is not.
+    It stays in memory: most of it has arrived before the peer asks whether it was handled. Of a server's
+    stream (`is_client` is false), the next `doubtful` messages may be such as came before.
     """
 
-    __slots__ = ("debts", "is_compared", "largest")
+    __slots__ = ("__weakref__", "debts", "doubtful", "is_client", "largest")
 
-    def __init__(self, largest: int = LARGEST_DEBT, is_compared: bool = True) -> None:
+    def __init__(self, largest: int = LARGEST_DEBT, doubtful: int = 0, is_client: bool = True) -> None:
         self.debts: list[Debt] = []
         self.largest = largest
-        self.is_compared = is_compared
+        self.doubtful = doubtful
+        self.is_client = is_client
 
     def add(self, debt: Debt) -> None:
         """Not too much: what has arrived is forgotten, and if that is little, the rest is written."""

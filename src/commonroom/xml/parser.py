@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from commonroom.xml.deferral import do_not_defer
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_STREAMS, NS_XML
+from commonroom.xml.names import NS_CLIENT, NS_STREAMS, NS_XML
 from commonroom.xml.serializer import escape_attribute, serialize_attributes
 
 # Whatever walks a tree may be recursive: each level costs a frame or two of Python's thousand.
@@ -78,6 +78,7 @@ Event = StreamHeader | Element | StreamEnd | XmlError
 
 # Given to expat to put between a namespace and a name. XML cannot contain it, not even as a reference.
 _SEPARATOR = "\x01"
+_LANG = f"{NS_XML}{_SEPARATOR}lang"
 _BRACKET = ord("]")
 _BLANKS = " \t\r\n"
 _FIRST = (b"", b"<", b" ", b"\t", b"\r", b"\n")  # what a document can begin with
@@ -111,11 +112,16 @@ def parse_fragment(text: str, default_namespace: str, limits: Limits = _FRAGMENT
 
 
 class StreamParser:
-    """Reads one direction of one stream. It holds at most one unfinished stanza, within the limits."""
+    """Reads one direction of one stream. It holds at most one unfinished stanza, within the limits.
+
+    Inside of the service content is in jabber:client, whatever stream it came by: elements in the stream's
+    content namespace are given as if they were there (RFC 6120 §4.8.2).
+    """
 
     __slots__ = (
         "_begun",
         "_closed",
+        "_content",
         "_declared",
         "_elements",
         "_events",
@@ -133,8 +139,9 @@ class StreamParser:
         "_unit",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, content_namespace: str = NS_CLIENT) -> None:
         self._limits = limits
+        self._content = content_namespace
         self._events: list[Event] = []
         self._closed = False
         # The stream header: what came before its end, its declarations, and the tag that stands for it later.
@@ -285,7 +292,7 @@ class StreamParser:
         """A new expat parser, inside of the stream if that was open before."""
         self._expat = parser = _make_expat()
         if not hasattr(self, "_names"):
-            self._names = _Names(self._limits.names)
+            self._names = _Names(self._limits.names, self._content)
         parser.Parse(self._header, False)
         self._fed = self._token = self._unit = len(self._header)
         parser.StartElementHandler = self._start
@@ -407,10 +414,11 @@ class _Names:
     They are counted, because expat and we keep each until the parser goes (RFC 6120 §13.12).
     """
 
-    __slots__ = ("_count", "_keys", "elements", "limit", "plain")
+    __slots__ = ("_content", "_count", "_keys", "elements", "limit", "plain")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, content_namespace: str) -> None:
         self.limit = limit
+        self._content = content_namespace
         self.elements: dict[str, tuple[str, str]] = {}
         self.plain: set[str] = set()  # attributes' names that are their own key
         self._keys: dict[str, str] = {}
@@ -422,12 +430,18 @@ class _Names:
         if local == "stream" and namespace == NS_STREAMS:
             raise XmlError(XmlCondition.UNSUPPORTED_STANZA_TYPE, "a stream in a stream")
         self._grow(name)
+        if namespace == self._content:
+            namespace = NS_CLIENT
         self.elements[name] = namespace, local
         return namespace, local
 
     def rename(self, attributes: dict[str, str]) -> dict[str, str]:
         """The attributes under our keys."""
         keys = self._keys
+        if _LANG in attributes and _LANG in keys:  # alone among those in a namespace it is common
+            attributes["xml:lang"] = attributes.pop(_LANG)
+            if self.plain.issuperset(attributes):
+                return attributes
         for name in attributes:
             if name not in keys:
                 keys[name] = self._learn_key(name)
@@ -439,7 +453,12 @@ class _Names:
         if not separator:
             self.plain.add(name)
             return name
-        return f"xml:{local}" if namespace == NS_XML else f"{{{namespace}}}{local}"
+        if namespace != NS_XML:
+            return f"{{{namespace}}}{local}"
+        key = f"xml:{local}"
+        self._keys[key] = key
+        self.plain.add(key)  # no attribute comes under that name: the prefix is always bound
+        return key
 
     def _grow(self, name: str) -> None:
         self._count += 1 + len(name) // _CHARACTERS_PER_NAME
