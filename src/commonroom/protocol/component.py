@@ -50,7 +50,8 @@ class ComponentStream(PeerStream):
         return self._claimed
 
     def _begin_stream(self) -> None:
-        """What it wraps must be in jabber:client by itself (XEP-0356 §6.3): the parser changes nothing."""
+        """A request that it wraps must be in jabber:client by itself (XEP-0356 §6.3): the parser changes
+        nothing."""
         self._parser = StreamParser(self._limits)
         self._is_open = False
 
@@ -107,5 +108,5 @@ def _to_content(element: Element) -> None:
     if element.namespace == NS_COMPONENT:
         element.namespace = NS_CLIENT
     for child in element.children:
-        if not isinstance(child, str) and child.namespace != NS_PRIVILEGE:
+        if not isinstance(child, str) and (child.namespace, child.name) != (NS_PRIVILEGE, "privileged_iq"):
             _to_content(child)
