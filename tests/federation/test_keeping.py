@@ -18,7 +18,7 @@ from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.memory_outbound import MemoryOutboundStore
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CHAT_STATES, NS_CLIENT, NS_HINTS
-from tests.federation.test_outgoing import JULIET, OURS, ROMEO, THEIRS, Carrier, World, ids, run
+from tests.federation.test_outgoing import JULIET, OURS, PAIR, ROMEO, THEIRS, Carrier, World, ids, run
 
 HOME = JID.parse("romeo@example.org/home")
 DOWN = UnreachableError("down")
@@ -157,6 +157,7 @@ def test_while_nobody_can_hear_of_a_failure_it_is_tried_again_in_order():
         world.listeners.clear()
         await world.turn()
         assert (world.returned, await on_disk(world)) == ([], ["1", "2"])
+        assert world.outgoing.postponed() == {PAIR: 2}
         world.pass_time(5.1)
         await world.turn()
         assert len(world.dialer.calls) == 2

@@ -433,6 +433,10 @@ class Outgoing:
         """All ways that there are or are looked for."""
         return list(self._links.values())
 
+    def postponed(self) -> dict[Pair, int]:
+        """How many stanzas are tried again later, by their pair."""
+        return {pair: len(kept) for pair, kept in self._kept.items()}
+
     @property
     def resting(self) -> int:
         """How many pairs are left alone for a while, or were lately."""

@@ -53,12 +53,14 @@ class Overview:
         return tuple(sorted(wanted, key=lambda each: (each.theirs, each.direction, each.ours)))
 
     def queues(self) -> tuple[Queue, ...]:
-        """Where something waits, or a way is looked for."""
-        return tuple(
+        """Where something waits, also for another try, or a way is looked for."""
+        found = [
             Queue(link.pair.sender, link.pair.to, len(link.queue or ()), link.is_dialing)
             for link in self._outgoing.links()
             if link.queue or link.is_dialing
-        )
+        ]
+        found += [Queue(*pair, count, False) for pair, count in self._outgoing.postponed().items()]
+        return tuple(found)
 
     def failures(self) -> tuple[Failure, ...]:
         """What went wrong lately, the latest first."""
