@@ -74,7 +74,7 @@ def _measured(run: Run, name: str, case: Case) -> dict[str, float]:
             run.say(f"{name}: {len(domains):,} domains {case.words}")
             meter.begin()
             _talk(generator, domains, case.per_second)
-            _await_quiet(server, case.seconds)
+            _await_quiet(server, generator, case.seconds)
             cpu = meter.end().cpu
             memory.append(server.processes.own_memory())
         meter.begin()
@@ -114,11 +114,12 @@ def _talk(generator: Generator, domains: list[str], per_second: int) -> None:
         settle(max(0.0, began + (first + len(some)) / per_second - time.monotonic()))
 
 
-def _await_quiet(server: Server, seconds: float) -> None:
-    """Until the server has had nothing to do for so long."""
+def _await_quiet(server: Server, generator: Generator, seconds: float) -> None:
+    """Until the server has had nothing to do for so long; the client shows that it is still there."""
     now = time.monotonic()
     end, quiet_since, before = now + LONGEST, now, server.processes.cpu()
     while now < min(end, quiet_since + seconds):
+        generator.say(0, "<presence/>")
         settle(STEP)
         now, used = time.monotonic(), server.processes.cpu()
         if used - before > QUIET * STEP:

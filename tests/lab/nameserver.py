@@ -64,6 +64,10 @@ class Nameserver:
     def remove(self, name: str, kind: str) -> None:
         self.records.pop((f"{name.lower().rstrip('.')}.", kind), None)
 
+    def exists(self, name: str) -> bool:
+        """Whether there is anything of that name, or below it (RFC 8020)."""
+        return any(known == name or known.endswith(f".{name}") for known, _ in self.records)
+
     def answer(self, wire: bytes) -> bytes | None:
         query = dns.message.from_wire(wire)
         question = query.question[0]
@@ -80,7 +84,7 @@ class Nameserver:
             response.set_rcode(dns.rcode.SERVFAIL)
         elif found is not None:
             response.answer.append(found)
-        elif not any(known == name or known.endswith(f".{name}") for known, _ in self.records):
+        elif not self.exists(name):
             response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()
 
