@@ -1,5 +1,6 @@
 """What is done for archives in the background: old messages go, and what was erased leaves the disk."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -81,6 +82,10 @@ class SqlArchiveUpkeep:
     async def peers(self, owner: JID) -> tuple[JID, ...]:
         """List with whom an archive has messages."""
         return await self._readdressing.peers(owner)
+
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that an archive still has messages of."""
+        return await self._readdressing.having(owner, were)
 
     async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
         """Make messages those of another conversation."""

@@ -347,6 +347,9 @@ class ArchiveUpkeep(Protocol):
     async def peers(self, owner: JID) -> tuple[JID, ...]:
         """List with whom an archive has messages, by bare address."""
 
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that an archive still has messages of."""
+
     async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
         """Make up to `limit` messages those of a conversation whose owner or peer has another address now.
 
