@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +14,8 @@ from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
-from commonroom.federation.keeping import Keeping
-from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
+from commonroom.federation.keeping import Keeping, Listeners
+from commonroom.federation.outgoing import RESTING, Around, Outgoing, QueueLimits
 from commonroom.federation.policy import Policies
 from commonroom.net.peer import Facts
 from commonroom.protocol.dialback import Pair
@@ -102,7 +103,7 @@ class World:
             itertools.count(to_microseconds(START)).__next__,
             lambda: START + timedelta(seconds=self.now),
             self.returned.append,
-            lambda sender: self.listeners.get(sender, None if sender.bare == ROMEO.bare else sender),
+            Listeners(lambda sender: sender.domain == OURS, self.listeners.get),
             timedelta(days=3),
         )
         self.outgoing = Outgoing(policies, limits, around, self.keeping, self.failures)
@@ -399,3 +400,53 @@ def test_the_policy_of_a_domain_counts_below_it_too():
     assert policies.of("rooms.strict.example.net").security is Security.EXTERNAL
     assert not policies.of("strict.example.net").allows_dialback
     assert not policies.of("example.net").needs_certificate
+
+
+def test_what_is_sent_to_a_domain_at_rest_leaves_nothing_behind():
+    async def test(world: World) -> None:
+        world.dialer.outcomes = [UnreachableError("it is not there", is_not_found=True)]
+        world.send("1")
+        await world.turn()
+        raised = []
+        for number in "234":
+            with pytest.raises(StanzaError, match="it is not there") as caught:
+                world.send(number)
+            raised.append(caught.value)
+        assert len({id(error) for error in raised}) == 3
+        assert {len(traceback.extract_tb(error.__traceback__)) for error in raised} == {
+            len(traceback.extract_tb(raised[0].__traceback__))
+        }
+
+    run(test)
+
+
+def test_a_failure_is_forgotten_when_nobody_tried_for_long():
+    async def test(world: World) -> None:
+        world.dialer.outcomes = [UnreachableError("?", is_not_found=True) for _ in range(3)]
+        for _ in range(2):
+            world.send("1")
+            await world.turn()
+            world.pass_time(15)
+        world.pass_time(60)
+        assert not world.outgoing.resting
+        world.send("2")
+        await world.turn()
+        world.pass_time(4)
+        with pytest.raises(StanzaError):
+            world.send("3")
+        world.pass_time(2.5)  # as after the first failure
+        world.send("4")
+
+    run(test)
+
+
+def test_domains_that_fail_are_forgotten_when_there_are_too_many():
+    async def test(world: World) -> None:
+        world.dialer.outcomes = [UnreachableError("?", is_not_found=True) for _ in range(RESTING + 1)]
+        for number in range(RESTING + 1):
+            world.send("1", to=JID.parse(f"u@d{number}.example"))
+        await world.turn()
+        assert world.outgoing.resting == RESTING
+        world.send("2", to=JID.parse("u@d0.example"))
+
+    run(test)

@@ -27,7 +27,7 @@ from commonroom.federation.overview import Overview
 from commonroom.federation.policy import Policies, fixed_targets, rate_of
 from commonroom.federation.resolver import Resolver
 from commonroom.federation.verifying import Verifier
-from commonroom.net.limits import ConnectionLimits
+from commonroom.net.limits import BEAT, LARGE_PORTION, ConnectionLimits
 from commonroom.net.peer import PeerLimits, PeerService, Present
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import ALPN_SERVER, OutgoingContexts
@@ -201,6 +201,8 @@ def _limits(settings: Settings) -> PeerLimits:
         linger=settings.c2s.linger,
         handshake_timeout=wanted.login_timeout,
         pending_bytes=settings.c2s.pending_bytes,
+        portion=LARGE_PORTION,
+        beat=BEAT,
     )
     return PeerLimits(
         wanted.login_timeout,

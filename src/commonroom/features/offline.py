@@ -98,7 +98,7 @@ class Offline(Feature):
                 raise full()
             return
         held = holding.reserve(message, user, size)
-        if not self._is_there(user) or (is_archived and owed is not None and owed.is_compared):
+        if not self._is_there(user) or (is_archived and owed is not None and owed.is_client):
             holding.write(message, held)
         elif owed is None:
             holding.defer(held)
@@ -156,6 +156,11 @@ class Offline(Feature):
     async def waiting(self, account: JID, after: int, limit: int) -> Sequence[OfflineMessage]:
         """Read the oldest that is on disk behind an id, whoever was given it."""
         return await self._store.load(account, limit, after)
+
+    def is_given(self, account: JID, id: int) -> bool:
+        """Whether since the start some client was sent one that had waited before, or has yet to acknowledge
+        one."""
+        return self._holding.is_given(account, id)
 
     async def has_room(self, account: JID, size: int) -> bool:
         """Whether so many bytes more would be kept."""

@@ -30,8 +30,10 @@ class Elsewhere:
         try:
             if refused is not None:
                 raise not_allowed(refused)
-            stanza = self._keeping.keep(stanza)
-            self._outgoing.send(stanza, Pair(sender.domain, to.domain))
+            kept = self._keeping.keep(stanza)
+            if kept is not None:
+                stanza = kept
+                self._outgoing.send(stanza, Pair(sender.domain, to.domain))
         except StanzaError:
             self._keeping.settle(stanza)
             if not is_untold(stanza):

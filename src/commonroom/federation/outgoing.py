@@ -79,7 +79,7 @@ class Link:
 
 @dataclass(slots=True)
 class _Rest:
-    """A pair that is left alone until then."""
+    """A pair that is left alone until then. `error` is never raised itself: it would grow with each time."""
 
     until: float
     delay: float
@@ -112,6 +112,7 @@ class Outgoing:
         self._limits = limits
         self._around = around
         self._keeping = keeping
+        keeping.postpone = self._postpone
         self._failures = failures
         self._links: dict[Pair, Link] = {}
         self._resting: dict[Pair, _Rest] = {}
@@ -119,7 +120,7 @@ class Outgoing:
         self._carried: dict[Carrier, set[Pair]] = {}
         self._streams: dict[str, set[OutgoingConnection]] = {}  # by their domain, those that may take more
         self._asked: dict[OutgoingConnection, set[Pair]] = {}  # whether they take these, too
-        self._is_stopping = False
+        self._is_stopping = self._is_forgetting = False
 
     def connect(self, dialer: Dialer) -> None:
         """Give it what opens streams, which needs this as their owner."""
@@ -165,7 +166,8 @@ class Outgoing:
     def _check_rest(self, pair: Pair) -> None:
         rest = self._resting.get(pair)
         if rest is not None and rest.until > self._around.clock():
-            raise rest.error
+            again = rest.error
+            raise StanzaError(again.condition, again.kind, again.text)
 
     def _enqueue(self, stanza: Stanza, link: Link) -> None:
         size = len(stanza.xml())
@@ -230,6 +232,23 @@ class Outgoing:
             link.queue, link.size = deque(kept), sum(len(stanza.xml()) for stanza in kept)
         elif kept:
             self._try_later(link.pair, kept)
+
+    def _postpone(self, stanza: Stanza) -> None:
+        """Its sender could not be told that it failed."""
+        assert stanza.sender is not None
+        assert stanza.to is not None
+        pair = Pair(stanza.sender.domain, stanza.to.domain)
+        link = self._links.get(pair)
+        if self._is_stopping:
+            return
+        if link is None:
+            self._try_later(pair, [stanza])
+        elif link.carrier is not None and link.queue is None:
+            link.carrier.send(stanza)
+        else:
+            link.queue = link.queue or deque()
+            link.queue.append(stanza)
+            link.size += len(stanza.xml())
 
     def _try_later(self, pair: Pair, kept: list[Stanza]) -> None:
         """When the pair has rested; whoever finds a way before, takes it along."""
@@ -305,6 +324,20 @@ class Outgoing:
         self._resting[pair] = _Rest(until, delay, error)
         if len(self._resting) > RESTING:
             del self._resting[next(iter(self._resting))]
+        if not self._is_forgetting:
+            self._is_forgetting = True
+            self._around.later(limits.retry_longest, self._forget)
+
+    def _forget(self) -> None:
+        """Who was not tried again for long is tried like anybody: they are in the order of their failures."""
+        long_ago = self._around.clock() - self._limits.retry_longest
+        for pair, rest in tuple(self._resting.items()):
+            if rest.until > long_ago:
+                break
+            del self._resting[pair]
+        self._is_forgetting = bool(self._resting)
+        if self._is_forgetting:
+            self._around.later(self._limits.retry_longest, self._forget)
 
     def _drop_link(self, link: Link) -> None:
         if self._links.get(link.pair) is link:
@@ -394,6 +427,11 @@ class Outgoing:
     def links(self) -> list[Link]:
         """All ways that there are or are looked for."""
         return list(self._links.values())
+
+    @property
+    def resting(self) -> int:
+        """How many pairs are left alone for a while, or were lately."""
+        return len(self._resting)
 
     def save(self) -> None:
         """The service stops. With the next commit, messages that wait or did not surely arrive are kept."""

@@ -50,7 +50,7 @@ class Policies:
 
     def of(self, domain: str) -> Policy:
         """What holds for it."""
-        name = domain
+        name = domain if self._own else ""
         while name:
             if name in self._own:
                 return self._own[name]

@@ -236,6 +236,7 @@ class ClientConnection:
     def _bound(self, session: Session, answer: Callable[[Bound | StanzaError], None]) -> None:
         self._session = session
         self._leave_desk()
+        self._connection.come_in()
         if self._stream.closed:  # the client left meanwhile
             self._end_session("closed")
             return

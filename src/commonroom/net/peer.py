@@ -18,11 +18,12 @@ from commonroom.net.rates import Allowance, Allowances, Rate
 from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import OutgoingContexts
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand
-from commonroom.protocol.stanza import Message, Owed, Stanza
+from commonroom.protocol.stanza import Message, Stanza
 from commonroom.protocol.stream_management import REQUEST, counted_too_many
 from commonroom.protocol.stream_management import answer as acknowledgement
 from commonroom.storage.errors import StorageError
@@ -41,6 +42,8 @@ CONGESTED = 256 * 1024
 UNACKNOWLEDGED = 2000
 # Of what it sent, and no client may have got yet, so much stays in memory.
 LARGEST_DEBT = 1000
+# Messages at the beginning of a stream that may have come over a former one.
+DOUBTFUL = 500
 # Seconds in which clients may acknowledge what a server sent, so that it need not be written before that is
 # told. Shorter than what its own clients wait (`features/stream_management.py`).
 MOMENT = 0.05
@@ -247,10 +250,10 @@ class PeerConnection:
     def take(self, stanza: Stanza) -> None:
         """From the peer, to one of ours."""
         self.received += 1
-        self._used = self._service.clock()
+        self._used = self._connection.last_received
         if self._owed is not None and type(stanza) is Message:
             stanza.owed = self._owed
-        self._line().take(stanza)
+        (self._arrivals or self._line()).take(stanza)
 
     def _line(self) -> Arrivals:
         if self._arrivals is None:
@@ -275,7 +278,7 @@ class PeerConnection:
         if self._owed is not None:
             return
         self._counted_from = 0 if self._arrivals is None else self._arrivals.taken
-        self._owed = Owed(LARGEST_DEBT, is_compared=False)
+        self._owed = Owed(LARGEST_DEBT, DOUBTFUL, is_client=False)
 
     def managed(self) -> None:
         """So is what it is sent."""
@@ -349,21 +352,26 @@ class PeerConnection:
     def is_congested(self) -> bool:
         """Whether the peer takes less than it is sent, or acknowledges less."""
         return self._connection.unsent > CONGESTED or (
-            self._outbox is not None and len(self._outbox) >= UNACKNOWLEDGED
+            self._outbox is not None and len(self._outbox.stanzas) >= UNACKNOWLEDGED
         )
 
     def send(self, stanza: Stanza) -> None:
         """Send it."""
         self.sent += 1
         self._used = self._service.clock()
-        outbox = self._outbox
+        outbox, xml = self._outbox, stanza.xml()
         if outbox is None:
-            self.write(stanza.xml())
+            self.write(xml)
             _arrived(stanza)
             return
         outbox.add(stanza)
-        self.write(stanza.xml() if self._has_asked else stanza.xml() + REQUEST)
+        self.write(xml if self._has_asked else xml + REQUEST)
         self._has_asked = True
+
+    def _let_go(self) -> None:
+        """Nothing is left to the garbage collector: certificates, and what TLS takes, are large."""
+        self._stream.let_go()
+        self._arrivals = None
 
     def _gone(self) -> None:
         """What it sent, and nobody may have, is kept; it will ask no more."""

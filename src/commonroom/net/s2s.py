@@ -66,6 +66,7 @@ class IncomingConnection(PeerConnection):
         self._service.drop(self)
         if self._stream.is_authenticated:
             self._log("server left", domain=" ".join(self.speaks_for), reason=reason)
+        self._let_go()
 
     def start_tls(self) -> None:
         """STARTTLS."""
@@ -234,6 +235,7 @@ class OutgoingConnection(PeerConnection):
         self._service.outgoing.discard(self)
         self._service.rounds.miss(self)
         self._over(reason)
+        self._let_go()
 
     def _over(self, reason: str) -> None:
         if not self.is_over:
@@ -285,10 +287,11 @@ class OutgoingConnection(PeerConnection):
 
     def visit(self) -> None:
         """A stream that nobody uses is closed; one that is used little is kept alive."""
-        now = self._service.clock()
+        now, longest = self._service.clock(), self._service.limits.idle_timeout
+        unused = now - self._used
         if self._has_expired():
             self.judge_again()
-        if now - self._used >= self._service.limits.idle_timeout:
+        if unused >= longest:
             self.failure = self.failure or "idle"
             self._stream.finish()
             return
@@ -296,4 +299,4 @@ class OutgoingConnection(PeerConnection):
             self._stream.rest()
         if not self._stream.closed:
             self._connection.write(" ")
-        self._look_after(min(KEEP_ALIVE, self._service.limits.idle_timeout))
+        self._look_after(min(KEEP_ALIVE, longest - unused))
