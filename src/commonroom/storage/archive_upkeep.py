@@ -28,7 +28,7 @@ class SqlArchiveUpkeep:
         self._reader = database.reader
         self._words = words
         self._readdressing = Readdressing(database)
-        compiled = database.statement
+        compiled, of_owner = database.statement, archive_erasure.c.owner == bindparam("number")
         self._first_ages = compiled(_ages())
         self._ages = compiled(_ages().where(archive_owner.c.address > bindparam("address")))
         self._owner = compiled(
@@ -56,7 +56,6 @@ class SqlArchiveUpkeep:
             .limit(1)
         )
         self._forget_owner = compiled(delete(archive_owner).where(archive_owner.c.id == bindparam("number")))
-        of_owner = archive_erasure.c.owner == bindparam("number")
         self._forget_erasures = compiled(delete(archive_erasure).where(of_owner))
         self._forget_erasure = compiled(
             delete(archive_erasure).where(

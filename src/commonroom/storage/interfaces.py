@@ -351,10 +351,7 @@ class ArchiveUpkeep(Protocol):
         """Those of these former conversations that an archive still has messages of."""
 
     async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
-        """Make up to `limit` messages those of a conversation whose owner or peer has another address now.
-
-        The archive is where `now` says; returns how many there were.
-        """
+        """Make up to `limit` messages those of what a conversation is `now`; returns how many there were."""
 
     async def purge(self, limit: int) -> int:
         """Take up to `limit` messages off the disk that were erased or have lost their owner.
