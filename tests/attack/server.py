@@ -90,7 +90,7 @@ class Server:
 
     # The process
 
-    def start(self) -> None:
+    def start(self, patience: float = START_SECONDS) -> None:
         """Return when clients can connect."""
         command = (sys.executable, "-m", "commonroom", "serve", "--config", str(self.configuration))
         with self._log.open("ab") as log:
@@ -98,7 +98,7 @@ class Server:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.pid = self._process.pid
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patience
         while not READY.search(self.log()):
             assert self._process.poll() is None, f"the server ended at once\n{self.log()}"
             assert time.monotonic() < deadline, f"the server does not come up\n{self.log()}"

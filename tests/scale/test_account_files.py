@@ -53,7 +53,7 @@ class Listing:
 
 @contextmanager
 def running(server: Server) -> Iterator[Server]:
-    server.start()
+    server.start(patience=60.0)  # it reads the files first
     try:
         yield server
         assert "Traceback" not in server.log()

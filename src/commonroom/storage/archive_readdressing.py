@@ -1,5 +1,7 @@
 """Messages of archives whose owner, or whose author, has another address now."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import bindparam, select, update
 
 from commonroom.protocol.jid import JID
@@ -7,7 +9,7 @@ from commonroom.storage.archive_reading import SEEN, conversation, conversation_
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
 from commonroom.storage.records import Conversation
-from commonroom.storage.statements import Parameters
+from commonroom.storage.statements import Parameters, Row
 from commonroom.storage.tables import archive, archive_owner
 
 
@@ -35,6 +37,24 @@ class Readdressing:
         """With whom an archive has messages."""
         rows = await self._reader.read(lambda c: c.rows(self._peers, {"owner": owner}))
         return tuple(JID.parse(peer) for (peer,) in rows)
+
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that it still has messages of; quick, if there are none."""
+
+        def read(connection: Connection) -> tuple[Conversation, ...]:
+            owners = connection.rows(self._owner, {"owner": owner})
+            return tuple(was for was in were if self._first(connection, owners, was)) if owners else ()
+
+        return await self._reader.read(read)
+
+    def _first(self, connection: Connection, owners: Sequence[Row], was: Conversation) -> bool:
+        which: Parameters = {
+            "number": owners[0][0],
+            "conversation": conversation(*was),
+            "peer": was.peer,
+            "limit": 1,
+        }
+        return bool(connection.rows(self._conversation, which))
 
     def step(self, was: Conversation, now: Conversation, limit: int, connection: Connection) -> int:
         """Move some, on the writer's thread; what was erased and is still there stays where it is."""

@@ -1,5 +1,6 @@
 """What is done for archives in the background: old messages go, and what was erased leaves the disk."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ class SqlArchiveUpkeep:
         self._reader = database.reader
         self._words = words
         self._readdressing = Readdressing(database)
-        compiled = database.statement
+        compiled, of_owner = database.statement, archive_erasure.c.owner == bindparam("number")
         self._first_ages = compiled(_ages())
         self._ages = compiled(_ages().where(archive_owner.c.address > bindparam("address")))
         self._owner = compiled(
@@ -45,7 +46,6 @@ class SqlArchiveUpkeep:
         self._gone = compiled(select(archive_owner.c.id, archive_owner.c.indexed).where(_GONE).limit(1))
         self._erased = compiled(_erased())
         self._forget_owner = compiled(delete(archive_owner).where(archive_owner.c.id == bindparam("number")))
-        of_owner = archive_erasure.c.owner == bindparam("number")
         self._forget_erasures = compiled(delete(archive_erasure).where(of_owner))
         self._forget_erasure = compiled(
             delete(archive_erasure).where(
@@ -71,6 +71,10 @@ class SqlArchiveUpkeep:
     async def peers(self, owner: JID) -> tuple[JID, ...]:
         """List with whom an archive has messages."""
         return await self._readdressing.peers(owner)
+
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that an archive still has messages of."""
+        return await self._readdressing.having(owner, were)
 
     async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
         """Make messages those of another conversation."""
