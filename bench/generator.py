@@ -1,6 +1,7 @@
 """The load generator's other end: commands out, JSON in. See native/generator.c."""
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,10 @@ class Generator:
         """Who logs in from now on turns on stream management."""
         self._count("manage")
 
+    def far(self, door: Door, domain: str) -> None:
+        """Clients with an odd number live there, so that pairs talk over the border."""
+        self._count(f"far {door.port} {domain}")
+
     def login(self, count: int, window: int = 8, first: int = 0) -> LoggedIn:
         """Log in; raises LoadFailed if one of them cannot."""
         result = LoggedIn(**self._ask(f"login {first} {count} {window}"))
@@ -140,6 +145,14 @@ class Generator:
     def count(self) -> Count:
         """What has happened so far."""
         return self._count("count")
+
+    def lap(self) -> Count:
+        """The same, with the latencies since the last lap or reset; those of `count` go on."""
+        return self._count("lap")
+
+    def give_way(self) -> None:
+        """Its clients are not those that are measured: let them use what others leave of the core."""
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
 
     def reset(self) -> None:
         """Begin new latencies."""

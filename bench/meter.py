@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Protocol
 
 from bench.generator import Generator
-from bench.processes import Processes, core_busy
+from bench.processes import core_busy
 
 # What the probe's loop takes on a core of speed 1. Any number would do: it only names the unit.
 NOMINAL = 0.001
@@ -87,10 +88,17 @@ class Window:
         }
 
 
+class Used(Protocol):
+    """What is measured: the processes of a server, or of several."""
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+
+
 class Meter:
     """Begin, let something happen, end."""
 
-    def __init__(self, probe: Probe, core: int, server: Processes, generator: Generator) -> None:
+    def __init__(self, probe: Probe, core: int, server: Used, generator: Generator) -> None:
         self._probe = probe
         self._core = core
         self._server = server

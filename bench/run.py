@@ -4,17 +4,20 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from bench.generator import Generator
 from bench.limits import memory_disk, raise_open_files
-from bench.meter import Meter, Probe
+from bench.meter import Meter, Probe, Used
 from bench.native import Programs, build
+from bench.network import Network
 from bench.servers.catalog import maker
 from bench.servers.commonroom import Installation
+from bench.servers.couple import Couple
 from bench.servers.server import Server
-from bench.site import DOMAIN, NO_EXTRAS, PASSWORD, Extras, Population, make_site
+from bench.site import FAR_DOMAIN, NO_EXTRAS, PASSWORD, Extras, Population, Site, make_site
 
 Say = Callable[[str], None]
 ROOM = 1 << 30  # bytes for the files of all servers
@@ -34,6 +37,15 @@ def two_cores() -> Cores:
     if len(allowed) < 2:
         raise RuntimeError("a server and a generator on one core say nothing about either; two are needed")
     return Cores(allowed[0], allowed[1])
+
+
+class Subject(Protocol):
+    """A server, or what is measured like one."""
+
+    name: str
+
+    @property
+    def processes(self) -> Used: ...
 
 
 class Run:
@@ -57,6 +69,11 @@ class Run:
         self._folder = folder
         self._ours = ours
         self._counter = 0
+
+    @property
+    def log(self) -> Path:
+        """What those say that are no servers."""
+        return self._folder / "others.log"
 
     @contextmanager
     def servers(
@@ -84,12 +101,59 @@ class Run:
         self, name: str, population: Population, extras: Extras = NO_EXTRAS, inside: Path | None = None
     ) -> Server:
         """A server in a folder of its own, not started."""
+        folder = self._new_folder(name, inside)
+        return self._made(name, folder, make_site(folder, population, extras))
+
+    def federated(
+        self,
+        name: str,
+        population: Population,
+        network: Network,
+        below: tuple[str, ...] = (),
+        idle_timeout: str = "10m",
+    ) -> Server:
+        """One that others of the network find, also by domains below its own; not started."""
+        folder = self._new_folder(name)
+        server = self._made(name, folder, network.site(folder, population, idle_timeout))
+        for domain in (population.domain, *below):
+            network.publish(domain, server.ports["s2s"])
+        return server
+
+    @contextmanager
+    def couples(self, population: Population) -> Iterator[list[Couple]]:
+        """Two servers of each kind, with the same people on both sides, started; stopped at the end."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(self._couple(name, population)) for name in self.names]
+
+    @contextmanager
+    def _couple(self, name: str, population: Population) -> Iterator[Couple]:
+        far = replace(population, domain=FAR_DOMAIN)
+        with self.network() as network, ExitStack() as stack:
+            servers = [self.federated(name, each, network) for each in (population, far)]
+            for server in servers:
+                self.say(f"starting {server.name} for {server.site.domain}")
+                stack.callback(server.stop)
+                server.start()
+            yield Couple(*servers)
+
+    @contextmanager
+    def network(self) -> Iterator[Network]:
+        """For servers that find each other."""
+        network = Network(self._new_folder("network"))
+        try:
+            yield network
+        finally:
+            network.close()
+
+    def _new_folder(self, name: str, inside: Path | None = None) -> Path:
         self._counter += 1
         folder = (inside or self._folder) / f"{self._counter}-{name.partition('@')[0]}"
         folder.mkdir()
-        site = make_site(folder, population, extras)
+        return folder
+
+    def _made(self, name: str, folder: Path, site: Site) -> Server:
         server = maker(name, self.programs, self._ours)(name, folder, site, self.cores.server)
-        self.say(f"preparing {name}: {population.accounts} accounts")
+        self.say(f"preparing {name}: {site.population.accounts} accounts")
         server.prepare()
         self.versions[name] = server.version()
         return server
@@ -103,7 +167,7 @@ class Run:
             self.programs.generator,
             self.cores.generator,
             server.door(transport, mechanism),
-            DOMAIN,
+            server.site.domain,
             PASSWORD,
             server.folder / "generator.log",
         )
@@ -112,7 +176,7 @@ class Run:
         finally:
             generator.close()
 
-    def meter(self, server: Server, generator: Generator) -> Meter:
+    def meter(self, server: Subject, generator: Generator) -> Meter:
         """For one server."""
         return Meter(self.probe, self.cores.server, server.processes, generator)
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DOMAIN = "bench.example"
+FAR_DOMAIN = "far.example"  # of the other one, where a scenario is about two servers
 ROOMS = f"group.{DOMAIN}"
 PASSWORD = "secret"
 # Text, because Prosody's salts are; one for all, so that the generator hashes the password once.
@@ -52,6 +53,7 @@ class Population:
 
     accounts: int
     friends: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    domain: str = DOMAIN
 
     @staticmethod
     def around(center: int, others: int) -> "Population":
@@ -59,10 +61,9 @@ class Population:
         contacts = tuple(range(center + 1, center + 1 + others))
         return Population(center + 1 + others, {center: contacts, **dict.fromkeys(contacts, (center,))})
 
-    @staticmethod
-    def address(number: int) -> str:
+    def address(self, number: int) -> str:
         """The bare address."""
-        return f"u{number}@{DOMAIN}"
+        return f"u{number}@{self.domain}"
 
 
 class Extras(NamedTuple):
@@ -78,6 +79,15 @@ class Extras(NamedTuple):
 NO_EXTRAS = Extras()
 
 
+class Federation(NamedTuple):
+    """How a server finds others, and whose word on who they are it takes; of ours also how long a connection
+    may carry nothing."""
+
+    nameserver: tuple[str, int]
+    authorities: Path
+    idle_timeout: str = "10m"
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The files and people of a run."""
@@ -86,6 +96,12 @@ class Site:
     key: Path
     population: Population
     extras: Extras = NO_EXTRAS
+    federation: Federation | None = None
+
+    @property
+    def domain(self) -> str:
+        """The one that is served."""
+        return self.population.domain
 
 
 def make_site(folder: Path, population: Population, extras: Extras = NO_EXTRAS) -> Site:

@@ -43,6 +43,7 @@ class World:
     ledger: Ledger
     came_online: Callable[[], None]
     tamper: Callable[[int, Element], bool] = lambda _account, _element: False
+    partners_domain: str | None = None  # if it is another one
 
 
 class Client:
@@ -57,7 +58,7 @@ class Client:
         self._ledger = world.ledger
         self._random = random
         self._address = f"u{account}@{world.door.domain}"
-        self._peer = f"u{partner(account)}@{world.door.domain}"
+        self._peer = f"u{partner(account)}@{world.partners_domain or world.door.domain}"
         self._wire: Wire | None = None
         self._present = asyncio.Event()
         self._present.set()

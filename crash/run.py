@@ -141,13 +141,17 @@ class Run:
         return [*self._pairs, *self._speakers]
 
     def _make_pairs(self, can: Abilities) -> list[Client]:
-        world = World(self._server.door, self._ledger, self._served.set, self._options.tamper)
+        doors = (self._server.door, self._server.partners_door)
+        worlds = [
+            World(doors[side], self._ledger, self._served.set, self._options.tamper, doors[1 - side].domain)
+            for side in (0, 1)
+        ]
         clients = []
         for account in range(self._options.pairs * 2):
             wanted = PAIRS[account // 2 % len(PAIRS)][account % 2]
             manages = wanted.manages and can.manages and self._options.managed
             habits = Habits(manages, wanted.catches_up and can.archives)
-            clients.append(make(account, habits, world, self._options.seed))
+            clients.append(make(account, habits, worlds[account % 2], self._options.seed))
         return clients
 
     def _make_speakers(self, can: Abilities) -> list[Speaker]:

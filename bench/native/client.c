@@ -48,6 +48,16 @@ void die(const char *format, ...)
     exit(1);
 }
 
+static bool lives_far(int number)
+{
+    return options.far_domain && number % 2;
+}
+
+const char *domain_of(int number)
+{
+    return lives_far(number) ? options.far_domain : options.domain;
+}
+
 void append(struct buffer *buffer, const char *data, size_t length)
 {
     if (buffer->length + length + 1 > buffer->size) {
@@ -117,7 +127,7 @@ static void take_source(int fd, int number)
 
 void client_connect(struct client *client, int number)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(lives_far(number) ? options.far_port : options.port))};
     inet_pton(AF_INET, options.host, &address.sin_addr);
     int one = 1;
     client->number = number;
@@ -232,7 +242,7 @@ static void open_stream(struct client *client, enum state next)
     say(client,
         "<?xml version='1.0'?><stream:stream to='%s' version='1.0' xml:lang='en' xmlns='jabber:client' "
         "xmlns:stream='http://etherx.jabber.org/streams'>",
-        options.domain);
+        domain_of(client->number));
     client->state = next;
 }
 
@@ -248,7 +258,7 @@ static void shake_hands(struct client *client)
     if (!client->ssl) {
         client->ssl = SSL_new(context);
         SSL_set_fd(client->ssl, client->fd);
-        SSL_set_tlsext_host_name(client->ssl, options.domain);
+        SSL_set_tlsext_host_name(client->ssl, domain_of(client->number));
         client->state = HANDSHAKE;
     }
     ERR_clear_error();
@@ -428,7 +438,8 @@ static void step(struct client *client)
     case ROSTER:
         /* Not every server sends one's own presence back, so an answer to a ping says that it was handled. */
         client->state = PONG;
-        say(client, "<presence/><iq type='get' id='ping' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", options.domain);
+        say(client, "<presence/><iq type='get' id='ping' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
+            domain_of(client->number));
         break;
     case PONG:
         if (options.managed) {

@@ -32,6 +32,8 @@ enum state {
 struct options {
     const char *host, *domain, *password;
     int port;
+    int far_port; /* where clients with an odd number live, and their domain; NULL: where all do */
+    const char *far_domain;
     enum transport transport;
     enum mechanism mechanism;
     bool managed; /* turn on stream management (XEP-0198) when logged in */
@@ -77,6 +79,9 @@ struct client {
 };
 
 extern struct options options;
+
+/* Where a client lives. */
+const char *domain_of(int number);
 
 double now(void);
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

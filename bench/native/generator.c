@@ -3,6 +3,7 @@
    generator HOST PORT plain|starttls|direct|relay|plain-relay PLAIN|SCRAM-SHA-1|FAST DOMAIN PASSWORD
 
    message TEMPLATE | presence TEMPLATE | query TEMPLATE      what is sent; @TO@ and @ID@ are filled in
+   far PORT DOMAIN                        clients with an odd number live there, and not where the others do
    manage                                 who logs in from now on turns on stream management (XEP-0198)
    login FIRST COUNT WINDOW               clients FIRST and so on log in, WINDOW of them at the same time
    logout FIRST COUNT | drop FIRST COUNT  they close their streams, or only their sockets
@@ -15,6 +16,7 @@
    pages FIRST COUNT                      each asks for a page of its archive when it has the one before
    last                                   the id of the last message on the last page
    count | reset                          what was sent and received; reset begins new latencies
+   lap                                    the latencies since the last lap; those of `count` go on
    stop                                   nothing new is sent; answers when all has arrived, or after 5 s
    quit                                                                                                      */
 #define _GNU_SOURCE
@@ -80,11 +82,11 @@ static void print_seconds(const char *name, double seconds)
         printf(", \"%s\": %.6f", name, seconds);
 }
 
-static void print_latencies(void)
+static void print_latencies(double (*quantile)(double))
 {
-    print_seconds("p50", latency_quantile(0.5));
-    print_seconds("p99", latency_quantile(0.99));
-    print_seconds("longest", latency_quantile(1));
+    print_seconds("p50", quantile(0.5));
+    print_seconds("p99", quantile(0.99));
+    print_seconds("longest", quantile(1));
     printf("}\n");
     fflush(stdout);
 }
@@ -93,7 +95,7 @@ static void end_login(void)
 {
     login.active = false;
     printf("{\"ready\": %d, \"failed\": %d, \"seconds\": %.6f", login.ready, login.failed, now() - login.began);
-    print_latencies();
+    print_latencies(latency_quantile);
 }
 
 static void login_done(void)
@@ -137,11 +139,16 @@ static void begin_login(int first, int count, int window)
 
 /* Commands */
 
-static void report(void)
+static void report_with(double (*quantile)(double))
 {
     printf("{\"time\": %.6f, \"sent\": %ld, \"received\": %ld, \"errors\": %ld, \"in_flight\": %ld, "
            "\"results\": %ld", now(), load.sent, load.received, load.errors, load.in_flight, load.results);
-    print_latencies();
+    print_latencies(quantile);
+}
+
+static void report(void)
+{
+    report_with(latency_quantile);
 }
 
 static void leave(int first, int count, bool politely)
@@ -159,7 +166,7 @@ static void do_command(char *line)
 {
     int a, b, c, at;
     long copies;
-    char room[200];
+    char room[200], domain[200];
     if (!strncmp(line, "message ", 8)) {
         message_template = strdup(line + 8);
         report();
@@ -168,6 +175,10 @@ static void do_command(char *line)
         report();
     } else if (!strncmp(line, "query ", 6)) {
         query_template = strdup(line + 6);
+        report();
+    } else if (sscanf(line, "far %d %199s", &a, domain) == 2) {
+        options.far_port = a;
+        options.far_domain = strdup(domain);
         report();
     } else if (!strcmp(line, "manage")) {
         options.managed = true;
@@ -207,6 +218,9 @@ static void do_command(char *line)
     } else if (!strcmp(line, "reset")) {
         latency_reset();
         report();
+    } else if (!strcmp(line, "lap")) {
+        report_with(latency_lap_quantile);
+        latency_lap();
     } else if (!strcmp(line, "stop")) {
         load_stop();
         stop.active = true;

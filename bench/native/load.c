@@ -31,30 +31,50 @@ static const char *const markers[] = {
 };
 static const char *marker = MESSAGE_END;
 static struct buffer together; /* several go out in one write, as a client would send what it has */
-static unsigned histogram[STEPS];
-static long measured;
+static unsigned histogram[STEPS], lap[STEPS];
+static long measured, lapped;
 static double fan_out_began;
 
 void latency_reset(void)
 {
     memset(histogram, 0, sizeof histogram);
     measured = 0;
+    latency_lap();
+}
+
+void latency_lap(void)
+{
+    memset(lap, 0, sizeof lap);
+    lapped = 0;
 }
 
 void latency_add(double seconds)
 {
     long step = (long)(seconds / STEP);
-    histogram[step < 0 ? 0 : step >= STEPS ? STEPS - 1 : step]++;
+    step = step < 0 ? 0 : step >= STEPS ? STEPS - 1 : step;
+    histogram[step]++;
+    lap[step]++;
     measured++;
+    lapped++;
+}
+
+static double quantile(const unsigned *steps, long count, double part)
+{
+    long wanted = (long)ceil(part * (double)count), seen = 0;
+    for (long step = 0; count && step < STEPS; step++)
+        if ((seen += steps[step]) >= wanted)
+            return ((double)step + 1) * STEP;
+    return NAN;
 }
 
 double latency_quantile(double part)
 {
-    long wanted = (long)ceil(part * (double)measured), seen = 0;
-    for (long step = 0; measured && step < STEPS; step++)
-        if ((seen += histogram[step]) >= wanted)
-            return ((double)step + 1) * STEP;
-    return NAN;
+    return quantile(histogram, measured, part);
+}
+
+double latency_lap_quantile(double part)
+{
+    return quantile(lap, lapped, part);
 }
 
 static void remember(struct times *times, double at)
@@ -152,7 +172,7 @@ static void encode_for_peers(int first, int last, const char *template)
 {
     char address[300];
     for (int n = first; n < last; n++) {
-        snprintf(address, sizeof address, "u%d@%s", n ^ 1, options.domain);
+        snprintf(address, sizeof address, "u%d@%s", n ^ 1, domain_of(n ^ 1));
         encode(&client_number(n)->stanza, template, address);
     }
 }

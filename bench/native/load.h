@@ -42,5 +42,7 @@ extern char last_id[LAST_ID_SIZE];
 void latency_reset(void);
 void latency_add(double seconds);
 double latency_quantile(double part); /* in seconds; NaN without any */
+void latency_lap(void);
+double latency_lap_quantile(double part); /* of those since the last lap */
 
 #endif

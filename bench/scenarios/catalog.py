@@ -5,6 +5,7 @@ from bench.scenarios.chat import CHAT
 from bench.scenarios.churn import CHURN
 from bench.scenarios.history import HISTORY
 from bench.scenarios.idle import IDLE
+from bench.scenarios.idle_domains import IDLE_DOMAINS
 from bench.scenarios.large_roster import LARGE_ROSTER
 from bench.scenarios.listed import LISTED
 from bench.scenarios.login import LOGIN
@@ -13,6 +14,7 @@ from bench.scenarios.presence import PRESENCE_COPIES
 from bench.scenarios.rate import RATE
 from bench.scenarios.reconnect import RECONNECT
 from bench.scenarios.rooms import DISCUSSION, ENTERING
+from bench.scenarios.s2s import S2S
 from bench.scenarios.scenario import Scenario
 from bench.scenarios.startup import STARTUP
 from bench.scenarios.token import BY_TOKEN
@@ -21,6 +23,7 @@ from bench.scenarios.waiting import WAITING
 SCENARIOS: tuple[Scenario, ...] = (
     CHAT,
     RATE,
+    S2S,
     MANAGED,
     ARCHIVED,
     HISTORY,
@@ -33,6 +36,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     LISTED,
     LARGE_ROSTER,
     IDLE,
+    IDLE_DOMAINS,
     WAITING,
     CHURN,
     STARTUP,

@@ -6,15 +6,14 @@ from functools import partial
 
 from bench.generator import Generator
 from bench.meter import Meter
-from bench.run import Run
+from bench.run import Run, Subject
 from bench.scenarios.scenario import Options, Row, quietly
-from bench.servers.server import Server
 
 Measured = Callable[[Meter, Generator, Options], dict[str, float]]
 
 
 def rounds(
-    run: Run, options: Options, case: str, pairs: Iterable[tuple[Server, Generator]], measured: Measured
+    run: Run, options: Options, case: str, pairs: Iterable[tuple[Subject, Generator]], measured: Measured
 ) -> Iterator[Row]:
     """Each server in turn, as often as was asked for."""
     pairs = tuple(pairs)

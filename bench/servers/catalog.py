@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 
 from bench.native import Programs
+from bench.servers.anybody import Anybody
 from bench.servers.commonroom import CommonRoom, Installation
 from bench.servers.ejabberd import Ejabberd
 from bench.servers.jabberd2 import Jabberd2
@@ -17,6 +18,7 @@ from bench.site import Site
 OURS = "commonroom"
 PEERS = ("jabberd2", "prosody", "ejabberd")
 FLOOR = "relay"
+ANYBODY = "anybody"  # the other side of many
 ALL = (OURS, *PEERS, FLOOR)
 # As their packages come, not tuned.
 UNTUNED = ("prosody-default", "ejabberd-default")
@@ -68,6 +70,7 @@ def maker(name: str, programs: Programs, ours: Installation) -> Make:
         "prosody": Prosody,
         "ejabberd": Ejabberd,
         "relay": partial(Relay, program=programs.relay),
+        ANYBODY: partial(Anybody, installation=ours),
         "prosody-default": partial(Prosody, tuned=False),
         "ejabberd-default": partial(Ejabberd, tuned=False),
         "prosody-files": Prosody,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bench.processes import Command
 from bench.servers.server import HOST, Server, plain_command
-from bench.site import DOMAIN, Site
+from bench.site import Site
 
 CHECKOUT = Path(__file__).parents[2]
 DEBIANS = Path("/usr/bin/python3")
@@ -47,6 +47,20 @@ room_messages_per_second = 100000
 room_message_burst = 100000
 joins_per_second = 100000
 join_burst = 100000
+"""
+FEDERATION = """
+[federation]
+enabled = true
+listen = ["{host}:{port}"]
+authorities = "{authorities}"
+nameservers = ["{nameserver[0]}:{nameserver[1]}"]
+idle_timeout = "{idle_timeout}"
+connections = 100000
+connections_per_address = 100000
+bytes_per_second = "1 GiB"
+byte_burst = "1 GiB"
+stanzas_per_second = 1000000
+stanza_burst = 1000000
 """
 
 
@@ -92,20 +106,26 @@ class CommonRoom(Server):
 
     def prepare(self) -> None:
         text = CONFIGURATION.format(
-            domain=DOMAIN,
+            domain=self.site.domain,
             certificate=self.site.certificate,
             key=self.site.key,
             host=HOST,
             archive="always" if self.site.extras.archived else "never",
             **self.ports,
         )
+        if self.site.federation is not None:
+            text += FEDERATION.format(host=HOST, port=self.ports["s2s"], **self.site.federation._asdict())
         if self.site.extras.hash:
             text += self._listed()
         self._configuration = self.written("commonroom.toml", text)
         (self.folder / "state").mkdir(mode=0o700)
         population = self.site.population
         stored = 0 if self.site.extras.hash else population.accounts
-        people = {"accounts": stored, "friends": list(population.friends.items())}
+        people = {
+            "domain": population.domain,
+            "accounts": stored,
+            "friends": list(population.friends.items()),
+        }
         file = self.written("population.json", json.dumps(people))
         subprocess.run(
             [self._python, "-m", "bench.servers.fill_commonroom", self._configuration, file],

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.processes import Command, Processes
 from bench.servers.prosody import package_version
 from bench.servers.server import HOST, Server, plain_command
-from bench.site import DOMAIN, ITERATIONS, ROOMS, SALT, Population, Site, keys
+from bench.site import ITERATIONS, ROOMS, SALT, Population, Site, keys
 
 NO_BUSY_WAIT = ("+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
 
@@ -37,7 +37,7 @@ listen:
     module: ejabberd_c2s
     max_stanza_size: 262144
     backlog: 1024
-auth_method: internal
+{others}auth_method: internal
 auth_password_format: scram
 disable_sasl_mechanisms: [ "digest-md5", "X-OAUTH2" ]
 modules:
@@ -49,6 +49,23 @@ modules:
   mod_roster: {{ versioning: true }}
   mod_time: {{}}
   mod_version: {{}}
+"""
+# Added behind the list of listeners.
+S2S = """  - port: {port}
+    ip: "{host}"
+    module: ejabberd_s2s_in
+    max_stanza_size: 262144
+    backlog: 1024
+ca_file: "{authorities}"
+s2s_cafile: "{authorities}"
+s2s_use_starttls: required
+outgoing_s2s_families: [ipv4]
+"""
+INETRC = """
+{{resolv_conf, ""}}.
+{{hosts_file, ""}}.
+{{lookup, [dns]}}.
+{{nameserver, {{{address}}}, {port}}}.
 """
 # Added to the list of modules, which stands last, where a scenario wants them.
 MANAGED = """  mod_stream_mgmt:
@@ -100,7 +117,8 @@ class Ejabberd(Server):
     def prepare(self) -> None:
         pem = self.written("site.pem", self.site.certificate.read_text() + self.site.key.read_text())
         (self.folder / "spool").mkdir()
-        text = CONFIGURATION.format(domain=DOMAIN, pem=pem, host=HOST, **self.ports)
+        facts = {"domain": self.site.domain, "pem": pem, "host": HOST, "others": self._others()}
+        text = CONFIGURATION.format(**facts, **self.ports)
         self.written("ejabberd.yml", text + self._extras())
         terms = self.written("terms", "\n".join(population_terms(self.site.population)))
         self._load(terms)
@@ -115,6 +133,14 @@ class Ejabberd(Server):
         extras = self.site.extras
         rooms = ROOM_SERVICE.format(host=ROOMS) if extras.rooms else ""
         return MANAGED * extras.managed + rooms + (self._archive() if extras.archived else "")
+
+    def _others(self) -> str:
+        federation = self.site.federation
+        if federation is None:
+            return ""
+        host, port = federation.nameserver
+        self.written("inetrc", INETRC.format(address=host.replace(".", ","), port=port))
+        return S2S.format(port=self.ports["s2s"], host=HOST, authorities=federation.authorities)
 
     def _archive(self) -> str:
         if not self._sqlite:
@@ -139,6 +165,8 @@ class Ejabberd(Server):
             "ERL_MAX_PORTS": "32000",
             "HOME": str(self.folder),
         }
+        if self.site.federation is not None:
+            environment["ERL_INETRC"] = str(self.folder / "inetrc")
         options = ("+K", "true", "+P", "250000", *self._tuning)
         database = ("-mnesia", "dir", f'"{self.folder}/spool"')
         arguments = ("erl", "-noinput", *options, *database, "-s", "ejabberd", *more)
@@ -153,11 +181,11 @@ def population_terms(population: Population) -> Iterator[str]:
         f'{{scram,<<"{made.stored_base64}">>,<<"{made.server_base64}">>,<<"{salt}">>,sha,{ITERATIONS}}}'
     )
     for number in range(population.accounts):
-        yield f'{{passwd,{{<<"u{number}">>,<<"{DOMAIN}">>}},{password}}}.'
+        yield f'{{passwd,{{<<"u{number}">>,<<"{population.domain}">>}},{password}}}.'
     for owner, friends in population.friends.items():
-        user = f'<<"u{owner}">>,<<"{DOMAIN}">>'
+        user = f'<<"u{owner}">>,<<"{population.domain}">>'
         for friend in friends:
-            contact = f'{{<<"u{friend}">>,<<"{DOMAIN}">>,<<>>}}'
+            contact = f'{{<<"u{friend}">>,<<"{population.domain}">>,<<>>}}'
             yield (
                 f"{{roster,{{{user},{contact}}},{{{user}}},{contact},"
                 f'<<"Contact {friend}">>,both,none,[<<"Friends">>],<<>>,[]}}.'

@@ -20,32 +20,32 @@ from commonroom.storage.records import Account, RosterItem
 AT_ONCE = 1000
 
 
-def accounts(count: int) -> Iterator[Account]:
+def accounts(population: Population) -> Iterator[Account]:
     """All with the same keys."""
     hashes = tuple(ScramKeys(name, SALT, ITERATIONS, *keys(digest)) for name, digest in DIGESTS.items())
     created = datetime.now(UTC)
-    for number in range(count):
-        yield Account(JID.parse(Population.address(number)), hashes, created)
+    for number in range(population.accounts):
+        yield Account(JID.parse(population.address(number)), hashes, created)
 
 
-def contact(number: int, version: int) -> RosterItem:
+def contact(address: str, number: int, version: int) -> RosterItem:
     """Subscribed both ways, in a group."""
-    jid = JID.parse(Population.address(number))
-    return RosterItem(
-        jid, f"Contact {number}", ("Friends",), SubscriptionState.BOTH, False, True, None, version
-    )
+    jid, groups = JID.parse(address), ("Friends",)
+    return RosterItem(jid, f"Contact {number}", groups, SubscriptionState.BOTH, False, True, None, version)
 
 
 async def fill(configuration: Path, people: dict[str, Any]) -> None:
     """Write it all."""
+    population = Population(people["accounts"], dict(people["friends"]), people["domain"])
     async with open_registry(load(configuration)) as registry:
-        await registry.stores.accounts.put_many(accounts(people["accounts"]))
+        await registry.stores.accounts.put_many(accounts(population))
         written = 0
-        for owner, friends in people["friends"]:
-            if owner >= people["accounts"]:
+        for owner, friends in population.friends.items():
+            if owner >= population.accounts:
                 continue
             for version, friend in enumerate(friends, 1):
-                registry.stores.rosters.put(JID.parse(Population.address(owner)), contact(friend, version))
+                item = contact(population.address(friend), friend, version)
+                registry.stores.rosters.put(JID.parse(population.address(owner)), item)
                 written += 1
                 if written % AT_ONCE == 0:
                     await registry.stores.writes.flushed()

@@ -135,7 +135,7 @@ class Jabberd2(Server):
             )
             database.executemany(
                 'INSERT INTO active ("collection-owner", "time") VALUES (?, 1)',
-                ((Population.address(number),) for number in range(population.accounts)),
+                ((population.address(number),) for number in range(population.accounts)),
             )
             database.executemany(
                 'INSERT INTO "roster-items" ("collection-owner", "jid", "name", "to", "from", "ask") '
@@ -157,4 +157,4 @@ def _chains() -> Iterator[str]:
 def _contacts(population: Population) -> Iterator[tuple[str, str, str]]:
     for owner, friends in population.friends.items():
         for friend in friends:
-            yield Population.address(owner), Population.address(friend), f"Contact {friend}"
+            yield population.address(owner), population.address(friend), f"Contact {friend}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.processes import Command
 from bench.servers.server import HOST, Server, plain_command
-from bench.site import DOMAIN, ITERATIONS, ROOMS, SALT, Population, Site, keys
+from bench.site import ITERATIONS, ROOMS, SALT, Site, keys
 
 GENERATIONAL = 'gc = { mode = "generational" }'
 
@@ -20,7 +20,7 @@ interfaces = {{ "{host}" }}
 c2s_ports = {{ {starttls}, {plain} }}
 c2s_direct_tls_ports = {{ {direct} }}
 c2s_direct_tls_ssl = {{ key = "{key}", certificate = "{certificate}" }}
-ssl = {{ key = "{key}", certificate = "{certificate}" }}
+ssl = {{ key = "{key}", certificate = "{certificate}"{authorities} }}
 c2s_require_encryption = false
 network_settings = {{ nagle = false }}
 authentication = "internal_hashed"
@@ -28,9 +28,18 @@ modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "offline", "posix",
     "time", "version", "ping", "private", "lastactivity", "uptime",{modules}
 }}
-modules_disabled = {{ "s2s" }}
-{settings}VirtualHost "{domain}"
+{others}{settings}VirtualHost "{domain}"
 {rooms}"""
+NO_S2S = """modules_disabled = { "s2s" }
+"""
+S2S = """s2s_ports = {{ {port} }}
+s2s_require_encryption = true
+s2s_secure_auth = true
+unbound = {{ resolvconf = false, hoststxt = false, forward = {{ "{nameserver}" }},
+    options = {{ ["do-not-query-localhost:"] = "no" }} }}
+"""
+# As in the configuration that its package brings: servers acknowledge what they get (XEP-0198).
+S2S_MODULES = ' "dialback", "s2s_auth_certs", "smacks",'
 # Added where a scenario wants them.
 MANAGED_MODULES = ' "smacks",'
 ARCHIVE_MODULES = ' "mam",'
@@ -84,16 +93,18 @@ class Prosody(Server):
                 folder=self.folder,
                 tuning=GENERATIONAL if self._tuned else "",
                 host=HOST,
-                domain=DOMAIN,
+                domain=self.site.domain,
                 key=self.site.key,
                 certificate=self.site.certificate,
+                authorities=self._authorities(),
                 modules=self._modules(),
+                others=self._others(),
                 settings=self._settings(),
                 rooms=ROOM_SERVICE.format(host=ROOMS) if self.site.extras.rooms else "",
                 **self.ports,
             ),
         )
-        data = self.folder / "data" / DOMAIN.replace(".", "%2e")
+        data = self.folder / "data" / self.site.domain.replace(".", "%2e")
         self._write_accounts(data / "accounts")
         self._write_rosters(data / "roster")
 
@@ -105,7 +116,19 @@ class Prosody(Server):
 
     def _modules(self) -> str:
         extras = self.site.extras
-        return MANAGED_MODULES * extras.managed + ARCHIVE_MODULES * extras.archived
+        federated = S2S_MODULES * (self.site.federation is not None)
+        return MANAGED_MODULES * extras.managed + ARCHIVE_MODULES * extras.archived + federated
+
+    def _authorities(self) -> str:
+        federation = self.site.federation
+        return "" if federation is None else f', cafile = "{federation.authorities}"'
+
+    def _others(self) -> str:
+        federation = self.site.federation
+        if federation is None:
+            return NO_S2S
+        host, port = federation.nameserver
+        return S2S.format(port=self.ports["s2s"], nameserver=f"{host}@{port}")
 
     def _settings(self) -> str:
         if not self.site.extras.archived:
@@ -126,9 +149,10 @@ class Prosody(Server):
 
     def _write_rosters(self, folder: Path) -> None:
         folder.mkdir()
-        for owner, friends in self.site.population.friends.items():
+        population = self.site.population
+        for owner, friends in population.friends.items():
             contacts = (
-                CONTACT.format(jid=Population.address(friend), name=f"Contact {friend}") for friend in friends
+                CONTACT.format(jid=population.address(friend), name=f"Contact {friend}") for friend in friends
             )
             (folder / f"u{owner}.dat").write_text(ROSTER.format(contacts="".join(contacts)))
 

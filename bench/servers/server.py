@@ -25,7 +25,7 @@ class Server(ABC):
         self.name = name
         self.folder = folder
         self.site = site
-        self.ports = dict(zip(("starttls", "direct", "plain"), free_ports(3), strict=True))
+        self.ports = dict(zip(("starttls", "direct", "plain", "s2s"), free_ports(4), strict=True))
         self.processes = Processes(core, folder / "output.log")
 
     @abstractmethod
@@ -51,8 +51,9 @@ class Server(ABC):
         self.processes.stop()
 
     def is_ready(self) -> bool:
-        """Whether it accepts clients."""
-        return accepts(self.ports["starttls"])
+        """Whether it accepts clients, and other servers if it is to."""
+        wanted = ("starttls",) if self.site.federation is None else ("starttls", "s2s")
+        return all(accepts(self.ports[name]) for name in wanted)
 
     def door(self, transport: str = "starttls", mechanism: str | None = None) -> Door:
         """Where clients connect: transport is starttls, direct or plain."""

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from glob import glob
 
 from crash.servers.commonroom import CommonRoom, CommonRoomOnPostgres
+from crash.servers.federated import Federated
 from crash.servers.peers import Ejabberd, EjabberdOnSqlite, Prosody, ProsodyOnSqlite
 from crash.servers.server import Server
 
 # Each on each database that it can be run with here; the first one is for whom it does not matter.
 SERVERS: Mapping[str, Mapping[str, type[Server]]] = {
     "commonroom": {"sqlite": CommonRoom, "postgresql": CommonRoomOnPostgres},
+    "federated": {"sqlite": Federated},
     "prosody": {"sqlite": ProsodyOnSqlite, "files": Prosody},
     "ejabberd": {"sqlite": EjabberdOnSqlite, "mnesia": Ejabberd},
 }

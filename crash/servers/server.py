@@ -53,6 +53,11 @@ class Server(ABC):
         """Where clients connect."""
         return Door(HOST, self.ports["direct"], DOMAIN, trusting())
 
+    @property
+    def partners_door(self) -> Door:
+        """Where those connect whose account has an odd number: each is the partner of an even one."""
+        return self.door
+
     def start(self, life: Life | None) -> None:
         """Return at once: the clients see when it serves."""
         command = self.command(life)

@@ -41,6 +41,7 @@ from commonroom.features.private_storage import PrivateStorage
 from commonroom.features.push import Include, Outside, Push, PushPolicy
 from commonroom.features.records import MessageRecords, SessionRecords, Visits
 from commonroom.features.registration import ClosedRegistration
+from commonroom.features.repetitions import Repetitions
 from commonroom.features.retraction import Retraction
 from commonroom.features.roster import RosterQueries
 from commonroom.features.session_establishment import SessionEstablishment
@@ -97,6 +98,7 @@ def features(parts: Parts) -> list[Feature]:
         offline,
         Postmarks(frozenset(settings.domains)),
         *_archiving(parts, offline, archive),
+        _repetitions(parts, offline),
         Carbons(),
         ClientState(settings.client_state.stanzas),
         ClientAccess(parts.devices, parts.clients),
@@ -170,6 +172,11 @@ def _duplicates(parts: Parts, offline: Offline, archive: Archive) -> Duplicates:
     keepers = Keepers(archive.keeps_sent, is_worth_keeping)
     domains = frozenset(parts.settings.domains)
     return Duplicates(stores.archive, stores.writes, offline, keepers, domains, around.now, around.later)
+
+
+def _repetitions(parts: Parts, offline: Offline) -> Repetitions:
+    stores = parts.stores
+    return Repetitions(stores.archive, stores.writes, offline, parts.next_id(), parts.around.now)
 
 
 def _archive(parts: Parts, offline: Offline) -> Archive:

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from commonroom.accounts.interfaces import Listed, NoListing
 from commonroom.admin.accounts import (
     PAGE,
+    AccountLine,
     add_account,
     disable_account,
     list_accounts,
     local_address,
+    page_of_accounts,
     remove_account,
     set_password,
     show_account,
@@ -22,7 +25,7 @@ from commonroom.protocol.sasl.scram_keys import check_password
 from commonroom.protocol.subscription import SubscriptionState
 from commonroom.storage.records import Account, LastActivity, OfflineUsage, RosterItem
 
-from .registries import LATER, NOW, done, registry
+from .registries import DOMAINS, LATER, NOW, done, registry
 
 ALICE = JID.parse("alice@example.org")
 
@@ -167,3 +170,51 @@ def test_keys_are_made_for_the_hashes_that_are_offered(
     mechanisms: tuple[Mechanism, ...], hashes: tuple[str, ...]
 ) -> None:
     assert hash_names(mechanisms) == hashes
+
+
+class Listing(NoListing):
+    """Forty accounts of a file; every fourth is locked."""
+
+    def __init__(self) -> None:
+        self.all = [
+            Listed(JID.parse(f"u{number:02}@{domain}"), f"u{number:02}", "hash" * (number % 4 > 0), "people")
+            for domain in DOMAINS
+            for number in range(20)
+        ]
+
+    def find(self, account: JID) -> Listed | None:
+        return next((each for each in self.all if each.address == account), None)
+
+    def page(self, domain: str | None, after: JID | None, limit: int) -> list[Listed]:
+        found = sorted(self.all, key=lambda each: each.address)
+        wanted = (each for each in found if domain in (None, each.address.domain))
+        return [each for each in wanted if after is None or each.address > after][:limit]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 100])
+@pytest.mark.parametrize("domain", [None, "example.org"])
+def test_pages_of_accounts_here_and_in_files_leave_none_out_and_name_none_twice(
+    limit: int, domain: str | None
+) -> None:
+    office = replace(registry(), files=Listing())
+    for name in ("a@example.org", "u05x@example.org", "u07@example.org", "z@chat.example.org"):
+        jid = JID.parse(name)
+        listed = office.listed(jid)
+        office.stores.accounts.put(
+            Account(jid, (), NOW, origin="" if listed is None else "people", login=jid.local or "")
+        )
+    found: list[AccountLine] = []
+    after = None
+    while True:
+        page = done(page_of_accounts(office, domain, after, limit))
+        found += page.accounts
+        assert len(page.accounts) <= limit
+        if (after := page.next) is None:
+            break
+    addresses = [line.address for line in found]
+    assert addresses == sorted(set(addresses))
+    assert len(addresses) == (43 if domain is None else 22)
+    states = {str(line.address): line.standing.value for line in found}
+    assert states["u04@example.org"] == "locked"
+    assert states["u05@example.org"] == "unused"
+    assert states["u07@example.org"] == states["a@example.org"] == "active"

@@ -8,7 +8,7 @@ import pytest
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.places import server_key_pairs
 from commonroom.admin.registry import hash_names
-from commonroom.admin.roles import Roles
+from commonroom.admin.roles import Roles, role_files
 from commonroom.app.composition import days, recorded, stream_settings
 from commonroom.app.entrance import Entrance, client_limits, connection_limits
 from commonroom.config import Settings
@@ -35,7 +35,7 @@ def used_again(settings: Settings) -> dict[str, Any]:
         "keys": hash_names(settings.sasl.mechanisms),
         "certificates": (server_key_pairs(settings), settings.tls.minimum_version),
         "archives": (rule, rules.expire_nothing),
-        "roles": Roles(settings)._scopes,
+        "roles": (Roles(settings)._scopes, role_files(settings)),
         "records": (recorded(settings), days(settings), settings.records),
         "log": settings.log,
     }

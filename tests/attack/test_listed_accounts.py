@@ -31,6 +31,13 @@ class Listing:
         self.authority = Authority(folder, "people")
         self.write("passwd", *(f"p{number}:{HASH}" for number in range(PEOPLE)))
         self.write("map", "p1:first.person:first")
+        self.revoke()
+
+    def revoke(self, *paths: Path) -> None:
+        """These certificates, and no others."""
+        new = self.folder / "new.crl"
+        new.write_bytes(self.authority.revoke(*paths))
+        new.replace(self.folder / "people.crl")
 
     def write(self, name: str, *lines: str) -> None:
         new = self.folder / "new"
@@ -44,7 +51,12 @@ class Listing:
             "domain": DOMAIN,
         }
         tables: dict[str, dict[str, object]] = {
-            "accounts": {"authorities": str(self.authority.path), "hold_least": 5, "hold_share": 0.2},
+            "accounts": {
+                "authorities": str(self.authority.path),
+                "revocations": [str(self.folder / "people.crl")],
+                "hold_least": 5,
+                "hold_share": 0.2,
+            },
             "accounts.files.people": files,
             "sasl": {"delay_first": "0s", "delay_longest": "0s", "tries_per_stream": 6},
         }
@@ -278,6 +290,45 @@ def test_attack_resumed_tls_keeps_who_it_was(server: Server, listing: Listing):
         assert external(again) is None
         again.bind()
         assert again.bare == f"p8@{DOMAIN}"
+
+
+def test_attack_revoked_certificate(server: Server, listing: Listing, tmp_path: Path):
+    """It does not count any more, nor in a resumed TLS session; who came in by it is out, others stay."""
+    lost, kept = (listing.authority.certify(f"p13@{DOMAIN}") for _ in range(2))
+    try:
+        with certified(server, lost) as thief, certified(server, kept) as owner:
+            for client in (thief, owner):
+                assert external(client) is None
+                client.bind()
+            assert isinstance(thief.socket, ssl.SSLSocket)
+            context, session = thief.socket.context, thief.socket.session
+            listing.revoke(lost)
+            assert thief.error(seconds=SOON) == "not-authorized"
+            owner.fence()
+        with certified(server, lost) as again:
+            assert b"EXTERNAL" not in again.came
+            assert external(again) == "invalid-mechanism"
+        with Client(server) as resumed:
+            resumed.open()
+            resumed.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+            resumed.next()
+            resumed.socket = context.wrap_socket(resumed.socket, server_hostname=DOMAIN, session=session)
+            resumed.open()
+            assert resumed.socket.session_reused
+            assert external(resumed) == "invalid-mechanism"
+        for broken in (b"", b"\0\xff" * 100, Authority(tmp_path, "people").revoke()):
+            (listing.folder / "people.crl").write_bytes(broken)
+            time.sleep(2.2)
+            with certified(server, lost) as again:
+                assert external(again) == "invalid-mechanism", "what cannot be used changes nothing"
+    finally:
+        listing.revoke()
+    assert soon(lambda: _lets_in(server, lost))
+
+
+def _lets_in(server: Server, path: Path) -> bool:
+    with certified(server, path) as client:
+        return external(client) is None
 
 
 # Files

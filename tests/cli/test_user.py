@@ -125,6 +125,7 @@ def test_what_is_known_of_an_account_is_shown(config: Path) -> None:
     assert shown.pop("created").endswith("Z")
     assert shown == {
         "address": "alice@localhost",
+        "state": "active",
         "disabled": False,
         "source": "stored",
         "departed": None,
@@ -175,3 +176,13 @@ def test_at_a_terminal_a_removal_is_asked_about(config: Path, tmp_path: Path) ->
         command.answer("Remove alice@localhost, with its contacts and messages? [y/N]:", "")
         assert "Aborted" in command.rest()
     assert worked(run("user", "list", "-c", config)) == "alice@localhost\n"
+
+
+def test_who_is_removed_is_on_no_rooms_list(config: Path) -> None:
+    add(config, "alice@localhost")
+    for name, owner in (("chess", "alice@localhost"), ("tea", "bob@example.org")):
+        worked(run("room", "create", f"{name}@group.localhost", "--owner", owner, "-c", config))
+    worked(run("room", "members", "tea@group.localhost", "--set", "alice@localhost", "outcast", "-c", config))
+    worked(run("user", "remove", "alice@localhost", "--yes", "-c", config))
+    for name in ("chess", "tea"):
+        assert "alice" not in worked(run("room", "members", f"{name}@group.localhost", "-c", config))

@@ -109,6 +109,60 @@ def test_a_large_change_is_confirmed_for_these_files_only(config: Path, tmp_path
     assert who.startswith("uid ")
 
 
+def test_before_the_service_ran_the_plan_has_nothing_to_compare_with(config: Path) -> None:
+    snapshot_in_force(settings_of(config)).unlink()
+    assert worked(run("user", "plan", "-c", config)) == (
+        "30 accounts are in the files.\nNothing changes for anybody.\n"
+    )
+
+
+def test_what_was_in_force_and_is_damaged_is_as_if_there_was_nothing(config: Path) -> None:
+    snapshot_in_force(settings_of(config)).write_bytes(b"noise")
+    assert worked(run("user", "plan", "-c", config)).startswith("30 accounts are in the files.\n")
+
+
+def test_several_files_are_replaced_at_once_and_faults_are_told(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("")
+    with config.open("a") as file:
+        file.write("mapping = 'map'\n")
+    settings = settings_of(config)
+    builder(settings, None, 0).build(snapshot_in_force(settings))
+    new, mapping = write(tmp_path / "new", *NAMES[:-1], "a b"), tmp_path / "new-map"
+    mapping.write_text("u1:first.person\nu2:u3\n")
+    said = worked(
+        run(
+            *("user", "plan", "--instead", f"{tmp_path}/passwd={new}"),
+            *("--instead", f"{tmp_path}/map={mapping}", "-c", config),
+        )
+    )
+    assert "renamed: 1\n  u1@localhost -> first.person@localhost\n" in said
+    assert "departed: 2\n" in said
+    assert "fault: " in said
+    assert "line 30 has no name" in said
+    assert "u2@localhost does not get it" in said
+
+
+@pytest.mark.parametrize("command", ["plan", "confirm"])
+def test_a_configuration_that_is_none_is_told(tmp_path: Path, command: str) -> None:
+    assert "nowhere.toml" in failed(run("user", command, "-c", tmp_path / "nowhere.toml"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("domains = ['localhost']\n[accounts.files.people]\n")
+    assert "passwords" in failed(run("user", command, "-c", broken))
+
+
+@pytest.mark.parametrize("command", ["plan", "confirm"])
+def test_words_that_do_not_belong_there_are_refused(config: Path, command: str) -> None:
+    failed(run("user", command, "u1@localhost", "-c", config), 2)
+    failed(run("user", command, "--nonsense", "-c", config), 2)
+
+
+def test_the_folder_of_accounts_must_be_writable_to_confirm(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "passwd", "u1")
+    folder = accounts_folder(settings_of(config))
+    (folder / CONFIRMED).mkdir()  # something is in the way
+    assert str(folder) in failed(run("user", "confirm", "--yes", "-c", config))
+
+
 def test_a_program_gets_json(config: Path, tmp_path: Path) -> None:
     write(tmp_path / "passwd", *NAMES, "fresh")
     facts = json.loads(worked(run("user", "plan", "--json", "-c", config)))
@@ -138,14 +192,13 @@ def test_check_looks_at_the_files(config: Path, tmp_path: Path) -> None:
 
 def test_a_listed_account_is_shown_as_such_and_has_no_password_here(config: Path) -> None:
     async def fill(registry: Registry) -> None:
-        jid = JID.parse("u1@localhost")
-        registry.stores.accounts.put(
-            Account(jid, (), FIRST, origin="people", departed=FIRST, login="u1@localhost")
-        )
+        for jid in map(JID.parse, ("u1@localhost", "gone@localhost")):
+            registry.stores.accounts.put(Account(jid, (), FIRST, origin="people", departed=FIRST, login=jid))
         await registry.stores.writes.flushed()
 
     with_registry(config, fill)
-    assert "it left the files of people" in worked(run("user", "show", "u1@localhost", "-c", config))
+    assert "it left the files of people" in worked(run("user", "show", "gone@localhost", "-c", config))
+    assert "state:             returned" in worked(run("user", "show", "u1@localhost", "-c", config))
     assert '"source": "people"' in worked(run("user", "show", "u1@localhost", "--json", "-c", config))
     said = failed(run("user", "passwd", "u1@localhost", "--password-stdin", "-c", config, stdin="new"))
     assert "its password is in people's files" in said
@@ -154,9 +207,33 @@ def test_a_listed_account_is_shown_as_such_and_has_no_password_here(config: Path
 def test_an_account_that_is_only_in_a_file_is_not_made_here_and_told(config: Path) -> None:
     said = failed(run("user", "add", "u1@localhost", "--password-stdin", "-c", config, stdin="secret"))
     assert "it is in the files of people" in said
-    assert "the files of people list it, and nothing is kept for it yet" in failed(
-        run("user", "show", "u1@localhost", "-c", config)
+    shown = json.loads(worked(run("user", "show", "u1@localhost", "--json", "-c", config)))
+    assert (shown["state"], shown["source"], shown["created"]) == ("unused", "people", None)
+    assert "there is no such account" in failed(run("user", "show", "nobody@localhost", "-c", config))
+
+
+def test_accounts_exist_as_soon_as_the_files_say_so(config: Path) -> None:
+    """Those that are kept here stand between them, in the order of the addresses."""
+    worked(run("user", "add", "u15a@localhost", "--password-stdin", "-c", config, stdin="secret"))
+    listed = worked(run("user", "list", "-c", config)).splitlines()
+    addresses = [f"{name}@localhost" for name in (*NAMES, "u15a")]
+    assert [line.partition("\t")[0] for line in listed] == sorted(addresses)
+    assert "u1@localhost\tunused" in listed
+    assert "u15a@localhost" in listed
+    (one,) = (
+        each
+        for each in json.loads(worked(run("user", "list", "--json", "-c", config)))
+        if each["address"] == "u15a@localhost"
     )
+    assert (one["state"], one["source"]) == ("active", "stored")
+
+
+def test_an_account_that_is_only_in_a_file_can_be_disabled(config: Path) -> None:
+    worked(run("user", "disable", "u1@localhost", "-c", config))
+    assert "u1@localhost\tdisabled" in worked(run("user", "list", "-c", config)).splitlines()
+    assert "no, it is disabled" in worked(run("user", "show", "u1@localhost", "-c", config))
+    worked(run("user", "enable", "u1@localhost", "-c", config))
+    assert "u1@localhost" in worked(run("user", "list", "-c", config)).splitlines()
 
 
 def test_accounts_of_files_are_not_imported(config: Path) -> None:

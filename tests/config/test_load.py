@@ -379,3 +379,10 @@ def test_the_line_of_a_bad_value_is_told(
     words = fault("\n".join([*lines, *after]))
     assert words.startswith(f"{'.'.join((*key, name))}: ")
     assert words.endswith(f"(commonroom.toml:{line})")
+
+
+def test_rfc6120_3_2_3_the_server_of_a_domain_is_one_address_with_its_parts() -> None:
+    settings = parse(DOMAIN + '[federation.domains."example.net"]\nserver = "[2001:db8::1]:5269"', FILE)
+    server = settings.federation.domains["example.net"].server
+    assert server is not None
+    assert (server.host, server.port) == ("2001:db8::1", 5269)

@@ -1,4 +1,4 @@
-"""Rooms know people who were renamed, wait for those who left, and forget those who are gone (docs/rooms.md)."""
+"""Rooms know people who were renamed, wait for those who left, and forget those who are gone."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from commonroom.admin.accounts import Eraser, remove_account
+from commonroom.admin.registry import registry
 from commonroom.app.account_files import AccountFilesWatch
 from commonroom.features.muc.following import in_turn
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MODERATE, NS_MUC_ADMIN, NS_RETRACT
+from commonroom.protocol.subscription import SubscriptionState
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import RoomRequest
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_REGISTER, NS_STANZA_IDS
 from tests.conversations.listed import ListedWorld
 from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, here, make, say
-from tests.conversations.world import Client, condition
+from tests.conversations.world import Client, World, condition
 
 JULIET = "juliet.capulet@example.org"
 MARRIED = "juliet.montague@example.org"
@@ -58,7 +61,7 @@ def answer(client: Client, iq: str) -> Element:
     return next(element for element in client.received() if element.name == "iq")
 
 
-def lists(world: ListedWorld) -> dict[str, str]:
+def lists(world: World) -> dict[str, str]:
     """Who is on the room's lists on disk."""
     world.turn()
     return {
@@ -359,3 +362,18 @@ def test_moderation_of_what_an_erased_person_said_still_works(world: ListedWorld
     )
     assert answer(romeo, f"<iq type='set' id='1' to='{HALL}'>{moderate}</iq>").get("type") == "result"
     assert "bad words" not in archived(world)[0].xml
+
+
+def test_who_is_removed_by_an_operator_is_a_stranger_to_contacts_and_rooms() -> None:
+    world = World("alice@example.org", "bob@example.org")
+    world.befriend("alice@example.org", "bob@example.org")
+    alice, bob = JID.parse("alice@example.org"), JID.parse("bob@example.org")
+    client = world.online(f"{bob}/b")
+    make(client, "Bob")
+    appoint(client, alice, "admin")
+    office = registry(world.settings, world.stores)
+    world.start(remove_account(office, alice, Eraser(world.core.accounts.erasure.erase)))
+    world.turn()
+    assert alice not in world.memory.kept
+    assert lists(world) == {"bob@example.org": "owner"}
+    assert world.memory.kept[bob].items[alice].state is SubscriptionState.NONE

@@ -262,6 +262,7 @@ class Client:
         self.tls = None
         self.last_received = world.seconds
         self.paused: set[object] = set()
+        self.is_in = False  # no newcomer any more (net/newcomers.py)
         self.closed = False
         self.bytes = ""
         self._parser = StreamParser(NO_LIMITS)
@@ -281,6 +282,9 @@ class Client:
 
     def abort(self, reason: str) -> None:
         self.cut()
+
+    def come_in(self) -> None:
+        self.is_in = True
 
     def pause(self, reason: object) -> None:
         self.paused.add(reason)

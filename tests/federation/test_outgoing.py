@@ -1,8 +1,10 @@
 """RFC 6120 §10.4: queues for other domains: in order, bounded, and told to the senders when they fail."""
 
 import asyncio
+import itertools
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +14,18 @@ from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
-from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
+from commonroom.federation.keeping import Keeping, Listeners
+from commonroom.federation.outgoing import RESTING, Around, Outgoing, QueueLimits
 from commonroom.federation.policy import Policies
 from commonroom.net.peer import Facts
 from commonroom.protocol.dialback import Pair
 from commonroom.protocol.errors import StanzaError
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, PresenceType, Stanza
+from commonroom.protocol.timestamps import to_microseconds
+from commonroom.storage.memory import Memory, memory_stores
 
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OURS, THEIRS = "example.org", "example.net"
 PAIR = Pair(OURS, THEIRS)
 ROMEO, JULIET = JID.parse("romeo@example.org/orchard"), JID.parse("juliet@example.net")
@@ -89,9 +95,21 @@ class World:
         policies = Policies(settings or Federation())
         around = Around(self.start, self.later, lambda: self.now, lambda: datetime.now(UTC), lambda: 0.5)
         limits = QueueLimits(stanzas=5, size=10_000, timeout=timeout, retry_first=5, retry_longest=15)
-        self.outgoing = Outgoing(policies, limits, around, self.route, self.failures)
+        self.stores = memory_stores(Memory())
+        self.listeners = {ROMEO: ROMEO}
+        self.keeping = Keeping(
+            self.stores.outbound,
+            self.stores.writes,
+            itertools.count(to_microseconds(START)).__next__,
+            lambda: START + timedelta(seconds=self.now),
+            self.returned.append,
+            Listeners(lambda sender: sender.domain == OURS, self.listeners.get),
+            timedelta(days=3),
+        )
+        self.outgoing = Outgoing(policies, limits, around, self.keeping, self.failures)
         self.outgoing.connect(self.dialer)  # type: ignore[arg-type]
-        self.elsewhere = Elsewhere(self.outgoing, policies, {OURS, "rooms.example.org"}.__contains__)
+        ours = {OURS, "rooms.example.org"}.__contains__
+        self.elsewhere = Elsewhere(self.outgoing, policies, self.keeping, ours)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
         self.tasks.append(asyncio.ensure_future(work))
@@ -100,9 +118,6 @@ class World:
     def later(self, delay: float, call: Callable[[], None]) -> Timer:
         self.timers.append((self.now + delay, call))
         return Timer()
-
-    def route(self, stanza: Stanza) -> None:
-        self.returned.append(stanza)
 
     async def turn(self) -> None:
         for _ in range(5):
@@ -385,3 +400,53 @@ def test_the_policy_of_a_domain_counts_below_it_too():
     assert policies.of("rooms.strict.example.net").security is Security.EXTERNAL
     assert not policies.of("strict.example.net").allows_dialback
     assert not policies.of("example.net").needs_certificate
+
+
+def test_what_is_sent_to_a_domain_at_rest_leaves_nothing_behind():
+    async def test(world: World) -> None:
+        world.dialer.outcomes = [UnreachableError("it is not there", is_not_found=True)]
+        world.send("1")
+        await world.turn()
+        raised = []
+        for number in "234":
+            with pytest.raises(StanzaError, match="it is not there") as caught:
+                world.send(number)
+            raised.append(caught.value)
+        assert len({id(error) for error in raised}) == 3
+        assert {len(traceback.extract_tb(error.__traceback__)) for error in raised} == {
+            len(traceback.extract_tb(raised[0].__traceback__))
+        }
+
+    run(test)
+
+
+def test_a_failure_is_forgotten_when_nobody_tried_for_long():
+    async def test(world: World) -> None:
+        world.dialer.outcomes = [UnreachableError("?", is_not_found=True) for _ in range(3)]
+        for _ in range(2):
+            world.send("1")
+            await world.turn()
+            world.pass_time(15)
+        world.pass_time(60)
+        assert not world.outgoing.resting
+        world.send("2")
+        await world.turn()
+        world.pass_time(4)
+        with pytest.raises(StanzaError):
+            world.send("3")
+        world.pass_time(2.5)  # as after the first failure
+        world.send("4")
+
+    run(test)
+
+
+def test_domains_that_fail_are_forgotten_when_there_are_too_many():
+    async def test(world: World) -> None:
+        world.dialer.outcomes = [UnreachableError("?", is_not_found=True) for _ in range(RESTING + 1)]
+        for number in range(RESTING + 1):
+            world.send("1", to=JID.parse(f"u@d{number}.example"))
+        await world.turn()
+        assert world.outgoing.resting == RESTING
+        world.send("2", to=JID.parse("u@d0.example"))
+
+    run(test)

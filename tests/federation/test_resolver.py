@@ -9,7 +9,7 @@ import dns.rdata
 import pytest
 
 from commonroom.config import ListenAddress
-from commonroom.federation.lookup import Dns, Memory, Records, UnansweredError
+from commonroom.federation.lookup import REMEMBERED, Dns, Memory, Records, UnansweredError
 from commonroom.federation.resolver import NoServerError, Plan, Record, Resolver, Target, dns_name, in_order
 from tests.lab.nameserver import Nameserver
 
@@ -219,6 +219,51 @@ def test_what_many_want_is_asked_once():
 
     asyncio.run(run())
     assert zone.asked["x.example"] == 1
+
+
+def test_what_is_too_old_is_forgotten_with_what_comes_next():
+    zone, clock = Zone(), Clock()
+    zone.ttl = 60
+
+    async def run() -> list[int]:
+        memory, sizes = Memory(zone, clock, start), []
+        for clock.now in (0, 30, 61, 200):
+            for number in range(10):
+                await memory(f"d{number}-{clock.now}.example", "A")
+            sizes.append(len(memory))
+        return sizes
+
+    assert asyncio.run(run()) == [10, 20, 20, 10]
+
+
+def test_of_too_many_answers_the_oldest_are_forgotten():
+    zone = Zone()
+
+    async def run() -> int:
+        memory = Memory(zone, Clock(), start)
+        for number in range(REMEMBERED + 1):
+            await memory(f"d{number}.example", "A")
+        await memory("d1.example", "A")
+        await memory("d0.example", "A")
+        return len(memory)
+
+    assert asyncio.run(run()) == REMEMBERED
+    assert (zone.asked["d0.example"], zone.asked["d1.example"]) == (2, 1)
+
+
+def test_a_failure_that_is_kept_is_raised_anew_each_time():
+    zone = Zone()
+    zone.broken = {"broken.example"}
+
+    async def run() -> None:
+        memory, raised = Memory(zone, Clock(), start), []
+        for _ in range(3):
+            with pytest.raises(UnansweredError, match=r"broken\.example") as caught:
+                await memory("broken.example", "A")
+            raised.append(caught.value)
+        assert len({id(each) for each in raised}) == 3
+
+    asyncio.run(run())
 
 
 # dnspython

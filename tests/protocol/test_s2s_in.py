@@ -427,7 +427,7 @@ def test_xep0198_3_they_are_turned_on_once():
         peer.send(f"<enable {SM} resume='true'/>")
         assert peer.one().name == expected
     peer.send(f"<r {SM}/><a {SM} h='3'/>")
-    assert peer.management == ["counts", "asked", "acknowledged 3"]
+    assert peer.management == ["counts", "managed", "asked", "acknowledged 3"]
     peer.send(f"<a {SM} h='x'/>")
     assert peer.closed
 

@@ -284,7 +284,7 @@ def test_xep0198_3_they_are_asked_for_where_they_are_offered():
     assert server.management == ["managed"]
     server.send("<enabled xmlns='urn:xmpp:sm:3'/><a xmlns='urn:xmpp:sm:3' h='1'/>")
     server.send("<failed xmlns='urn:xmpp:sm:3'/>")
-    assert server.management == ["managed", "acknowledged 1", "unmanaged"]
+    assert server.management == ["managed", "counts", "acknowledged 1", "unmanaged"]
 
 
 # The end

@@ -25,7 +25,7 @@ Backend = SqliteBackend | PostgresBackend
 EMPTY_TABLES = (
     "TRUNCATE account, account_revision, removed_account, secret, writer_progress,"
     " archive_owner, archive, archive_erasure, archive_words, room, room_grave, room_request,"
-    " api_token, audit_record, daily_visit, daily_statistic CASCADE;"
+    " outbound, api_token, audit_record, daily_visit, daily_statistic CASCADE;"
     "INSERT INTO account_revision (id, value) VALUES (1, 0)"
 )
 

@@ -16,7 +16,7 @@ from commonroom.storage.room_records import (
     StoredSubject,
 )
 from tests.storage.conftest import Run
-from tests.storage.samples import CREATED, IDS, JULIET, ROMEO
+from tests.storage.samples import CREATED, IDS, JULIET, ROMEO, account
 
 SERVICE = "group.capulet.example"
 HALL, ORCHARD, TOMB = (JID.of(name, SERVICE) for name in ("hall", "orchard", "tomb"))
@@ -229,5 +229,18 @@ def test_who_asks_first_for_a_name_is_kept(run: Run) -> None:
         stores.rooms.settle(HALL)
         await stores.writes.flushed()
         assert await stores.rooms.requests(SERVICE) == ()
+
+    run(scenario)
+
+
+def test_an_account_that_is_removed_is_on_no_list(run: Run) -> None:
+    async def scenario(stores: Stores) -> None:
+        stores.accounts.put(account(JULIET))
+        stores.rooms.put(head())
+        for jid in (JULIET, ROMEO):
+            stores.rooms.put_affiliation(HALL, RoomAffiliation(jid, "member"))
+        stores.accounts.remove(JULIET)
+        await stores.writes.flushed()
+        assert await stores.rooms.load(HALL) == StoredRoom(head(), (RoomAffiliation(ROMEO, "member"),))
 
     run(scenario)

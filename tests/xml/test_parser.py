@@ -341,3 +341,31 @@ def test_a_fragment_obeys_the_rules_of_a_stream(text, condition):
 
 def test_an_error_reads_as_condition_and_text():
     assert str(XmlError(XmlCondition.RESTRICTED_XML, "a comment")) == "restricted-xml: a comment"
+
+
+def test_rfc6120_4_8_2_the_streams_content_namespace_is_given_as_that_of_clients():
+    parser = StreamParser(LIMITS, "jabber:server")
+    header, message = parser.feed(
+        b"<s:stream xmlns:s='http://etherx.jabber.org/streams' xmlns='jabber:server'>"
+        b"<message><body/><x xmlns='urn:x'><forwarded xmlns='jabber:server'/><y/></x>"
+        b"<c xmlns='jabber:client'/></message>"
+    )
+    assert isinstance(header, StreamHeader)
+    assert header.default_namespace == "jabber:server"
+    wrapped = Element("urn:x", "x", None, Element("jabber:client", "forwarded"), Element("urn:x", "y"))
+    inside = (Element("jabber:client", "body"), wrapped, Element("jabber:client", "c"))
+    assert message == Element("jabber:client", "message", None, *inside)
+
+
+def test_attributes_of_the_xml_namespace_keep_their_prefix_however_often_they_come():
+    parser = StreamParser(LIMITS)
+    parser.feed(b"<stream xmlns='jabber:client'>")
+    for _ in range(3):
+        [message] = parser.feed(
+            b"<message xml:lang='en' id='1' xml:space='preserve' xmlns:a='urn:a' a:b='2'/>"
+        )
+        assert isinstance(message, Element)
+        assert message.attributes == {"xml:lang": "en", "id": "1", "xml:space": "preserve", "{urn:a}b": "2"}
+        [message] = parser.feed(b"<message id='1' xml:lang='de'/>")
+        assert isinstance(message, Element)
+        assert message.attributes == {"xml:lang": "de", "id": "1"}

@@ -58,6 +58,20 @@ class Directory:
         row = self._row("SELECT login, hash, source FROM entry WHERE address = ?", account)
         return None if row is None else Listed(account, *row)
 
+    def page(self, domain: str | None, after: JID | None, limit: int) -> list[Listed]:
+        """The accounts of a domain, or all, by address, behind `after`."""
+        if self._connection is None:
+            return []
+        ending = "" if domain is None else f"@{domain}"
+        rows = self._connection.execute(
+            "SELECT address, login, hash, source FROM entry WHERE address > ?"
+            " AND substr(address, -length(?)) = ? ORDER BY address LIMIT ?"
+            if ending
+            else "SELECT address, login, hash, source FROM entry WHERE address > ? ORDER BY address LIMIT ?",
+            (after or "", ending, ending, limit) if ending else (after or "", limit),
+        )
+        return [Listed(JID.parse(address), *rest) for address, *rest in rows]
+
     def alias(self, name: JID) -> Alias | None:
         """Whose other address this is."""
         if not self._has_aliases or name.domain not in self._domains:

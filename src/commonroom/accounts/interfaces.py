@@ -78,6 +78,9 @@ class Listing(Protocol):
     def find(self, account: JID) -> Listed | None:
         """The account that has this address."""
 
+    def page(self, domain: str | None, after: JID | None, limit: int) -> list[Listed]:
+        """The accounts of a domain, or all, by address (code points), behind `after`."""
+
     def stand_in(self, account: JID) -> str | None:
         """A hash that takes as long as that of an account might, always the same for one address."""
 
@@ -92,6 +95,10 @@ class NoListing:
     def find(self, _: JID) -> Listed | None:
         """Nobody."""
         return None
+
+    def page(self, domain: str | None, after: JID | None, limit: int) -> list[Listed]:
+        """Nobody."""
+        return []
 
     def stand_in(self, _: JID) -> str | None:
         """Nothing."""

@@ -1,10 +1,12 @@
 """Operations on accounts."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
+from commonroom.accounts.chain import Standing
 from commonroom.accounts.stored import new_account
 from commonroom.admin.errors import AccountExists, AdminError, BadAddress, BadPassword, NoSuchAccount
 from commonroom.admin.operation import Arg, Form, operation
@@ -22,15 +24,26 @@ Addresses = Annotated[str, Arg("The address of the account.", Form.ADDRESS, "acc
 Password = Annotated[str, Arg("The password.", Form.SECRET, "password")]
 
 
+class AccountStanding(StrEnum):
+    """How things are with an account."""
+
+    ACTIVE = "active"
+    UNUSED = "unused"  # a file lists it, and nothing is kept for it yet
+    LOCKED = "locked"  # by what stands in the file instead of a hash
+    DISABLED = "disabled"  # by an operator
+    DEPARTED = "departed"  # it has left the files
+    RETURNED = "returned"  # and is in them again; what is kept is restored when somebody needs it
+
+
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What is known of an account; `last_online` is None if it never was.
+    """What is known of an account; `last_online` is None if it never was, `created` if nothing is kept yet.
 
-    `hashes`: how often each is iterated.
+    `hashes`: how often each is iterated. `origin` is the table of files that it is from.
     """
 
     jid: JID
-    created: datetime
+    created: datetime | None
     disabled: bool
     hashes: Mapping[str, int]
     contacts: int
@@ -38,6 +51,7 @@ class AccountFacts:
     last_online: datetime | None
     origin: str = ""
     departed: datetime | None = None
+    standing: AccountStanding = AccountStanding.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +59,12 @@ class AccountLine:
     """An account in a list."""
 
     address: JID
-    created: datetime
+    created: datetime | None
     disabled: bool
     origin: str = ""
     departed: datetime | None = None
+    standing: AccountStanding = AccountStanding.ACTIVE
+    last_online: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,13 @@ class AccountPage:
 
     accounts: tuple[AccountLine, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Erases an account where the service runs: contacts and rooms hear of it."""
+
+    erase: Callable[[Account], Awaitable[None]]
 
 
 @operation("user add", Scope.ACCOUNTS_WRITE, "Make an account.", "alice@example.org", "add-user")
@@ -94,11 +117,34 @@ async def page_of_accounts(
         domain = local_address(registry.domains, domain, is_account=False).domain
     start = None if after is None else local_address(registry.domains, after)
     limit = max(1, min(limit, LARGEST_PAGE))
-    page = await registry.stores.accounts.page(domain, start, limit)
-    lines = tuple(
-        AccountLine(each.jid, each.created, each.disabled, each.origin, each.departed) for each in page
-    )
-    return AccountPage(lines, str(lines[-1].address) if len(lines) == limit else None)
+    kept = {each.jid: each for each in await registry.stores.accounts.page(domain, start, limit)}
+    listed = (each.address for each in registry.files.page(domain, start, limit))
+    page = sorted({*kept, *listed})[:limit]
+    last_online = await registry.stores.last_activity.times(page)
+    lines = tuple(_line(registry, jid, kept.get(jid), last_online.get(jid)) for jid in page)
+    return AccountPage(lines, str(page[-1]) if len(page) == limit else None)
+
+
+def _line(registry: Registry, jid: JID, kept: Account | None, last_online: datetime | None) -> AccountLine:
+    standing, origin = _standing(registry, jid, kept)
+    if kept is None:
+        return AccountLine(jid, None, False, origin, None, standing, last_online)
+    return AccountLine(jid, kept.created, kept.disabled, origin, kept.departed, standing, last_online)
+
+
+def _standing(registry: Registry, jid: JID, kept: Account | None) -> tuple[AccountStanding, str]:
+    """And the table of files that the account is from, if it is from one."""
+    decided, listed = registry.decide(jid, kept)
+    origin = listed.source if listed is not None else "" if kept is None else kept.origin
+    if decided is Standing.GONE:
+        return AccountStanding.DEPARTED, origin
+    if kept is not None and kept.disabled:
+        return AccountStanding.DISABLED, origin
+    if listed is not None and not listed.hash:
+        return AccountStanding.LOCKED, origin
+    if kept is None:
+        return AccountStanding.UNUSED, origin
+    return (AccountStanding.ACTIVE if kept.departed is None else AccountStanding.RETURNED), origin
 
 
 @operation(
@@ -106,7 +152,13 @@ async def page_of_accounts(
 )
 async def show_account(registry: Registry, address: Address) -> AccountFacts:
     """What is known of an account; raises BadAddress or NoSuchAccount."""
-    account = await find(registry, address)
+    jid = local_address(registry.domains, address)
+    account = await registry.stores.accounts.get(jid)
+    standing, origin = _standing(registry, jid, account)
+    if account is None:
+        if standing is AccountStanding.DEPARTED:
+            raise NoSuchAccount(f"{jid}: there is no such account")
+        return AccountFacts(jid, None, False, {}, 0, OfflineUsage(0, 0), None, origin, None, standing)
     user = await registry.stores.users.load_user(account.jid)
     activity = await registry.stores.last_activity.get(account.jid)
     return AccountFacts(
@@ -117,8 +169,9 @@ async def show_account(registry: Registry, address: Address) -> AccountFacts:
         sum(item.listed for item in user.roster.items),
         user.offline,
         None if activity is None else activity.at,
-        account.origin,
+        origin,
         account.departed,
+        standing,
     )
 
 
@@ -156,12 +209,22 @@ async def unlock_account(registry: Registry, address: Addresses) -> JID:
 
 
 async def disable_account(registry: Registry, address: str, disabled: bool) -> JID:
-    """Lock an account, or unlock it; raises BadAddress or NoSuchAccount."""
-    account = await find(registry, address)
+    """Lock an account, or unlock it; raises BadAddress or NoSuchAccount.
+
+    For one that a file lists and that nobody has used yet, what is kept begins with this.
+    """
+    jid = local_address(registry.domains, address)
+    listed = registry.listed(jid)
     before = registry.stores.writes.appended
-    registry.stores.accounts.disable(account.jid, disabled)
+    if listed is not None and not await registry.stores.accounts.exists(jid):
+        registry.stores.accounts.put(
+            Account(jid, (), registry.now(), disabled, origin=listed.source, login=listed.login)
+        )
+    else:
+        await find(registry, address)
+        registry.stores.accounts.disable(jid, disabled)
     await registry.stores.writes.flushed(before)
-    return account.jid
+    return jid
 
 
 @operation(
@@ -171,11 +234,17 @@ async def disable_account(registry: Registry, address: str, disabled: bool) -> J
     "alice@example.org",
     "delete-user",
 )
-async def remove_account(registry: Registry, address: Addresses) -> JID:
-    """Remove an account with all that is kept for it; raises BadAddress or NoSuchAccount."""
+async def remove_account(registry: Registry, address: Addresses, eraser: Eraser | None = None) -> JID:
+    """Remove an account with all that is kept for it; raises BadAddress or NoSuchAccount.
+
+    Whoever gets the address next is a stranger in rooms and, if the service runs, to contacts.
+    """
     account = await find(registry, address)
     before = registry.stores.writes.appended
-    registry.stores.accounts.remove(account.jid)
+    if eraser is not None:
+        await eraser.erase(account)
+    else:
+        registry.stores.accounts.remove(account.jid)
     await registry.stores.writes.flushed(before)
     return account.jid
 

@@ -18,8 +18,10 @@ from commonroom.admin.lock import is_running
 from commonroom.admin.places import SQLITE_FILE, database_url, key_pairs
 from commonroom.admin.roles import role_files
 from commonroom.config import KeyPair, Settings
-from commonroom.net.certificates import Severity, inspect
+from commonroom.net.certificates import CertificateError, Severity, inspect
+from commonroom.net.client_certificates import load_authorities
 from commonroom.net.listener import Listener, ListenError
+from commonroom.net.revocations import read_revocations
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.storage.database import inspect_database
 from commonroom.storage.errors import CannotOpen
@@ -42,6 +44,7 @@ async def check(settings: Settings, now: datetime) -> list[Finding]:
         *check_database(settings),
         *check_files(settings),
         *check_account_files(settings),
+        *check_revocations(settings, now),
         *check_roles(settings),
         *await check_addresses(settings),
     ]
@@ -119,6 +122,23 @@ def check_account_files(settings: Settings) -> Iterator[Finding]:
         )
     if count:
         yield _warning("account files", f"{count} faults, the first: {faults[0]}")
+
+
+def check_revocations(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """The lists can be used, and are not out of date."""
+    accounts = settings.accounts
+    if accounts.authorities is None:
+        return
+    told: list[str] = []
+    try:
+        authorities = load_authorities(accounts.authorities)
+        found = read_revocations(accounts.revocations, authorities, told.append)
+    except CertificateError as error:
+        yield _error("revocations", str(error))
+        return
+    yield from (_warning("revocations", text) for text in told)
+    if found.stale(now):
+        yield _warning("revocations", "a list should have been replaced by now; what it says counts")
 
 
 def check_roles(settings: Settings) -> Iterator[Finding]:

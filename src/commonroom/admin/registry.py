@@ -8,29 +8,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from commonroom.accounts.chain import Chain, Decision
 from commonroom.accounts.directory import Directory
-from commonroom.accounts.interfaces import Listed
+from commonroom.accounts.interfaces import Listed, Listing, NoListing
 from commonroom.accounts.plan import is_snapshot
 from commonroom.admin.errors import BadAddress
 from commonroom.admin.places import database_url, snapshot_in_force
 from commonroom.config import Mechanism, Settings
+from commonroom.config.accounts import Source
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import DIGESTS
 from commonroom.storage.database import open_database
 from commonroom.storage.interfaces import Stores
+from commonroom.storage.records import Account
 from commonroom.storage.stores import sql_stores
 
-
-def nobody_listed(_: JID) -> Listed | None:
-    """Where there are no files."""
-    return None
+NO_LISTING = NoListing()
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
     """The stores, and what the configuration says of accounts; the first domain is the default one.
 
-    `now` gives an aware datetime; `random` so many bytes. `listed` looks up who is in files elsewhere.
+    `now` gives an aware datetime; `random` so many bytes. `files` are the accounts in files elsewhere;
+    `order` says which source decides.
     """
 
     stores: Stores
@@ -39,12 +40,19 @@ class Registry:
     iterations: int
     now: Callable[[], datetime]
     random: Callable[[int], bytes]
-    listed: Callable[[JID], Listed | None] = nobody_listed
+    files: Listing = NO_LISTING
+    order: tuple[Source, ...] = (Source.STORED, Source.FILES)
+
+    def listed(self, account: JID) -> Listed | None:
+        """Who has this address in the files."""
+        return self.files.find(account)
+
+    def decide(self, address: JID, kept: Account | None) -> Decision:
+        """What the source that decides says of an address, for which this is kept."""
+        return Chain(self.order, self.files).decide(address, kept)
 
 
-def registry(
-    settings: Settings, stores: Stores, listed: Callable[[JID], Listed | None] = nobody_listed
-) -> Registry:
+def registry(settings: Settings, stores: Stores, files: Listing | None = None) -> Registry:
     """The registry of a configuration."""
     return Registry(
         stores,
@@ -53,7 +61,8 @@ def registry(
         settings.sasl.iterations,
         lambda: datetime.now(UTC),
         secrets.token_bytes,
-        listed,
+        files or NO_LISTING,
+        settings.accounts.order,
     )
 
 
@@ -72,7 +81,7 @@ async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
     try:
         if is_snapshot(snapshot_in_force(settings)):
             directory.use(snapshot_in_force(settings))
-        yield registry(settings, sql_stores(database), directory.find)
+        yield registry(settings, sql_stores(database), directory)
     finally:
         directory.close()
         await database.close()

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from commonroom.admin import service as service_operations
+from commonroom.admin.accounts import Eraser
 from commonroom.admin.api import AdminApi
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.audit import keep
@@ -88,7 +89,7 @@ class Administration:
     def __init__(self, parts: Operated) -> None:
         self._parts = parts
         settings, core, clients = parts.settings, parts.core, parts.entrance.clients
-        self._registry = registry(settings, parts.stores, core.accounts.directory.find)
+        self._registry = registry(settings, parts.stores, core.accounts.directory)
         self.roles = Roles(settings)
         self._doing = Doing(
             core.router,
@@ -103,6 +104,7 @@ class Administration:
             Registry: self._registry,
             Settings: settings,
             Live: live,
+            Eraser: Eraser(core.accounts.erasure.erase),
             KeepRules: keep_rules(settings),
             RoomAdmin: RoomAdmin({each.domain.domain: each for each in core.rooms}, parts.stores),
             Control: self,

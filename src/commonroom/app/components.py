@@ -9,7 +9,7 @@ from typing import Any
 from commonroom.app.composition import Core, parser_limits
 from commonroom.config import Settings
 from commonroom.net.component import ComponentDomain, ComponentService
-from commonroom.net.limits import ConnectionLimits
+from commonroom.net.limits import LARGE_PORTION, ConnectionLimits
 
 
 def build_components(
@@ -29,4 +29,6 @@ def build_components(
 
 def component_limits(settings: Settings) -> ConnectionLimits:
     """They are trusted, and are read as fast as they write."""
-    return ConnectionLimits(linger=settings.c2s.linger, pending_bytes=settings.c2s.pending_bytes)
+    return ConnectionLimits(
+        linger=settings.c2s.linger, pending_bytes=settings.c2s.pending_bytes, portion=LARGE_PORTION
+    )

@@ -67,6 +67,7 @@ class Core:
     rooms: tuple[RoomService, ...]
     accounts: AccountParts
     lifecycle: Lifecycle
+    next_id: Callable[[], int]  # ids that rise, and are times
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
@@ -131,6 +132,7 @@ def _core(
         parts.rooms,
         accounts,
         life,
+        parts.next_id,
     )
 
 

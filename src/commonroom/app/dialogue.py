@@ -10,6 +10,7 @@ from functools import partial
 
 from commonroom.admin.places import SQLITE_FILE, database_url
 from commonroom.app.federation import Federation, Inside, build_federation
+from commonroom.app.keeping import keeping_nothing
 from commonroom.app.tasks import Tasks
 from commonroom.config import Settings
 from commonroom.federation.advice import advice
@@ -19,6 +20,7 @@ from commonroom.net.s2s import OutgoingConnection
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.stanza import Stanza
 from commonroom.storage.database import open_database
+from commonroom.storage.memory import Memory, memory_stores
 from commonroom.storage.stores import sql_stores
 
 
@@ -75,6 +77,8 @@ async def federation_alone(settings: Settings) -> AsyncIterator[Federation]:
         loop.call_later,
         loop.time,
         lambda: datetime.now().astimezone(),
+        keeping_nothing(),
+        memory_stores(Memory()).writes,
     )
     federation = build_federation(settings, around, await dialback_secret(settings))
     try:

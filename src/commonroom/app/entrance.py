@@ -76,13 +76,13 @@ class Entrance:
                 await asyncio.sleep(1 / STEPS_PER_SECOND)
 
     def _starttls(self) -> Connection:
-        return Connection(lambda: ClientConnection(self.clients, True), self._limits, self.gate)
+        return Connection(lambda: ClientConnection(self.clients, True), self._limits, self.gate, waits=True)
 
     def _direct(self) -> Connection:
-        return Connection(self._secured, self._limits, self.gate, self.clients.tls.engine)
+        return Connection(self._secured, self._limits, self.gate, self.clients.tls.engine, waits=True)
 
     def _plain(self) -> Connection:
-        return Connection(self._secured, self._limits, self.gate)
+        return Connection(self._secured, self._limits, self.gate, waits=True)
 
     def _secured(self) -> ClientConnection:
         return ClientConnection(self.clients, False)

@@ -20,13 +20,14 @@ from commonroom.federation.dane import DaneIdentity, Published
 from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import Dialer
 from commonroom.federation.failures import Failures
+from commonroom.federation.keeping import Keeping
 from commonroom.federation.lookup import Dns, Memory
 from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
 from commonroom.federation.overview import Overview
-from commonroom.federation.policy import Policies, fixed_targets
+from commonroom.federation.policy import Policies, fixed_targets, rate_of
 from commonroom.federation.resolver import Resolver
 from commonroom.federation.verifying import Verifier
-from commonroom.net.limits import ConnectionLimits
+from commonroom.net.limits import BEAT, LARGE_PORTION, ConnectionLimits
 from commonroom.net.peer import PeerLimits, PeerService, Present
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import ALPN_SERVER, OutgoingContexts
@@ -34,8 +35,12 @@ from commonroom.protocol.dialback import DialbackKeys
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.s2s import PeerSettings
 from commonroom.protocol.stanza import Stanza
+from commonroom.storage.interfaces import Stores, Writes
 
 log = logging.getLogger(__name__)
+
+# Seconds between two certificates that are judged again.
+JUDGING = 0.002
 
 Start = Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
 
@@ -51,6 +56,8 @@ class Inside:
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
     now: Callable[[], datetime]
+    keeping: Keeping
+    writes: Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,8 @@ class Federation:
     resolver: Resolver
     policies: Policies
     overview: Overview
+    authorities: Authorities
+    later: Callable[[float, Callable[[], None]], Timer]
 
     def end(self) -> None:
         """Every server hears why (RFC 6120 §4.9.3.20)."""
@@ -78,7 +87,7 @@ class Federation:
         return not self.peers.incoming and not self.peers.outgoing
 
 
-def inside(core: Core, start: Start) -> Inside:
+def inside(core: Core, stores: Stores, keeping: Keeping, start: Start) -> Inside:
     """The running service's part."""
     loop = asyncio.get_running_loop()
     router = core.router
@@ -90,6 +99,8 @@ def inside(core: Core, start: Start) -> Inside:
         loop.call_later,
         loop.time,
         lambda: datetime.now().astimezone(),
+        keeping,
+        stores.writes,
     )
 
 
@@ -111,7 +122,7 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
             wanted.retry_longest,
         ),
         Around(around.start, around.later, around.clock, around.now, chance),
-        around.route,
+        around.keeping,
         failures,
     )
     verifier = Verifier(wanted.connect_timeout, around.start, around.clock)
@@ -120,16 +131,23 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
     dialer = Dialer(peers, resolver, policies, partial(_present_dane, authorities))
     outgoing.connect(dialer)
     verifier.connect(dialer)
-    elsewhere = Elsewhere(outgoing, policies, around.is_ours)
+    elsewhere = Elsewhere(outgoing, policies, around.keeping, around.is_ours)
     overview = Overview(peers, outgoing, failures, around.clock)
-    return Federation(elsewhere, peers, outgoing, dialer, resolver, policies, overview)
+    return Federation(
+        elsewhere, peers, outgoing, dialer, resolver, policies, overview, authorities, around.later
+    )
 
 
 def use_certificates(federation: Federation, settings: Settings) -> None:
-    """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""
+    """Show these to other servers from now on, and trust those authorities that the file names now; raises
+    CertificateError, and then nothing has changed."""
     pairs, minimum = server_key_pairs(settings), settings.tls.minimum_version
     incoming = TlsContexts(pairs, minimum, ALPN_SERVER, request_certificate=True)
-    federation.peers.outgoing_tls = OutgoingContexts(pairs, minimum)
+    outgoing = OutgoingContexts(pairs, minimum)
+    if federation.authorities.reload():
+        for number, connection in enumerate((*federation.peers.incoming, *federation.peers.outgoing)):
+            federation.later(number * JUDGING, connection.judge_again)
+    federation.peers.outgoing_tls = outgoing
     federation.peers.tls = incoming
 
 
@@ -156,6 +174,7 @@ def _peers(
         demand=policies.of,
         enter=around.enter,
         route=around.route,
+        when_flushed=around.writes.when_flushed,
         verify=verifier.verify,
         carry=outgoing.carry,
         drop=outgoing.drop,
@@ -163,6 +182,8 @@ def _peers(
         spawn=around.start,
         later=around.later,
         clock=around.clock,
+        now=around.now,
+        rate=lambda domain: policies.of(domain).rate,
     )
 
 
@@ -179,14 +200,13 @@ def _limits(settings: Settings) -> PeerLimits:
     connection = ConnectionLimits(
         linger=settings.c2s.linger,
         handshake_timeout=wanted.login_timeout,
-        bytes_per_second=wanted.bytes_per_second,
-        byte_burst=wanted.byte_burst,
         pending_bytes=settings.c2s.pending_bytes,
+        portion=LARGE_PORTION,
+        beat=BEAT,
     )
     return PeerLimits(
         wanted.login_timeout,
         wanted.idle_timeout,
-        wanted.stanzas_per_second,
-        wanted.stanza_burst,
+        rate_of(wanted),
         connection,
     )

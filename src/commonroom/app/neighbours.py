@@ -11,6 +11,7 @@ from typing import Any, Self
 from commonroom.app.components import build_components, component_limits
 from commonroom.app.composition import Core
 from commonroom.app.federation import Federation, build_federation, inside, use_certificates
+from commonroom.app.keeping import build_keeping
 from commonroom.config import Settings
 from commonroom.federation.overview import Overview
 from commonroom.net.component import ComponentConnection, ComponentService
@@ -46,7 +47,10 @@ class Neighbours:
         if not wanted.enabled:
             return
         secret = await self._stores.secrets.get_or_create("dialback", partial(secrets.token_bytes, 32))
-        federation = build_federation(self._settings, inside(self._core, self._start), secret)
+        keeping = build_keeping(self._settings, self._core, self._stores)
+        around = inside(self._core, self._stores, keeping, self._start)
+        federation = build_federation(self._settings, around, secret)
+        federation.outgoing.begin(await keeping.load())
         self._core.router.elsewhere = federation.destination
         self._federation = federation
         opening.push_async_callback(self._leave, federation)
@@ -89,14 +93,16 @@ class Neighbours:
     async def _dismiss(self, components: ComponentService) -> None:
         for connection in tuple(components.connected):
             connection.fail(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-        await self._gone(lambda: not components.connected)
+        await self._gone(lambda: not components.connected, self._settings.c2s.linger)
 
     async def _leave(self, federation: Federation) -> None:
+        federation.outgoing.save()
+        await self._gone(lambda: federation.outgoing.is_acknowledged, 0.0)
         federation.end()
-        await self._gone(lambda: federation.is_quiet)
+        await self._gone(lambda: federation.is_quiet, self._settings.c2s.linger)
 
-    async def _gone(self, is_quiet: Callable[[], bool]) -> None:
-        end = time.monotonic() + self._settings.c2s.linger + 0.5
+    async def _gone(self, is_quiet: Callable[[], bool], longest: float) -> None:
+        end = time.monotonic() + longest + 0.5
         while not is_quiet() and time.monotonic() < end:  # noqa: ASYNC110 - a set has no event
             await asyncio.sleep(0.02)
 

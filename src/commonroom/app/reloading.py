@@ -15,6 +15,7 @@ from commonroom.app.entrance import Entrance
 from commonroom.app.logs import log_to_stderr
 from commonroom.config import ConfigError, KeyPair, Settings
 from commonroom.config.changes import changes, merged
+from commonroom.federation.certificates import authorities_file
 from commonroom.net.certificates import CertificateError
 from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.retention import KeepRules, Retention
@@ -43,6 +44,7 @@ class Reloading:
         self._reread = reread
         self._parts = parts
         self._stamps = _stamps(settings)
+        self._authorities = _stamp_of_authorities(settings)
 
     def reload(self) -> Reloaded:
         """Everything is read and checked before anything changes; raises BadConfiguration."""
@@ -64,11 +66,14 @@ class Reloading:
 
     def look_at_certificates(self) -> tuple[str, ...]:
         """Swap those whose files were changed; tells which. Raises BadConfiguration: the old ones stay."""
-        return self._swap(self.settings) if _stamps(self.settings) != self._stamps else ()
+        are_same = _stamps(self.settings) == self._stamps
+        if are_same and _stamp_of_authorities(self.settings) == self._authorities:
+            return ()
+        return self._swap(self.settings)
 
     def _swap(self, settings: Settings) -> tuple[str, ...]:
         """Those who are connected keep what they have."""
-        stamps = _stamps(settings)
+        stamps, authorities = _stamps(settings), _stamp_of_authorities(settings)
         try:
             tls = client_contexts(settings)
             self._parts.show_peers(settings)
@@ -76,7 +81,7 @@ class Reloading:
             raise BadConfiguration(f"nothing was changed: {error}") from None
         self._parts.entrance.clients.tls = tls
         swapped = tuple(str(pair.certificate) for pair in stamps if stamps[pair] != self._stamps.get(pair))
-        self._stamps = stamps
+        self._stamps, self._authorities = stamps, authorities
         return swapped
 
     def _apply(self, settings: Settings) -> None:
@@ -98,6 +103,12 @@ class Reloading:
 def _stamps(settings: Settings) -> dict[KeyPair, tuple[Stamp, ...]]:
     """Which files these are; they are read again when that changes."""
     return {pair: tuple(_stamp(file) for file in pair) for pair in set(server_key_pairs(settings).values())}
+
+
+def _stamp_of_authorities(settings: Settings) -> Stamp:
+    """Whom other servers are judged by."""
+    wanted = settings.federation
+    return _stamp(authorities_file(wanted.authorities)) if wanted.enabled else (0, 0, 0)
 
 
 def _stamp(file: Any) -> Stamp:

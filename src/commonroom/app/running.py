@@ -1,17 +1,16 @@
 """Runs a service in the foreground until a signal ends it."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from types import FrameType
 
 import uvloop
 
 from commonroom.admin import open_files
+from commonroom.app.collector import collecting_in_small_portions
 from commonroom.app.notify import Notify
 from commonroom.app.service import Service
 from commonroom.config import Settings
@@ -24,10 +23,6 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 # the threads of the database beside a loop that never rests: at 1,500 messages a second a commit waited
 # 1.5 s, and waits 15 to 25 ms so.
 SWITCH_SECONDS = 0.0005
-
-# So many objects more than there were, and the garbage collector looks at the young ones. With Python's 700
-# that takes a twentieth of the time when all clients come back at once (docs/decisions/0018-the-hot-path.md).
-COLLECT_AFTER = 20_000
 
 
 async def _nothing() -> None:
@@ -69,7 +64,7 @@ async def _run(
     try:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, service.reload, notify.reloading, notify.ready)
-        with collecting_seldom():
+        with collecting_in_small_portions(loop):
             if not stopping.is_set():
                 ready(service)
                 notify.ready()
@@ -78,21 +73,6 @@ async def _run(
         notify.stopping()
         alive.cancel()
         await service.stop()
-
-
-@contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """Nothing that ended waits for the garbage collector (tests/core/test_memory.py): it looks for what a bug
-    or a library may leave, and never at what start-up made."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _stopping() -> asyncio.Event:

@@ -30,6 +30,8 @@ from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
 from commonroom.app.measured import Beside, Queues
 from commonroom.app.neighbours import Neighbours
+from commonroom.app.revocations import RevocationWatch
+from commonroom.app.role_files import in_default_thread
 from commonroom.app.rooms import tidying
 from commonroom.app.tasks import Tasks
 from commonroom.app.upkeep import look_after_archives, look_after_rooms
@@ -97,6 +99,8 @@ class Service:
         if authorities is not None:
             clients.certified = authorities.certified
         opening.push_async_callback(self._tasks.finish, PATIENCE)
+        if authorities is not None:
+            await self._watch_revocations(opening, authorities, clients)
         if settings.accounts.files:
             await self._watch_files(opening, core, stores)
         neighbours = Neighbours(settings, core, stores, self._tasks.start)
@@ -106,7 +110,8 @@ class Service:
     async def _core(
         self, opening: AsyncExitStack, stores: Stores, directory: Directory
     ) -> tuple[Core, bytes]:
-        last_id = max(await stores.archive.last_id(), await stores.offline.last_id())
+        kept = (stores.archive, stores.offline, stores.outbound)
+        last_id = max([await store.last_id() for store in kept])
         fake_secret = await stores.secrets.get_or_create("unknown accounts", partial(secrets.token_bytes, 32))
         directory.begin(fake_secret, domains_of_files(self._settings))
         opening.callback(directory.close)
@@ -240,6 +245,15 @@ class Service:
     def _authorities(self, directory: Directory) -> Authorities | None:
         path = self._settings.accounts.authorities
         return None if path is None else Authorities(path, directory.certified)
+
+    async def _watch_revocations(
+        self, opening: AsyncExitStack, authorities: Authorities, clients: ClientService
+    ) -> None:
+        paths = self._settings.accounts.revocations
+        if paths:
+            watch = RevocationWatch(paths, authorities, clients.connected, in_default_thread)
+            await watch.open()
+            opening.callback(self._tasks.start(watch.watch()).cancel)
 
     async def _watch_files(self, opening: AsyncExitStack, core: Core, stores: Stores) -> None:
         loop = asyncio.get_running_loop()

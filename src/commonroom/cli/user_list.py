@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from commonroom.admin.accounts import AccountFacts, AccountLine, page_of_accounts, show_account
+from commonroom.admin.accounts import (
+    AccountFacts,
+    AccountLine,
+    AccountStanding,
+    page_of_accounts,
+    show_account,
+)
 from commonroom.cli.ask import ask, asking
 from commonroom.cli.output import config_option, json_option, moment, print_json
 
@@ -20,8 +26,10 @@ from commonroom.cli.output import config_option, json_option, moment, print_json
 def list_(domain: str | None, as_json: bool, path: Path) -> None:
     """List the accounts, one on a line, in the order of their addresses.
 
-    Behind the address of a disabled account stands a tab and the word `disabled`, behind that of one that has
-    left the files `departed`. Accounts in files are listed once something is kept for them.
+    Behind an address stands a tab and a word if the account is not simply in use: `unused` (a file lists it,
+    and nobody has logged in or written to it yet), `locked` (by the file), `disabled` (by an operator), or
+    `departed` (it has left the files; `returned`, if it is in them again). With --json, also the source of
+    each, and when it was last online.
 
     \b
     Examples:
@@ -49,19 +57,21 @@ def _accounts(path: Path, domain: str | None) -> Iterator[AccountLine]:
 
 
 def _line(account: AccountLine) -> str:
-    if account.departed is not None:
-        return f"{account.address}\tdeparted"
-    return f"{account.address}\tdisabled" if account.disabled else account.address
+    if account.standing is AccountStanding.ACTIVE:
+        return account.address
+    return f"{account.address}\t{account.standing}"
 
 
 def _object(account: AccountLine) -> str:
     facts: dict[str, Any] = {
         "address": account.address,
+        "state": account.standing,
+        "source": account.origin or "stored",
         "created": moment(account.created),
+        "last_online": moment(account.last_online),
         "disabled": account.disabled,
+        "departed": moment(account.departed),
     }
-    if account.origin:
-        facts |= {"source": account.origin, "departed": moment(account.departed)}
     return "  " + json.dumps(facts, ensure_ascii=False)
 
 
@@ -84,16 +94,19 @@ def show(address: str, as_json: bool, path: Path) -> None:
 
 
 def _can_log_in(facts: AccountFacts) -> str:
-    if facts.departed is not None:
-        return f"no, it left the files of {facts.origin} at {moment(facts.departed)}"
-    if facts.disabled:
-        return "no, it is disabled"
-    return f"as the files of {facts.origin} say" if facts.origin else "yes"
+    since = "" if facts.departed is None else f" at {moment(facts.departed)}"
+    words = {
+        AccountStanding.DEPARTED: f"no, it left the files of {facts.origin}{since}",
+        AccountStanding.DISABLED: "no, it is disabled",
+        AccountStanding.LOCKED: f"no, it is locked in the files of {facts.origin}",
+    }
+    return words.get(facts.standing, f"as the files of {facts.origin} say" if facts.origin else "yes")
 
 
 def _facts(facts: AccountFacts) -> dict[str, Any]:
     return {
         "address": facts.jid,
+        "state": facts.standing,
         "created": moment(facts.created),
         "disabled": facts.disabled,
         "source": facts.origin or "stored",
@@ -110,7 +123,9 @@ def _words(facts: AccountFacts) -> list[tuple[str, str]]:
     hashes = ", ".join(f"{name} ({count} iterations)" for name, count in facts.hashes.items())
     return [
         ("address", str(facts.jid)),
-        ("made", moment(facts.created) or ""),
+        ("state", facts.standing.value),
+        ("source", f"the files of {facts.origin}" if facts.origin else "stored here"),
+        ("made", moment(facts.created) or "not yet: nobody has logged in or written to it"),
         ("can log in", _can_log_in(facts)),
         ("password hashes", hashes or "none"),
         ("contacts", str(facts.contacts)),

@@ -138,10 +138,20 @@ class Accounts:
         unset="no client is asked for a certificate",
         example="/etc/commonroom/people-ca.pem",
     )
+    revocations: tuple[Path, ...] = option(
+        ListOf(FilePath()),
+        [],
+        "Files of revocation lists (CRL, PEM or DER) of these authorities: certificates on them do not "
+        "count. They are read again within seconds of a change, and whoever is connected with a certificate "
+        "that is revoked now is disconnected.",
+        example=["/etc/commonroom/people-ca.crl"],
+    )
     files: Mapping[str, AccountFiles] = tables(AccountFiles, Text(100), example="people")
 
     def faults(self) -> Iterator[tuple[Key, str]]:
         """Files that nobody reads are a mistake."""
+        if self.revocations and self.authorities is None:
+            yield ("revocations",), "there are no authorities whose lists these could be; set authorities"
         if self.files and Source.FILES not in self.order:
             yield ("order",), 'it leaves out "files", but there are [accounts.files] tables; add it'
         if not self.files and Source.STORED not in self.order:

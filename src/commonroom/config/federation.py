@@ -54,6 +54,20 @@ class FederatedDomain:
     direct_tls: bool = option(
         Flag(), False, "Whether that server speaks TLS from the first byte. Without effect without `server`."
     )
+    stanzas_per_second: int | None = option(
+        Whole(1, 1_000_000),
+        None,
+        "How many stanzas it may send each second in the long run, over all its connections together.",
+        unset="what federation.stanzas_per_second says",
+        example=100,
+    )
+    bytes_per_second: int | None = option(
+        size("1 KiB", "1 GiB"),
+        None,
+        "How much that may be.",
+        unset="what federation.bytes_per_second says",
+        example="64 KiB",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,12 @@ class Federation:
         "then, what is sent there goes back at once, with the reason.",
     )
     retry_longest: float = option(duration("1s", "1d"), "10m", "The longest that this becomes.")
+    keep_trying: float = option(
+        duration("1m", "90d"),
+        "3d",
+        "How long a message is tried again whose sender was told that it was handled, and is gone. A sender "
+        "who is there hears after `connect_timeout` that it failed.",
+    )
     queue_stanzas: int = option(
         Whole(1, 1_000_000),
         1000,
@@ -154,15 +174,14 @@ class Federation:
     bytes_per_second: int = option(
         size("1 KiB", "1 GiB"),
         "1 MiB",
-        "How much one connection may send each second in the long run. What is beyond is read later.",
+        "How much one domain may send each second in the long run, over all its connections together; and a "
+        "connection until it is known whose it is. What is beyond is read later.",
         example="256 KiB",
     )
     byte_burst: int = option(
         size("10000 B", "1 GiB"), "4 MiB", "How much it may send at once before `bytes_per_second` counts."
     )
-    stanzas_per_second: int = option(
-        Whole(1, 1_000_000), 1000, "How many stanzas one connection may send each second in the long run."
-    )
+    stanzas_per_second: int = option(Whole(1, 1_000_000), 1000, "How many stanzas that may be.")
     stanza_burst: int = option(
         Whole(1, 1_000_000), 5000, "How many it may send at once before `stanzas_per_second` counts."
     )

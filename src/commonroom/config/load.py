@@ -128,7 +128,7 @@ class _Reader:
         if value is None and entry.required:
             raise refused(f"it is missing; write {entry.kind.expected}")
         made = entry.default if value is None else entry.kind.read(value)
-        if isinstance(made, tuple):
+        if type(made) is tuple:  # and not an address, which is one tuple
             return tuple(self._folder / each if isinstance(each, Path) else each for each in made)
         return self._folder / made if isinstance(made, Path) else made
 

@@ -59,9 +59,11 @@ class Arrivals:
         """Handle it, after what came before it for the same recipient."""
         assert stanza.to is not None
         self.taken += 1
-        lane = self._lanes.get(stanza.to.bare)
+        lane = self._lanes.get(stanza.to.bare) if self._lanes else None
         if lane is None:
-            self._begin(stanza, None)
+            waiting = self._enter(stanza)
+            if waiting is not None:
+                self._wait(stanza, None, waiting)
         elif lane.queue is None and isinstance(stanza, Message):
             stanza.follows = True  # it does not overtake those that wait for the disk
             self._begin(stanza, lane)
@@ -78,10 +80,12 @@ class Arrivals:
         if not self._open:
             self._caught_up()
 
-    def _begin(self, stanza: Stanza, lane: _Lane | None) -> None:
+    def _begin(self, stanza: Stanza, lane: _Lane) -> None:
         waiting = self._enter(stanza)
-        if waiting is None:
-            return
+        if waiting is not None:
+            self._wait(stanza, lane, waiting)
+
+    def _wait(self, stanza: Stanza, lane: _Lane | None, waiting: Awaitable[None]) -> None:
         assert stanza.to is not None
         account = stanza.to.bare
         if lane is None:

@@ -9,7 +9,7 @@ from commonroom.core.commit import AfterCommit
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
 from commonroom.core.feature import Scope, Tables
 from commonroom.core.handlers import Handlers
-from commonroom.core.message import Outcome, run
+from commonroom.core.message import Outcome, StageTable, run
 from commonroom.core.session import Session
 from commonroom.core.subscription import SUBSCRIPTION_TYPES
 from commonroom.core.user import User
@@ -38,8 +38,8 @@ class LocalDomain:
         self._questions = handlers.questions
         self._presences = handlers.presences
         self._subscriptions = handlers.subscriptions
-        self._entered = tables.entered
         self._received = tables.received
+        self._arriving = StageTable([*tables.entered.entries(), *tables.received.entries()])
         self._delivery = tables.delivery
         self._writes = writes
         self._find_alias = find_alias
@@ -118,10 +118,11 @@ class LocalDomain:
         return self._iq(stanza, user)
 
     def _message(self, message: Message, user: User) -> Awaitable[None] | None:
-        stages = self._received[user.wants]
         if message.began is None:  # it comes from elsewhere
             message.began = self._writes.appended
-            stages = self._entered[user.wants] + stages
+            stages = self._arriving[user.wants]
+        else:
+            stages = self._received[user.wants]
         outcome = run(stages, message, user) if stages else None
         if outcome is True:
             return None

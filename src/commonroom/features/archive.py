@@ -73,6 +73,8 @@ class Archive(Feature):
         sender = message.sender or user.jid
         if sender.bare == user.jid and message.sent_id is not None:
             message.file_under(user.jid, message.sent_id)
+        elif message.archive_id is not None:  # it came before
+            message.file_under(user.jid, message.archive_id)
         elif self._is_wanted(user, sender) and self._is_content(message) and not _is_refused(message, user):
             self._check_room(message, user)
             message.file_under(user.jid, self._keep(message, user, sender, outgoing=False))

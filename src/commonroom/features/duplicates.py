@@ -12,18 +12,15 @@ from commonroom.core.moments import Moment
 from commonroom.core.questions import Timer
 from commonroom.core.session import Session
 from commonroom.core.user import ARCHIVE, User
-from commonroom.protocol.delay import NS_DELAY
-from commonroom.protocol.errors import StanzaError
-from commonroom.protocol.jid import JID, InvalidJID
-from commonroom.protocol.stanza import Message, Owed, read_message
+from commonroom.protocol.debts import Owed
+from commonroom.protocol.jid import JID
+from commonroom.protocol.repeats import has_unique_id, is_same
+from commonroom.protocol.stanza import Message
 from commonroom.protocol.stanza_ids import origin_of
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes
 from commonroom.storage.records import ArchiveFilter, OfflineMessage
 from commonroom.storage.stamps import to_stamp
-from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT, NS_STANZA_IDS
-from commonroom.xml.parser import XmlError, parse_fragment
 
 # What switches the stage on, while any stream of a user's is at its beginning.
 WANT = "duplicates"
@@ -37,9 +34,6 @@ WINDOW = timedelta(days=1)
 LOOKED_AT = 200
 # The recipient's copy came with the sender's: it is among the next so many of the conversation.
 NEAR = 20
-
-# A shorter id may be a number that is counted from 1 on each stream.
-SHORTEST = 16
 
 NS_RETRACT = "urn:xmpp:message-retract:1"
 
@@ -153,7 +147,7 @@ class Duplicates(Feature):
         A retraction must be done again: what it retracts may have come again, too.
         """
         return (
-            _has_unique_id(message)
+            has_unique_id(message)
             and self._keepers.archives(message, user)
             and self._keepers.holds(message)
             and message.child(NS_RETRACT, "retract") is None
@@ -188,7 +182,7 @@ class Duplicates(Feature):
     async def _compare(self, message: Message, user: User, former: list[int]) -> Outcome:
         """With those of the same id; each of them explains one message."""
         for kept in await self._store.get(user.jid, former):
-            if kept.outgoing and _is_same(message, kept.xml):
+            if kept.outgoing and is_same(message, kept.xml):
                 former.remove(kept.id)
                 message.sent_id = str(kept.id)
                 return True if await self._reached(message, kept.id) else None
@@ -205,11 +199,11 @@ class Duplicates(Feature):
         conversation = ArchiveFilter(sender.bare, after=sent_id - 1)
         page = await self._store.page(to.bare, conversation, NEAR)
         is_own = to.bare == sender.bare  # then one row stands for both
-        copies = (m for m in page.messages if m.outgoing is is_own and _is_same(message, m.xml))
+        copies = (m for m in page.messages if m.outgoing is is_own and is_same(message, m.xml))
         if (copy := next(copies, None)) is not None:
             return await self._was_held(to.bare, copy.id, len(copy.xml.encode()))
         waiting = await self._mailbox.waiting(to.bare, sent_id - 1, NEAR)
-        return any(_is_same(message, stored.xml) for stored in waiting)
+        return any(is_same(message, stored.xml) for stored in waiting)
 
     async def _was_held(self, account: JID, id: int, size: int) -> bool:
         """Whether it waits for a client, or one has it. Where nothing more fits, it may never have waited."""
@@ -219,35 +213,3 @@ class Duplicates(Feature):
     async def _written(self) -> None:
         with suppress(StorageError):  # was told to whoever wrote it
             await self._writes.flushed()
-
-
-def _has_unique_id(message: Message) -> bool:
-    """XEP-0359 §2.2; ids that are no origin-ids are random as well, if they are long."""
-    if message.id is not None and len(message.id) >= SHORTEST:
-        return True
-    element = message.child(NS_STANZA_IDS, "origin-id")
-    return element is not None and len(element.get("id") or "") >= SHORTEST
-
-
-def _is_same(message: Message, xml: str) -> bool:
-    """Whether that is what an archive, or a mailbox, has of it."""
-    try:
-        element = parse_fragment(xml, NS_CLIENT)
-        former = read_message(element)
-        sender = JID.parse(element.get("from") or "")
-    except (XmlError, StanzaError, InvalidJID):
-        return False
-    return (
-        message.sender is not None
-        and sender.bare == message.sender.bare
-        and (former.type, former.to, former.id) == (message.type, message.to, message.id)
-        and _content(former) == _content(message)
-    )
-
-
-def _content(message: Message) -> list[Element]:
-    """Without our ids, and without when it was sent first: clients should add that (XEP-0198 §4)."""
-    return [e for e in message.elements() if (e.namespace, e.name) not in _ADDED]
-
-
-_ADDED = ((NS_STANZA_IDS, "stanza-id"), (NS_DELAY, "delay"))

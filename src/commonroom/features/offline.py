@@ -15,7 +15,7 @@ from commonroom.core.user import User
 from commonroom.protocol.delay import NS_DELAY, delay
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Held as Keeper
-from commonroom.protocol.stanza import Message, MessageType, Owed, read_message
+from commonroom.protocol.stanza import Message, MessageType, read_message
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import OfflineStore, Writes
 from commonroom.storage.records import OfflineMessage
@@ -29,10 +29,6 @@ log = logging.getLogger(__name__)
 PAGE = 100
 # And so many characters of XML, but at least one message: what waits for an acknowledgement is bounded.
 PAGE_SIZE = 512 * 1024
-# What one client sent over a stream with XEP-0198, and nobody may have yet, stays in memory until there is so
-# much of it.
-LARGEST_DEBT = 100
-
 
 _CHAT, _NORMAL = MessageType.CHAT, MessageType.NORMAL  # a member of an Enum costs 0.1 µs to look up
 
@@ -102,12 +98,12 @@ class Offline(Feature):
                 raise full()
             return
         held = holding.reserve(message, user, size)
-        if not self._is_there(user) or (is_archived and owed is not None):
+        if not self._is_there(user) or (is_archived and owed is not None and owed.is_client):
             holding.write(message, held)
         elif owed is None:
             holding.defer(held)
         else:
-            _owe(owed, held)
+            owed.add(held)
 
     def _is_there(self, user: User) -> bool:
         """Whether a client may acknowledge it in a moment."""
@@ -160,6 +156,11 @@ class Offline(Feature):
     async def waiting(self, account: JID, after: int, limit: int) -> Sequence[OfflineMessage]:
         """Read the oldest that is on disk behind an id, whoever was given it."""
         return await self._store.load(account, limit, after)
+
+    def is_given(self, account: JID, id: int) -> bool:
+        """Whether since the start some client was sent one that had waited before, or has yet to acknowledge
+        one."""
+        return self._holding.is_given(account, id)
 
     async def has_room(self, account: JID, size: int) -> bool:
         """Whether so many bytes more would be kept."""
@@ -341,13 +342,6 @@ def _is_reachable(session: Session) -> bool:
     return not session.closed and session.presence is not None and session.priority >= 0
 
 
-def _owe(owed: Owed, held: Held) -> None:
-    """Not too much: what has arrived is forgotten, and if that is little, the rest is written."""
-    owed.debts.append(held)
-    if len(owed.debts) >= LARGEST_DEBT and owed.last() and len(owed.debts) > LARGEST_DEBT // 2:
-        owed.secure()
-
-
 def _page(found: list[OfflineMessage]) -> list[OfflineMessage]:
     """As many of them as go out at once."""
     size = 0
@@ -358,11 +352,12 @@ def _page(found: list[OfflineMessage]) -> list[OfflineMessage]:
     return found
 
 
-def is_worth_keeping(message: Message) -> bool:
-    """Not what asks not to be kept (XEP-0334 §4.2), nor a mere chat state (XEP-0160 §3)."""
+def is_worth_keeping(message: Message, also: MessageType = _CHAT) -> bool:
+    """Not what asks not to be kept (XEP-0334 §4.2), nor a mere chat state (XEP-0160 §3). Of the other types
+    there may be one `also`."""
     kind = message.type
     is_worth = kind is _NORMAL
-    if not is_worth and kind is not _CHAT:
+    if not is_worth and kind is not _CHAT and kind is not also:
         return False
     for child in message.children:
         if isinstance(child, str):

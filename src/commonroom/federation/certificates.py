@@ -7,6 +7,7 @@ from the side that connects, too: public authorities give no other.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -81,15 +82,23 @@ class Authorities:
 
     def __init__(self, file: Path | None) -> None:
         """A file of certificates (PEM), or those of the operating system. Raises CertificateError."""
-        path = file or next((path for path in SYSTEM_AUTHORITIES if path.exists()), SYSTEM_AUTHORITIES[0])
-        self._store = crypto.X509Store()
+        self._path = authorities_file(file)
+        self._content = b""
+        self.reload()
+
+    def reload(self) -> bool:
+        """Trust those that the file has now; whether they are others. Raises CertificateError."""
+        store = crypto.X509Store()
         try:
-            self._store.load_locations(str(path))
-        except crypto.Error:
+            store.load_locations(str(self._path))
+            content = sha256(self._path.read_bytes()).digest()
+        except (crypto.Error, OSError):
             raise CertificateError(
-                f"{path}: there are no certificates of authorities in it (PEM); name another file in "
+                f"{self._path}: there are no certificates of authorities in it (PEM); name another file in "
                 "federation.authorities"
             ) from None
+        before, self._content, self._store = self._content, content, store
+        return content != before
 
     @classmethod
     def of(cls, certificate: x509.Certificate) -> Self:
@@ -113,6 +122,11 @@ class Authorities:
         except crypto.X509StoreContextError as error:
             return _words(error, chain)
         return None if _is_for_tls(chain[0]) else "it was not issued for TLS (extendedKeyUsage)"
+
+
+def authorities_file(file: Path | None) -> Path:
+    """Where they are: in this file, or where the operating system keeps them."""
+    return file or next((path for path in SYSTEM_AUTHORITIES if path.exists()), SYSTEM_AUTHORITIES[0])
 
 
 class Presented:

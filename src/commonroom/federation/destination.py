@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from commonroom.federation.keeping import Keeping
 from commonroom.federation.outgoing import Outgoing, is_untold
 from commonroom.federation.policy import Policies
 from commonroom.protocol.dialback import Pair
@@ -13,8 +14,11 @@ from commonroom.protocol.stanza import Stanza
 class Elsewhere:
     """Takes each stanza at once, into the queue of its pair of domains; what fails later goes back."""
 
-    def __init__(self, outgoing: Outgoing, policies: Policies, is_ours: Callable[[str], bool]) -> None:
+    def __init__(
+        self, outgoing: Outgoing, policies: Policies, keeping: Keeping, is_ours: Callable[[str], bool]
+    ) -> None:
         self._outgoing = outgoing
+        self._keeping = keeping
         self._policies = policies
         self._is_ours = is_ours
 
@@ -26,8 +30,12 @@ class Elsewhere:
         try:
             if refused is not None:
                 raise not_allowed(refused)
-            self._outgoing.send(stanza, Pair(sender.domain, to.domain))
+            kept = self._keeping.keep(stanza)
+            if kept is not None:
+                stanza = kept
+                self._outgoing.send(stanza, Pair(sender.domain, to.domain))
         except StanzaError:
+            self._keeping.settle(stanza)
             if not is_untold(stanza):
                 raise
         return None

@@ -119,7 +119,7 @@ class Memory:
                 asked = self._asked[key] = self._start(self._ask(key))
             answer = await asked
         if isinstance(answer, UnansweredError):
-            raise answer.with_traceback(None)
+            raise UnansweredError(*answer.args)  # what is kept is not raised: it would hold on to the frames
         return answer
 
     async def _ask(self, key: tuple[str, str]) -> Answer:
@@ -128,14 +128,22 @@ class Memory:
             answer = await self._lookup(*key)
             keep = min(max(answer.ttl, SHORTEST), LONGEST)
         except UnansweredError as failure:
-            answer, keep = failure, KEEP_FAILURE
+            answer, keep = UnansweredError(*failure.args), KEEP_FAILURE
         finally:
             self._asked.pop(key, None)
         self._known[key] = (self._clock() + keep, answer)
         self._known.move_to_end(key)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self._tidy()
         return answer
+
+    def _tidy(self) -> None:
+        """Whoever comes in, takes out those that are too old, unless one that lasts longer came before."""
+        now = self._clock()
+        while len(self._known) > REMEMBERED or next(iter(self._known.values()))[0] <= now:
+            self._known.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def forget(self) -> None:
         """Ask anew from now on."""

@@ -7,7 +7,7 @@ reason, and what comes next goes back at once, until it is time to try again.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from commonroom.core.questions import Timer
 from commonroom.federation.dialing import Dialer, UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
+from commonroom.federation.keeping import Keeping
 from commonroom.federation.policy import Policies
 from commonroom.net.peer import Carrier
 from commonroom.net.s2s import OutgoingConnection
@@ -39,6 +40,8 @@ LOOK_AGAIN = 0.25
 AGAIN_AFTER = (0.5, 2.0)
 # Domains that are left alone for a while, at most: of the oldest it is forgotten that they failed.
 RESTING = 10_000
+# After a start, so many pairs of domains for which something was kept are tried each second.
+BEGUN_PER_SECOND = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,11 @@ class Link:
 
     __slots__ = ("carriers", "congested_since", "is_dialing", "pair", "queue", "size")
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, waiting: Iterable[Stanza] = ()) -> None:
         self.pair = pair
         self.carriers: tuple[Carrier, ...] = ()
-        self.queue: deque[Stanza] | None = None
-        self.size = 0
+        self.queue: deque[Stanza] | None = deque(waiting) or None
+        self.size = sum(len(stanza.xml()) for stanza in self.queue or ())
         self.is_dialing = False
         self.congested_since: float | None = None
 
@@ -76,7 +79,7 @@ class Link:
 
 @dataclass(slots=True)
 class _Rest:
-    """A pair that is left alone until then."""
+    """A pair that is left alone until then. `error` is never raised itself: it would grow with each time."""
 
     until: float
     delay: float
@@ -102,20 +105,22 @@ class Outgoing:
         policies: Policies,
         limits: QueueLimits,
         around: Around,
-        route: Callable[[Stanza], Awaitable[None] | None],
+        keeping: Keeping,
         failures: Failures,
     ) -> None:
         self._policies = policies
         self._limits = limits
         self._around = around
-        self._route = route
+        self._keeping = keeping
+        keeping.postpone = self._postpone
         self._failures = failures
         self._links: dict[Pair, Link] = {}
         self._resting: dict[Pair, _Rest] = {}
+        self._kept: dict[Pair, list[Stanza]] = {}  # what goes ahead of all else when its pair is tried again
         self._carried: dict[Carrier, set[Pair]] = {}
         self._streams: dict[str, set[OutgoingConnection]] = {}  # by their domain, those that may take more
         self._asked: dict[OutgoingConnection, set[Pair]] = {}  # whether they take these, too
-        self._is_stopping = False
+        self._is_stopping = self._is_forgetting = False
 
     def connect(self, dialer: Dialer) -> None:
         """Give it what opens streams, which needs this as their owner."""
@@ -128,7 +133,7 @@ class Outgoing:
         link = self._links.get(pair)
         if link is None:
             self._check_rest(pair)
-            link = Link(pair)
+            link = self._begin(pair) if pair in self._kept else Link(pair)
         carrier = link.carrier
         if carrier is not None and link.queue is None and not carrier.is_congested:
             carrier.send(stanza)
@@ -140,10 +145,29 @@ class Outgoing:
         elif not link.is_dialing:
             self._find_way(link)
 
+    def begin(self, kept: Iterable[Stanza]) -> None:
+        """The service starts: this was kept, in order. Not all domains are tried at once."""
+        for stanza in kept:
+            assert stanza.sender is not None and stanza.to is not None
+            self._kept.setdefault(Pair(stanza.sender.domain, stanza.to.domain), []).append(stanza)
+        for number, pair in enumerate(self._kept):
+            delay = (number + self._around.random()) / BEGUN_PER_SECOND
+            self._around.later(delay, partial(self._try_again, pair))
+
+    def _try_again(self, pair: Pair) -> None:
+        if pair in self._kept and pair not in self._links and not self._is_stopping:
+            self._begin(pair)
+
+    def _begin(self, pair: Pair) -> Link:
+        link = self._links[pair] = Link(pair, self._kept.pop(pair))
+        self._find_way(link)
+        return link
+
     def _check_rest(self, pair: Pair) -> None:
         rest = self._resting.get(pair)
         if rest is not None and rest.until > self._around.clock():
-            raise rest.error
+            again = rest.error
+            raise StanzaError(again.condition, again.kind, again.text)
 
     def _enqueue(self, stanza: Stanza, link: Link) -> None:
         size = len(stanza.xml())
@@ -194,15 +218,44 @@ class Outgoing:
 
     def _bounce(self, link: Link, error: StanzaError) -> None:
         queue, link.queue = link.queue, None
+        if self._is_stopping:
+            return
+        kept = []
         for stanza in queue or ():
-            answer = stanza.refused(error)
-            if answer is not None and not self._is_stopping and not is_untold(stanza):
-                self._send_back(answer)
+            if self._keeping.must_wait(stanza):
+                kept.append(stanza)
+            elif is_untold(stanza):
+                self._keeping.settle(stanza)
+            else:
+                self._keeping.refuse(stanza, error)
+        if kept and self._links.get(link.pair) is link:
+            link.queue, link.size = deque(kept), sum(len(stanza.xml()) for stanza in kept)
+        elif kept:
+            self._try_later(link.pair, kept)
 
-    def _send_back(self, answer: Stanza) -> None:
-        waiting = self._route(answer)
-        if waiting is not None:
-            self._around.start(_finish(waiting))
+    def _postpone(self, stanza: Stanza) -> None:
+        """Its sender could not be told that it failed."""
+        assert stanza.sender is not None
+        assert stanza.to is not None
+        pair = Pair(stanza.sender.domain, stanza.to.domain)
+        link = self._links.get(pair)
+        if self._is_stopping:
+            return
+        if link is None:
+            self._try_later(pair, [stanza])
+        elif link.carrier is not None and link.queue is None:
+            link.carrier.send(stanza)
+        else:
+            link.queue = link.queue or deque()
+            link.queue.append(stanza)
+            link.size += len(stanza.xml())
+
+    def _try_later(self, pair: Pair, kept: list[Stanza]) -> None:
+        """When the pair has rested; whoever finds a way before, takes it along."""
+        self._kept.setdefault(pair, []).extend(kept)
+        rest, now = self._resting.get(pair), self._around.clock()
+        delay = self._limits.retry_first if rest is None else max(0.0, rest.until - now)
+        self._around.later(delay, partial(self._try_again, pair))
 
     # Ways
 
@@ -271,6 +324,20 @@ class Outgoing:
         self._resting[pair] = _Rest(until, delay, error)
         if len(self._resting) > RESTING:
             del self._resting[next(iter(self._resting))]
+        if not self._is_forgetting:
+            self._is_forgetting = True
+            self._around.later(limits.retry_longest, self._forget)
+
+    def _forget(self) -> None:
+        """Who was not tried again for long is tried like anybody: they are in the order of their failures."""
+        long_ago = self._around.clock() - self._limits.retry_longest
+        for pair, rest in tuple(self._resting.items()):
+            if rest.until > long_ago:
+                break
+            del self._resting[pair]
+        self._is_forgetting = bool(self._resting)
+        if self._is_forgetting:
+            self._around.later(self._limits.retry_longest, self._forget)
 
     def _drop_link(self, link: Link) -> None:
         if self._links.get(link.pair) is link:
@@ -292,7 +359,7 @@ class Outgoing:
         """There is a stream for this pair, which we or the peer (XEP-0288) opened."""
         link = self._links.get(pair)
         if link is None:
-            link = self._links[pair] = Link(pair)
+            link = self._links[pair] = Link(pair, self._kept.pop(pair, ()))
         link.is_dialing = False
         if carrier not in link.carriers:
             link.carriers += (carrier,)
@@ -361,11 +428,31 @@ class Outgoing:
         """All ways that there are or are looked for."""
         return list(self._links.values())
 
+    @property
+    def resting(self) -> int:
+        """How many pairs are left alone for a while, or were lately."""
+        return len(self._resting)
+
+    def save(self) -> None:
+        """The service stops. With the next commit, messages that wait or did not surely arrive are kept."""
+        self._is_stopping = True
+        for link in self._links.values():
+            for carrier in link.carriers:
+                for stanza in carrier.unacknowledged():
+                    self._keeping.save(stanza)
+            for stanza in link.queue or ():
+                self._keeping.save(stanza)
+            link.queue = None
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether every server has all that it was sent, as far as they say so."""
+        return not any(carrier.unacknowledged() for carrier in self._carried)
+
     def end(self, error: StreamError | None = None) -> None:
         """Nothing is sent any more."""
-        self._is_stopping = True
+        self.save()
         for link in tuple(self._links.values()):
-            link.queue = None
             if link.carrier is not None:
                 link.carrier.end(error)
 
@@ -381,7 +468,3 @@ def _told(domain: str, why: UnreachableError) -> StanzaError:
         return internal_server_error(f"{domain} does not believe who we are: {why.reason}")
     make = remote_server_not_found if why.is_not_found else remote_server_timeout
     return make(f"{domain} cannot be reached: {why.reason}")
-
-
-async def _finish(waiting: Awaitable[None]) -> None:
-    await waiting

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-from commonroom.config.federation import Admittance, Federation, Security
+from commonroom.config.federation import Admittance, FederatedDomain, Federation, Security
 from commonroom.federation.resolver import Target
+from commonroom.net.rates import Rate
 from commonroom.protocol.s2s_out import Terms
+
+UNLIMITED = Rate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,7 @@ class Policy:
 
     refused: str | None
     security: Security
+    rate: Rate = UNLIMITED
 
     @property
     def needs_tls(self) -> bool:
@@ -38,15 +42,15 @@ class Policies:
     """Finds a domain's: its own table, that of the nearest domain above it, or what holds for all."""
 
     def __init__(self, settings: Federation) -> None:
-        self._others = Policy(_refusal(settings.default), settings.security)
+        self._others = Policy(_refusal(settings.default), settings.security, rate_of(settings))
         self._own = {
-            name: Policy(_refusal(each.policy), each.security or settings.security)
+            name: Policy(_refusal(each.policy), each.security or settings.security, rate_of(settings, each))
             for name, each in settings.domains.items()
         }
 
     def of(self, domain: str) -> Policy:
         """What holds for it."""
-        name = domain
+        name = domain if self._own else ""
         while name:
             if name in self._own:
                 return self._own[name]
@@ -61,6 +65,19 @@ def fixed_targets(settings: Federation) -> dict[str, Target]:
         for name, each in settings.domains.items()
         if each.server is not None
     }
+
+
+def rate_of(settings: Federation, domain: FederatedDomain | None = None) -> Rate:
+    """How much a domain may send; at once, as many seconds' worth as everybody."""
+    stanzas, size = settings.stanzas_per_second, settings.bytes_per_second
+    own_stanzas = (domain and domain.stanzas_per_second) or stanzas
+    own_size = (domain and domain.bytes_per_second) or size
+    return Rate(
+        own_stanzas,
+        settings.stanza_burst * own_stanzas / stanzas,
+        own_size,
+        max(10_000, settings.byte_burst * own_size / size),
+    )
 
 
 def _refusal(admittance: Admittance) -> str | None:

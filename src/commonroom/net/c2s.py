@@ -236,6 +236,7 @@ class ClientConnection:
     def _bound(self, session: Session, answer: Callable[[Bound | StanzaError], None]) -> None:
         self._session = session
         self._leave_desk()
+        self._connection.come_in()
         if self._stream.closed:  # the client left meanwhile
             self._end_session("closed")
             return
@@ -282,6 +283,11 @@ class ClientConnection:
         address = self._connection.address[0]
         self._service.witness(event, account, address, facts)
         log.info(event.value, extra={"jid": account, "address": address, **facts})
+
+    @property
+    def tls(self) -> TlsEngine | None:
+        """What protects the connection."""
+        return self._connection.tls
 
     def seen(self) -> Seen:
         """What operators see."""

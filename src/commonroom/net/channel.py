@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from select import EPOLLIN, EPOLLOUT
 
 from commonroom.net.limits import Pause
-from commonroom.net.sockets import FAILED, Poll, poll_of, words_for
+from commonroom.net.sockets import FAILED, Poll, Turn, poll_of
 from commonroom.net.tls import RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
+from commonroom.net.watched import Sockets, words_for
 
 
 class Channel(ABC):
@@ -20,8 +21,11 @@ class Channel(ABC):
         "_pauses",
         "_poll",
         "_reading",
+        "_sent_at",
         "_socket",
+        "_sockets",
         "_unsent",
+        "_waits",
         "_writing",
         "bytes_sent",
         "tls",
@@ -30,11 +34,14 @@ class Channel(ABC):
     _socket: socket.socket
     _fd: int
     _poll: Poll
+    _sockets: Sockets  # among which ours is: the poll, or its newcomers
 
-    def __init__(self) -> None:
+    def __init__(self, waits: bool = False) -> None:
+        self._waits = waits
         self._closed = True  # the socket, for us
         self._pauses = Pause.NONE
         self._reading = self._writing = False  # what the socket is watched for
+        self._sent_at = 0.0
         self._unsent: bytearray | None = None  # what the system did not take
         self.bytes_sent = 0  # on the wire, without the handshake
         self.tls: TlsEngine | None = None  # None in the clear
@@ -53,14 +60,34 @@ class Channel(ABC):
         """The system takes more."""
 
     @abstractmethod
+    def flush(self) -> None:
+        """Send what was written."""
+
+    @abstractmethod
     def _shut(self, reason: str | None = None) -> None:
         """It is over."""
+
+    def come_in(self) -> None:
+        """Be no newcomer any more."""
+        self._waits = False
+        if not self._closed:
+            self._serve_with(self._poll)
 
     def _own(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         self._loop, self._socket, self._fd = loop, sock, sock.fileno()
         self._poll = poll_of(loop)
+        self._sockets = self._poll.newcomers if self._waits else self._poll
         self._reading = True
-        self._poll.add(self._fd, self, EPOLLIN)
+        self._sockets.add(self._fd, self, EPOLLIN)
+
+    def _serve_with(self, sockets: Sockets) -> None:
+        if sockets is not self._sockets:
+            self._sockets.remove(self._fd)
+            self._sockets = sockets
+            sockets.add(self._fd, self, self._events())
+
+    def _events(self) -> int:
+        return (self._reading and EPOLLIN) | (self._writing and EPOLLOUT)
 
     def ready(self, events: int) -> None:
         """What epoll says of the socket."""
@@ -74,19 +101,31 @@ class Channel(ABC):
     def _watch(self, reading: bool, writing: bool) -> None:
         if (reading, writing) != (self._reading, self._writing):
             self._reading, self._writing = reading, writing
-            self._poll.change(self._fd, (reading and EPOLLIN) | (writing and EPOLLOUT))
+            self._sockets.change(self._fd, self._events())
 
     def _start_reading(self) -> None:
         self._watch(True, self._writing)
 
-    def _read_again(self) -> None:
-        """What was stopped to let others go first."""
-        if not self._closed:
-            self._start_reading()
-            self.readable()
-
     def _stop_reading(self) -> None:
         self._watch(False, self._writing)
+
+    def _send_to_the_beat(self, beat: float, turn: Turn) -> None:
+        """At the end of this turn; a beat later, if something was sent less than one ago."""
+        now = self._loop.time()
+        if now - self._sent_at < beat:
+            self._loop.call_later(beat, self.flush)
+            self._sent_at = now + beat
+        else:
+            turn.add(self, self._loop)
+            self._sent_at = now
+
+    def _throw_away(self) -> None:
+        """What came in one piece with STARTTLS; what comes later is taken for TLS, and fails."""
+        try:
+            for _ in range(4):
+                self._socket.recv(4 * RECORD_BYTES)
+        except OSError:  # there is nothing more; if that is the end, the handshake will find it
+            return
 
     def _send(self, data: bytes | bytearray) -> None:
         """What the system does not take waits, and so does the peer: it is asked for no more questions."""

@@ -8,6 +8,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
 from commonroom.net.certificates import UTF8_STRING, XMPP_ADDRESS, CertificateError
+from commonroom.net.revocations import NOTHING_REVOKED
 from commonroom.net.tls import TlsEngine
 from commonroom.protocol.jid import JID, InvalidJID
 
@@ -24,6 +25,7 @@ class Authorities:
     def __init__(self, path: Path, own_account: Callable[[JID], JID | None]) -> None:
         """Raises CertificateError."""
         self._own_account = own_account
+        self.revocations = NOTHING_REVOKED
         self.certificates = load_authorities(path)
         self._store = crypto.X509Store()
         self._store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
@@ -51,10 +53,14 @@ class Authorities:
         leaf = crypto.X509.from_cryptography(certificate)
         between = [crypto.X509.from_cryptography(each) for each in chain]
         try:
-            crypto.X509StoreContext(self._store, leaf, between).verify_certificate()
+            verified = crypto.X509StoreContext(self._store, leaf, between).get_verified_chain()
         except crypto.X509StoreContextError:
             return False
-        return True
+        return not self.revocations.is_revoked(each.to_cryptography() for each in verified)
+
+    def is_revoked(self, tls: TlsEngine) -> bool:
+        """Whether the peer presented a certificate that would count, were it not revoked."""
+        return self.revocations.is_revoked(tls.peer_chain)
 
 
 def addresses(certificate: x509.Certificate) -> Iterator[JID]:

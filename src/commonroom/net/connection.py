@@ -9,8 +9,9 @@ from typing import Protocol
 
 from commonroom.net.channel import Channel
 from commonroom.net.limits import ConnectionLimits, Gate, Pause
-from commonroom.net.sockets import Turn, words_for
-from commonroom.net.tls import PORTION, RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
+from commonroom.net.sockets import Turn
+from commonroom.net.tls import RECORD_BYTES, SEAL_BYTES, TlsEngine, TlsError
+from commonroom.net.watched import words_for
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ _UNPAUSED = Pause.NONE
 class Connection(Channel):
     """Moves bytes between a socket and a handler. `write` gathers; each turn of the loop sends once.
 
-    The socket is read in portions of 4 KiB, one in each turn: others have theirs between two of them, and a
-    pause takes effect within one. 256 KiB can hold thousands of stanzas, each with a large answer.
+    The socket is read in portions (`ConnectionLimits`), one in each turn: others have theirs between two, and
+    a pause takes effect within one. 256 KiB can hold thousands of stanzas, each with a large answer.
     """
 
     __slots__ = (
@@ -87,9 +88,13 @@ class Connection(Channel):
         limits: ConnectionLimits,
         gate: Gate | None = None,
         direct_tls: Callable[[], TlsEngine] | None = None,
+        waits: bool = False,
     ) -> None:
-        """`direct_tls` is called when the gate let the peer in, `handler` when that handshake is done."""
-        super().__init__()
+        """`direct_tls` is called when the gate let the peer in, `handler` when that handshake is done.
+
+        `waits`: a newcomer until `come_in`, and not only while it shakes hands.
+        """
+        super().__init__(waits)
         self._make_handler = handler
         self._has_handler = self._told_lost = False
         self._limits = limits
@@ -119,7 +124,10 @@ class Connection(Channel):
         if not self._outbox:
             if self._state is _ENDING or self._state is _GONE:
                 return False
-            self._turn.add(self, self._loop)
+            if self._limits.beat:
+                self._send_to_the_beat(self._limits.beat, self._turn)
+            else:
+                self._turn.add(self, self._loop)
         self._outbox.append(text)
         self._outbox_size += len(text)
         if self._outbox_size > EARLY:
@@ -174,7 +182,7 @@ class Connection(Channel):
         self._turn = self._poll.turn
         self.connected_at = self.last_received = self._refilled = self._loop.time()
         if not self._enter(peer):
-            self._poll.remove(self._fd)
+            self._sockets.remove(self._fd)
             sock.close()
             return
         self._closed = False
@@ -198,10 +206,8 @@ class Connection(Channel):
             try:
                 if self._state is _OPEN:
                     self._receive()
-                elif self._poll.handshakes.may_go(self._read_again):
-                    self._shake_hands()
                 else:
-                    self._stop_reading()
+                    self._shake_hands()
             except Exception as error:  # a bug: nobody must go on as if nothing were missing
                 self._shut(words_for(error))
                 raise
@@ -253,12 +259,13 @@ class Connection(Channel):
 
     def _open(self) -> None:
         self._state = _OPEN
-        self._handler = self._make_handler()
-        self._has_handler = True
+        self._handler, self._has_handler = self._make_handler(), True
+        del self._make_handler  # which may know the handler
         self._handler.connected(self)
 
     def _begin_handshake(self, engine: TlsEngine, state: _State) -> None:
         engine.attach(self._fd)
+        self._serve_with(self._poll.newcomers)
         self.tls = engine
         self._state = state
         self._deadline = self._loop.call_later(
@@ -297,6 +304,8 @@ class Connection(Channel):
 
     def _handshake_done(self) -> None:
         self._cancel_deadline()
+        if not self._waits:
+            self._serve_with(self._poll)
         if self._state is _HANDSHAKE:
             self._open()
         else:
@@ -306,19 +315,11 @@ class Connection(Channel):
 
     # Receiving
 
-    def _throw_away(self) -> None:
-        """What came in one piece with STARTTLS; what comes later is taken for TLS, and fails."""
-        try:
-            for _ in range(4):
-                self._socket.recv(EARLY)
-        except OSError:  # there is nothing more; if that is the end, the handshake will find it
-            return
-
     def _receive(self) -> None:
         """One portion, of at most one record."""
-        tls = self.tls
+        tls, portion = self.tls, self._limits.portion
         try:
-            data = self._socket.recv(PORTION) if tls is None else tls.read()
+            data = self._socket.recv(portion) if tls is None else tls.read(portion)
         except BlockingIOError:
             return
         except OSError as error:
@@ -329,7 +330,7 @@ class Connection(Channel):
             return
         size = len(data)
         if tls is not None:
-            if size == PORTION and tls.has_more():
+            if size == portion and tls.has_more():
                 self._hold()
             elif not size and self._nothing_read(tls):
                 return
@@ -466,7 +467,7 @@ class Connection(Channel):
         self._outbox.clear()
         self._unsent = None
         self._reading = self._writing = False
-        self._poll.remove(self._fd)
+        self._sockets.remove(self._fd)
         self._loop.call_soon(self._lost)
 
     def _lost(self) -> None:

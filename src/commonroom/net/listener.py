@@ -11,7 +11,8 @@ from typing import Protocol
 
 from commonroom.config import ListenAddress
 from commonroom.config.addresses import EVERY_ADDRESS
-from commonroom.net.sockets import poll_of, report, tune
+from commonroom.net.sockets import poll_of, tune
+from commonroom.net.watched import report
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -13,16 +14,20 @@ from commonroom.core.outbox import Outbox
 from commonroom.core.questions import Timer
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits, Pause
+from commonroom.net.rates import Allowance, Allowances, Rate
 from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import OutgoingContexts
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.dialback import Pair, Verification, Verified
-from commonroom.protocol.errors import StreamError
+from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand
-from commonroom.protocol.stanza import Stanza
+from commonroom.protocol.stanza import Message, Stanza
 from commonroom.protocol.stream_management import REQUEST, counted_too_many
 from commonroom.protocol.stream_management import answer as acknowledgement
+from commonroom.storage.errors import StorageError
+from commonroom.storage.interfaces import Told
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,13 @@ KEEP_ALIVE = 300.0
 CONGESTED = 256 * 1024
 # Stanzas that it has not acknowledged yet (XEP-0198); the same.
 UNACKNOWLEDGED = 2000
+# Of what it sent, and no client may have got yet, so much stays in memory.
+LARGEST_DEBT = 1000
+# Messages at the beginning of a stream that may have come over a former one.
+DOUBTFUL = 500
+# Seconds in which clients may acknowledge what a server sent, so that it need not be written before that is
+# told. Shorter than what its own clients wait (`features/stream_management.py`).
+MOMENT = 0.05
 
 
 class Identity(Protocol):
@@ -53,8 +65,7 @@ class PeerLimits:
 
     login_timeout: float
     idle_timeout: float
-    stanzas_per_second: float
-    stanza_burst: float
+    stranger: Rate  # of a connection until it is known whose it is
     connection: ConnectionLimits
 
 
@@ -97,9 +108,10 @@ class PeerService:
     """What all connections with other servers share.
 
     `present` judges what a peer presented. `enter` brings a stanza to its destination, `route` an answer of
-    ours. `verify` asks an authoritative server, and calls back. `carry` hears of an incoming stream over
-    which we may send for a pair of domains, `drop` when it cannot any more. `failed` hears of those who could
-    not prove who they are: the domain, their address, the reason.
+    ours. `when_flushed` calls when what was written so far is on disk. `verify` asks an authoritative
+    server, and calls back. `carry` hears of an incoming stream over which we may send for a pair of domains,
+    `drop` when it cannot any more. `failed` hears of those who could not prove who they are: the domain,
+    their address, the reason. `rate` says how much a domain may send; `now` gives an aware datetime.
     """
 
     settings: PeerSettings
@@ -110,6 +122,7 @@ class PeerService:
     demand: Callable[[str], Demand]
     enter: Enter
     route: Callable[[Stanza], Awaitable[None] | None]
+    when_flushed: Callable[[Told], None]
     verify: Callable[[Verification, Callable[[Verified], None]], None]
     carry: Callable[[Pair, Carrier], None]
     drop: Callable[[Carrier], None]
@@ -117,11 +130,15 @@ class PeerService:
     spawn: Spawn
     later: Callable[[float, Callable[[], None]], Timer]
     clock: Callable[[], float]
+    now: Callable[[], datetime]
+    rate: Callable[[str], Rate]
     incoming: set["PeerConnection"] = field(default_factory=set)
     outgoing: set["PeerConnection"] = field(default_factory=set)
     rounds: Rounds["PeerConnection"] = field(init=False)
+    allowances: Allowances = field(init=False)
 
     def __post_init__(self) -> None:
+        self.allowances = Allowances(self.rate, self.clock)
         self.rounds = Rounds(self.later, GRAIN, lambda connection: connection.visit())
 
 
@@ -131,15 +148,19 @@ class PeerConnection:
     __slots__ = (
         "_allowance",
         "_arrivals",
+        "_asked_again",
         "_connection",
         "_counted_from",
+        "_ends",
         "_has_asked",
         "_identity",
+        "_is_answering",
         "_outbox",
+        "_owed",
         "_present",
-        "_refilled",
         "_service",
         "_told",
+        "_trusted",
         "_used",
         "appointment",
         "began",
@@ -154,11 +175,15 @@ class PeerConnection:
         self._present = present or service.present
         self._arrivals: Arrivals | None = None
         self._identity: Identity | None = None
-        self._allowance = service.limits.stanza_burst
-        self._refilled = self._used = self.began = service.clock()
+        self._used = self.began = service.clock()
+        self._allowance = Allowance(service.limits.stranger, self.began)
+        self._trusted: tuple[str, ...] = ()  # domains that its certificate proves it to be
+        self._ends: datetime | None = None  # of the certificate that ends first
         self.appointment = NONE
         self._counted_from: int | None = None  # how many had come when the peer asked for acknowledgements
         self._told: int | None = None  # how many it was told last
+        self._owed: Owed | None = None  # what it sent since, and nobody may have got yet
+        self._is_answering = self._asked_again = False
         self._outbox: Outbox | None = None
         self._has_asked = False
         self.received = self.sent = 0  # stanzas
@@ -167,8 +192,10 @@ class PeerConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the peer."""
-        self._allowance -= self._stream.receive(data)
-        if self._allowance < 0:
+        allowance = self._allowance
+        allowance.size -= len(data)
+        allowance.stanzas -= self._stream.receive(data)
+        if allowance.stanzas < 0 or allowance.size < 0:
             self._slow_down()
 
     # The stream's host
@@ -189,13 +216,44 @@ class PeerConnection:
         if self._identity is None:
             tls = self._connection.tls
             self._identity = self._present([] if tls is None else tls.peer_chain)
-        return self._identity.distrust(domain)
+        fault = self._identity.distrust(domain)
+        if fault is None and domain not in self._trusted:
+            self._trusted += (domain,)
+            self._ends = self._next_end()
+        return fault
+
+    def _next_end(self) -> datetime | None:
+        """When the next of the peer's certificates expires (RFC 6120 §13.7.2.3)."""
+        now, tls = self._service.now(), self._connection.tls
+        ends = [] if tls is None else [each.not_valid_after_utc for each in tls.peer_chain]
+        return min((end for end in ends if end > now), default=None)
+
+    def judge_again(self) -> None:
+        """Time has passed, or others are trusted: close the stream if its certificate proves no more what it
+        did (RFC 6120 §13.7.2.3). Whoever needs one makes a new one."""
+        tls = self._connection.tls
+        if not self._trusted or self._stream.closed or tls is None:
+            return
+        self._identity = self._present(tls.peer_chain)
+        for domain in self._trusted:
+            fault = self._identity.distrust(domain)
+            if fault is not None:
+                facts = {"domain": domain, "address": self._connection.address[0], "reason": fault}
+                log.warning("certificate of an open stream counts no more", extra=facts)
+                self.end(StreamError(StreamCondition.RESET, f"your certificate counts no more: {fault}"))
+                return
+        self._ends = self._next_end()
+
+    def _has_expired(self) -> bool:
+        return self._ends is not None and self._service.now() > self._ends
 
     def take(self, stanza: Stanza) -> None:
         """From the peer, to one of ours."""
         self.received += 1
-        self._used = self._service.clock()
-        self._line().take(stanza)
+        self._used = self._connection.last_received
+        if self._owed is not None and type(stanza) is Message:
+            stanza.owed = self._owed
+        (self._arrivals or self._line()).take(stanza)
 
     def _line(self) -> Arrivals:
         if self._arrivals is None:
@@ -216,30 +274,59 @@ class PeerConnection:
     # XEP-0198 between servers: what was not acknowledged when a stream ends is sent again over the next
 
     def counts(self) -> None:
-        """The peer asked for acknowledgements of what it sends from now on."""
+        """What the peer sends from now on is acknowledged."""
+        if self._owed is not None:
+            return
         self._counted_from = 0 if self._arrivals is None else self._arrivals.taken
+        self._owed = Owed(LARGEST_DEBT, DOUBTFUL, is_client=False)
 
     def managed(self) -> None:
-        """So did we."""
+        """So is what it is sent."""
         self._outbox = Outbox()
 
     def unmanaged(self) -> None:
-        """The peer acknowledges nothing."""
-        self._outbox = None
+        """The peer acknowledges nothing: what was written has to do."""
+        outbox, self._outbox = self._outbox, None
+        for stanza in () if outbox is None else outbox.stanzas:
+            _arrived(stanza)
 
     def asked(self) -> None:
-        """Say how many are done, with all that they caused on disk."""
-        if self._counted_from is not None:
-            handled = 0 if self._arrivals is None else self._arrivals.handled - self._counted_from
-            self._told = handled
-            self.write(acknowledgement(handled))
+        """Say how many are done, with all that they caused on disk; what may arrive yet has a moment to."""
+        if self._owed is None or self._is_answering:
+            self._asked_again = True
+            return
+        self._is_answering, self._asked_again = True, False
+        handled, through = self._handled, self._owed.last()
+        if through is None:
+            self._service.when_flushed(partial(self._answer, handled))
+        else:
+            self._service.later(MOMENT, partial(self._after_a_moment, handled, through))
+
+    @property
+    def _handled(self) -> int:
+        return 0 if self._arrivals is None else self._arrivals.handled - (self._counted_from or 0)
+
+    def _after_a_moment(self, handled: int, through: int) -> None:
+        assert self._owed is not None
+        self._owed.secure(through)
+        self._service.when_flushed(partial(self._answer, handled))
+
+    def _answer(self, handled: int, _: StorageError | None) -> None:
+        """Those whose stanzas could not be written were told."""
+        self._is_answering = False
+        if self._stream.closed:
+            return
+        self._told = handled
+        self.write(acknowledgement(handled))
+        if self._asked_again:
+            self.asked()
+        else:
+            self._caught_up()
 
     def _caught_up(self) -> None:
         """What the last answer could not count yet is done."""
-        if self._told is not None and not self._stream.closed:
-            assert self._arrivals is not None and self._counted_from is not None
-            if self._told != self._arrivals.handled - self._counted_from:
-                self.asked()
+        if self._told is not None and self._told != self._handled and not self._stream.closed:
+            self.asked()
 
     def acknowledged(self, handled: int) -> None:
         """The peer has them; the next question may be asked. Raises StreamError for more than were sent."""
@@ -250,7 +337,9 @@ class PeerConnection:
         if through > outbox.sent:
             raise counted_too_many(handled, outbox.sent)
         if through > outbox.confirmed:
-            outbox.confirm(through)
+            for stanza in outbox.confirm(through):
+                if stanza.held is not None:
+                    stanza.held.arrived()
         self._has_asked = False
 
     def unacknowledged(self) -> tuple[Stanza, ...]:
@@ -263,20 +352,31 @@ class PeerConnection:
     def is_congested(self) -> bool:
         """Whether the peer takes less than it is sent, or acknowledges less."""
         return self._connection.unsent > CONGESTED or (
-            self._outbox is not None and len(self._outbox) >= UNACKNOWLEDGED
+            self._outbox is not None and len(self._outbox.stanzas) >= UNACKNOWLEDGED
         )
 
     def send(self, stanza: Stanza) -> None:
         """Send it."""
         self.sent += 1
         self._used = self._service.clock()
-        outbox = self._outbox
+        outbox, xml = self._outbox, stanza.xml()
         if outbox is None:
-            self.write(stanza.xml())
+            self.write(xml)
+            _arrived(stanza)
             return
         outbox.add(stanza)
-        self.write(stanza.xml() if self._has_asked else stanza.xml() + REQUEST)
+        self.write(xml if self._has_asked else xml + REQUEST)
         self._has_asked = True
+
+    def _let_go(self) -> None:
+        """Nothing is left to the garbage collector: certificates, and what TLS takes, are large."""
+        self._stream.let_go()
+        self._arrivals = None
+
+    def _gone(self) -> None:
+        """What it sent, and nobody may have, is kept; it will ask no more."""
+        if self._owed is not None:
+            self._owed.secure()
 
     def end(self, error: StreamError | None = None) -> None:
         """Close the stream."""
@@ -313,18 +413,26 @@ class PeerConnection:
         raise NotImplementedError
 
     def _look_after(self, delay: float) -> None:
+        if self._ends is not None:
+            left = (self._ends - self._service.now()).total_seconds()
+            delay = min(delay, max(0.0, left) + GRAIN)
         self._service.rounds.meet(self, self._service.clock(), delay)
 
+    def known_as(self, domain: str) -> None:
+        """From now on, what it may send is shared with the other streams of this domain."""
+        self._allowance = self._service.allowances.of(domain)
+
     def _slow_down(self) -> None:
-        """More elements than allowed: read on when the allowance has grown again."""
-        limits, now = self._service.limits, self._service.clock()
-        grown = (now - self._refilled) * limits.stanzas_per_second
-        self._allowance = min(limits.stanza_burst, self._allowance + grown)
-        self._refilled = now
-        if self._allowance < 0 and not self._stream.closed:
+        """More than allowed: read on when that has grown again."""
+        wait = self._allowance.wait(self._service.clock())
+        if wait > 0 and not self._stream.closed:
             self._connection.pause(Pause.STANZAS)
-            delay = -self._allowance / limits.stanzas_per_second
-            self._service.later(delay, partial(self._connection.resume, Pause.STANZAS))
+            self._service.later(wait, partial(self._connection.resume, Pause.STANZAS))
+
+
+def _arrived(stanza: Stanza) -> None:
+    if stanza.held is not None:
+        stanza.held.arrived()
 
 
 async def _finish(waiting: Awaitable[None]) -> None:

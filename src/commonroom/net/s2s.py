@@ -16,6 +16,9 @@ from commonroom.protocol.s2s_out import OutgoingStream, Terms
 
 log = logging.getLogger(__name__)
 
+# Seconds in which a peer that connected turns on acknowledgements, before anything is sent to it without.
+GRACE = 1.0
+
 
 class Owner(Protocol):
     """Who opened a connection and wants to hear what becomes of it."""
@@ -36,11 +39,12 @@ class Owner(Protocol):
 class IncomingConnection(PeerConnection):
     """A server connected to us. It has until the deadline to show who it is, whatever it sends."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_stream", "_turned")
     _stream: IncomingStream
 
     def __init__(self, service: PeerService, is_secure: bool) -> None:
         super().__init__(service)
+        self._turned: list[Pair] = []  # what it will carry from us
         self._stream = IncomingStream(self, service.settings, is_secure)
 
     def connected(self, connection: Connection) -> None:
@@ -56,11 +60,13 @@ class IncomingConnection(PeerConnection):
     def lost(self, reason: str) -> None:
         """It is over."""
         self._stream.lost()
+        self._gone()
         self._service.incoming.discard(self)
         self._service.rounds.miss(self)
         self._service.drop(self)
         if self._stream.is_authenticated:
             self._log("server left", domain=" ".join(self.speaks_for), reason=reason)
+        self._let_go()
 
     def start_tls(self) -> None:
         """STARTTLS."""
@@ -76,6 +82,9 @@ class IncomingConnection(PeerConnection):
 
     def authenticated(self, pair: Pair, method: str) -> None:
         """It is whom it claims to be."""
+        if len(self.speaks_for) == 1:
+            self.known_as(pair.sender)
+        self._look_after(self._service.limits.login_timeout)
         self._log("server authenticated", domain=pair.sender, to=pair.to, method=method)
 
     def refused(self, domain: str, reason: str) -> None:
@@ -84,8 +93,23 @@ class IncomingConnection(PeerConnection):
         self._service.failed(domain, self._connection.address[0], reason)
 
     def turned_around(self, pair: Pair) -> None:
-        """XEP-0288."""
-        self._service.carry(pair, self)
+        """XEP-0288: when the peer has turned on acknowledgements, or does not within a moment."""
+        if self._outbox is not None or self._stream.identity is None:
+            self._service.carry(pair, self)
+        else:
+            self._turned.append(pair)
+            self._service.later(GRACE, self._carry)
+
+    def managed(self) -> None:
+        """What it is sent from now on is counted."""
+        super().managed()
+        self._carry()
+
+    def _carry(self) -> None:
+        turned, self._turned = self._turned, []
+        for pair in turned:
+            if not self._stream.closed:
+                self._service.carry(pair, self)
 
     def left(self, words: str) -> None:
         """It says why it goes."""
@@ -109,6 +133,8 @@ class IncomingConnection(PeerConnection):
             text = "you did not show in time who you are"
             self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, text))
             return
+        if self._has_expired():
+            self.judge_again()
         if self._service.clock() - self._connection.last_received >= REST_AFTER:
             self._stream.rest()
         self._look_after(KEEP_ALIVE)
@@ -205,9 +231,11 @@ class OutgoingConnection(PeerConnection):
     def lost(self, reason: str) -> None:
         """It is over."""
         self._stream.lost()
+        self._gone()
         self._service.outgoing.discard(self)
         self._service.rounds.miss(self)
         self._over(reason)
+        self._let_go()
 
     def _over(self, reason: str) -> None:
         if not self.is_over:
@@ -231,6 +259,8 @@ class OutgoingConnection(PeerConnection):
 
     def ready(self, pair: Pair) -> None:
         """The peer takes stanzas."""
+        self.known_as(self.pair.to)
+        self._look_after(min(KEEP_ALIVE, self._service.limits.idle_timeout))
         self._owner.ready(self, pair)
 
     def refused(self, pair: Pair, reason: str, is_lasting: bool) -> None:
@@ -239,7 +269,12 @@ class OutgoingConnection(PeerConnection):
 
     def failed(self, reason: str) -> None:
         """Why it will end."""
-        self.failure = reason
+        self.failure = self.failure or reason
+
+    def end(self, error: StreamError | None = None) -> None:
+        """Close the stream."""
+        self.failure = self.failure or ("" if error is None else str(error))
+        super().end(error)
 
     def verified(self, request: Verification, verified: Verified) -> None:
         """A key is the authoritative server's, or not."""
@@ -252,8 +287,11 @@ class OutgoingConnection(PeerConnection):
 
     def visit(self) -> None:
         """A stream that nobody uses is closed; one that is used little is kept alive."""
-        now = self._service.clock()
-        if now - self._used >= self._service.limits.idle_timeout:
+        now, longest = self._service.clock(), self._service.limits.idle_timeout
+        unused = now - self._used
+        if self._has_expired():
+            self.judge_again()
+        if unused >= longest:
             self.failure = self.failure or "idle"
             self._stream.finish()
             return
@@ -261,4 +299,4 @@ class OutgoingConnection(PeerConnection):
             self._stream.rest()
         if not self._stream.closed:
             self._connection.write(" ")
-        self._look_after(min(KEEP_ALIVE, self._service.limits.idle_timeout))
+        self._look_after(min(KEEP_ALIVE, longest - unused))

@@ -1,14 +1,13 @@
 """What the sockets of one loop share: their options, and one turn in which all that was written is sent."""
 
 import asyncio
-import os
 import select
 import socket
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from commonroom.net.handshakes import Handshakes
-from commonroom.net.tls import TlsError
+from commonroom.net.newcomers import Newcomers
+from commonroom.net.watched import Sockets, report
 
 # Seconds. Streams ask their peers themselves; this finds the dead ones that nobody asks, or writes to.
 KEEPALIVE_AFTER, KEEPALIVE_EVERY, KEEPALIVE_PROBES = 600, 60, 4
@@ -32,13 +31,6 @@ class Sender(Protocol):
 
     def flush(self) -> None:
         """Send it."""
-
-
-class Watched(Protocol):
-    """What has a socket."""
-
-    def ready(self, events: int) -> None:
-        """What epoll says of it."""
 
 
 class Turn:
@@ -71,44 +63,31 @@ class Turn:
                 report(loop, "a connection could not be written to", error)
 
 
-class Poll:
-    """The sockets of one loop, in one epoll that the loop watches.
+class Poll(Sockets):
+    """The sockets of one loop, in one epoll that the loop watches; those of `newcomers` in one inside it.
 
     uvloop's `add_reader` calls once when a connection is reset, and then never again: what had come before
     the reset is read, and the end is not.
     """
 
-    __slots__ = ("_channels", "_epoll", "handshakes", "turn")
+    __slots__ = ("newcomers", "turn")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._channels: dict[int, Watched] = {}
-        self._epoll = select.epoll()
+        super().__init__()
         self.turn = Turn()
-        self.handshakes = Handshakes()
+        self.newcomers = Newcomers()
+        self._epoll.register(self.newcomers.fileno(), select.EPOLLIN)
         loop.add_reader(self._epoll.fileno(), self._look, loop)
 
-    def add(self, fd: int, channel: Watched, events: int) -> None:
-        """Watch a socket; failures are always told."""
-        self._channels[fd] = channel
-        self._epoll.register(fd, events)
-
-    def change(self, fd: int, events: int) -> None:
-        """Watch it for something else."""
-        self._epoll.modify(fd, events)
-
-    def remove(self, fd: int) -> None:
-        """Before it is closed: another may get its number."""
-        if self._channels.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
-
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """All that came, and then all that is to be sent because of it."""
-        turn = self.turn
+        """All that came, and all that is to be sent because of it; then newcomers."""
+        turn, has_newcomers = self.turn, False
         turn.ends = True
         try:
             for fd, events in self._epoll.poll(0, AT_ONCE):
                 channel = self._channels.get(fd)
                 if channel is None:  # ended by one before
+                    has_newcomers = has_newcomers or fd == self.newcomers.fileno()
                     continue
                 try:
                     channel.ready(events)
@@ -116,6 +95,15 @@ class Poll:
                     report(loop, "a connection failed", error)
         finally:
             turn.end(loop)
+        if has_newcomers:
+            self._let_in(loop)
+
+    def _let_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.turn.ends = True
+        try:
+            self.newcomers.serve(loop)
+        finally:
+            self.turn.end(loop)
 
 
 _polls: WeakKeyDictionary[asyncio.AbstractEventLoop, Poll] = WeakKeyDictionary()
@@ -134,17 +122,3 @@ def tune(sock: socket.socket) -> None:
     for level, name, value in SOCKET_OPTIONS:
         if hasattr(socket, name):  # some are Linux's own
             sock.setsockopt(level, getattr(socket, name), value)
-
-
-def report(loop: asyncio.AbstractEventLoop, message: str, error: Exception) -> None:
-    """Say it as the loop says what a callback raised."""
-    loop.call_exception_handler({"message": message, "exception": error})
-
-
-def words_for(error: Exception) -> str:
-    """Why a connection ended."""
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    if isinstance(error, TlsError):
-        return f"TLS: {error.reason}"
-    return f"internal error ({type(error).__name__})"

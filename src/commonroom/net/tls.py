@@ -18,6 +18,7 @@ from OpenSSL.crypto import X509
 
 from commonroom.config import KeyPair, TlsVersion
 from commonroom.net.certificates import CertificateError, Pair, ascii_domain, load_pair
+from commonroom.net.limits import PORTION
 
 ALPN_CLIENT = b"xmpp-client"  # XEP-0368 §3
 EXPORTER_LABEL = b"EXPORTER-Channel-Binding"  # RFC 9266 §2
@@ -30,8 +31,6 @@ VERSIONS = {TlsVersion.TLS_1_2: SSL.TLS1_2_VERSION, TlsVersion.TLS_1_3: SSL.TLS1
 # Tickets are sealed with a key that only the running process knows, until certificates are reloaded.
 SESSION_SECONDS = 24 * 3600
 
-# What is read at once, so that others have their turn. A record can hold four of it.
-PORTION = 4096
 RECORD_BYTES = 16 * 1024  # the largest record (RFC 8446 §5.1)
 SEAL_BYTES = 22  # of a record of TLS 1.3 beside its content; 29 in TLS 1.2
 
@@ -72,7 +71,7 @@ class Scratch:
     __slots__ = ("buffer", "refused", "view", "watch")
 
     def __init__(self) -> None:
-        self.buffer = _ffi.new("char[]", PORTION)
+        self.buffer = _ffi.new("char[]", RECORD_BYTES)
         self.view = _ffi.buffer(self.buffer)
         self.refused = False  # a renegotiation, in the read that is under way
         self.watch = _ffi.callback("void (*)(const SSL *, int, int)", self._alerted)
@@ -255,10 +254,10 @@ class TlsEngine:
             _lib.SSL_set_info_callback(self._ssl, self._scratch.watch)
         return True
 
-    def read(self) -> bytes:
-        """At most `PORTION` of what came, or nothing. Raises `TlsError`, and `OSError` of the socket."""
+    def read(self, portion: int = PORTION) -> bytes:
+        """At most so much of one record, or nothing. Raises `TlsError`, and `OSError` of the socket."""
         _ERR_clear_error()  # what somebody left there would be taken for ours
-        size = _SSL_read(self._ssl, self._scratch.buffer, PORTION)
+        size = _SSL_read(self._ssl, self._scratch.buffer, portion)
         if size > 0:
             data: bytes = self._scratch.view[:size]
             return data

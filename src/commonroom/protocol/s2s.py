@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from commonroom.protocol.dialback import DialbackKeys, Pair
+from commonroom.protocol.dialback import DialbackKeys
 from commonroom.protocol.errors import StanzaError, StreamCondition, StreamError
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.stanza import READERS, Stanza, unread
@@ -74,7 +74,7 @@ class PeerStream:
         self._begin_stream()
 
     def _begin_stream(self) -> None:
-        self._parser = StreamParser(self._limits)
+        self._parser = StreamParser(self._limits, self.content_namespace)
         self._is_open = False
 
     def _restart(self) -> None:
@@ -98,7 +98,7 @@ class PeerStream:
                 break
             try:
                 if type(event) is Element:
-                    self._on_element(to_content(event, self.content_namespace))
+                    self._on_element(event)
                 elif type(event) is StreamHeader:
                     self._on_header(event)
                 elif isinstance(event, XmlError):
@@ -165,6 +165,13 @@ class PeerStream:
         self.closed = True
         self._parser.close()
 
+    def let_go(self) -> None:
+        """Nobody hears of this stream again: no circle is left to the garbage collector."""
+        self.lost()
+        for name in ("_host", "_on_element"):
+            if hasattr(self, name):
+                delattr(self, name)
+
     def _finish(self, last_words: str) -> None:
         if self.closed:
             return
@@ -173,19 +180,6 @@ class PeerStream:
         self.lost()
         self._host.write(last_words)
         self._host.close()
-
-
-def to_content(element: Element, namespace: str) -> Element:
-    """Inside of the service content is in jabber:client, whatever stream it came by (RFC 6120 §4.8.2).
-
-    Recursive: the parser bounds the depth.
-    """
-    if element.namespace == namespace:
-        element.namespace = NS_CLIENT
-    for child in element.children:
-        if not isinstance(child, str):
-            to_content(child, namespace)
-    return element
 
 
 def read_addresses(element: Element) -> tuple[JID, JID]:
@@ -202,11 +196,6 @@ def read_addresses(element: Element) -> tuple[JID, JID]:
 def is_stanza(element: Element) -> bool:
     """RFC 6120 §8; the content namespace was translated."""
     return element.namespace == NS_CLIENT and element.name in READERS
-
-
-def pair_of(sender: JID, to: JID) -> Pair:
-    """The domains of a stanza."""
-    return Pair(sender.domain, to.domain)
 
 
 def error_words(element: Element) -> str | None:

@@ -32,14 +32,13 @@ from commonroom.protocol.s2s import (
     PeerSettings,
     PeerStream,
     error_words,
-    is_stanza,
-    pair_of,
     read_addresses,
 )
+from commonroom.protocol.stanza import READERS
 from commonroom.protocol.stream import STREAM_END, read_header, response_header
 from commonroom.protocol.stream_management import NS_SM
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_SASL, NS_SERVER, NS_TLS
+from commonroom.xml.names import NS_CLIENT, NS_SASL, NS_SERVER, NS_TLS
 from commonroom.xml.parser import StreamHeader
 
 BIDI = f"<bidi xmlns='{NS_BIDI_FEATURE}'/>"
@@ -92,6 +91,9 @@ class IncomingHost(PeerHost, Protocol):
 
     def counts(self) -> None:
         """Stanzas are counted from now on, to be acknowledged (XEP-0198 §3)."""
+
+    def managed(self) -> None:
+        """The peer does the same with what it is sent, if it is sent any (XEP-0288)."""
 
 
 class IncomingStream(PeerStream):
@@ -187,7 +189,7 @@ class IncomingStream(PeerStream):
     # Elements
 
     def _negotiate(self, element: Element) -> None:
-        if is_stanza(element):
+        if element.namespace == NS_CLIENT and element.name in READERS:
             self._stanza(element)
         elif element.namespace == NS_DIALBACK:
             self._dialback(element)
@@ -216,6 +218,7 @@ class IncomingStream(PeerStream):
             self._is_managed = True
             self._host.write(f"<enabled xmlns='{NS_SM}'/>")
             self._host.counts()
+            self._host.managed()
 
     def _start_tls(self, element: Element) -> None:
         if element.name != "starttls" or self._is_secure or self.is_authenticated:
@@ -374,12 +377,12 @@ class IncomingStream(PeerStream):
     # Stanzas: RFC 6120 §8
 
     def _stanza(self, element: Element) -> None:
-        if not self.is_authenticated:
+        if self.identity is None and not self._pairs:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "show first who you are")
         sender, to = read_addresses(element)
         if not self._settings.is_ours(to.domain):
             raise StreamError(StreamCondition.HOST_UNKNOWN, f"{to.domain} is not served here")
-        if not self._may_send(pair_of(sender, to)):
+        if sender.domain != self.identity and Pair(sender.domain, to.domain) not in self._pairs:
             raise StreamError(StreamCondition.INVALID_FROM, "this stream does not carry that pair of domains")
         self._give(element, sender)
 

@@ -29,14 +29,13 @@ from commonroom.protocol.s2s import (
     PeerSettings,
     PeerStream,
     error_words,
-    is_stanza,
-    pair_of,
     read_addresses,
 )
+from commonroom.protocol.stanza import READERS
 from commonroom.protocol.stream import initial_header, read_header
 from commonroom.protocol.stream_management import NS_SM
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_SASL, NS_SERVER, NS_STREAMS, NS_TLS
+from commonroom.xml.names import NS_CLIENT, NS_SASL, NS_SERVER, NS_STREAMS, NS_TLS
 from commonroom.xml.parser import StreamHeader
 
 
@@ -76,6 +75,9 @@ class OutgoingHost(PeerHost, Protocol):
 
     def managed(self) -> None:
         """The peer will say what it has handled from now on (XEP-0198 §3)."""
+
+    def counts(self) -> None:
+        """What the peer sends from now on (XEP-0288) is counted as well."""
 
 
 class OutgoingStream(PeerStream):
@@ -141,8 +143,9 @@ class OutgoingStream(PeerStream):
 
     def fail(self, error: StreamError) -> None:
         """The peer does not speak as it should."""
-        self._host.failed(f"it breaks the protocol ({error})")
-        super().fail(error)
+        if not self.closed:
+            self._host.failed(f"it breaks the protocol ({error})")
+            super().fail(error)
 
     def _give_up(self, reason: str) -> None:
         self._host.failed(reason)
@@ -279,12 +282,14 @@ class OutgoingStream(PeerStream):
     # All else
 
     def _negotiate(self, element: Element) -> None:
-        if element.namespace == NS_DIALBACK:
+        if element.namespace == NS_CLIENT and element.name in READERS:
+            self._stanza(element)
+        elif element.namespace == NS_DIALBACK:
             self._on_dialback(element)
         elif element.namespace == NS_SASL and not self._is_authenticated and not self.is_up:
             self._on_sasl(element)
-        elif is_stanza(element):
-            self._stanza(element)
+        elif (element.namespace, element.name) == (NS_SM, "enabled"):
+            self._host.counts()
         elif element.namespace == NS_SM:
             self._on_management(element)
         elif (element.namespace, element.name) != (NS_STREAMS, "features"):
@@ -302,7 +307,7 @@ class OutgoingStream(PeerStream):
     def _stanza(self, element: Element) -> None:
         """On a stream that carries both directions (XEP-0288 §2.2), for the pairs that it carries."""
         sender, to = read_addresses(element)
-        if not self._is_bidi or pair_of(sender, to).reverse not in self.pairs:
+        if not self._is_bidi or Pair(to.domain, sender.domain) not in self.pairs:
             raise StreamError(StreamCondition.INVALID_FROM, "this stream does not carry stanzas to us")
         self._give(element, sender)
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol, Self
 
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.errors import StanzaError, bad_request, jid_malformed
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.xml.element import Element
@@ -73,6 +74,7 @@ class Stanza:
 
     __slots__ = ("_payload", "_xml", "children", "extra", "id", "lang", "sender", "to")
     name = ""
+    held: "Held | None" = None  # by those that can be lost
     type: MessageType | PresenceType | IqType  # a slot of each kind
 
     def __init__(
@@ -199,43 +201,6 @@ class Held(Protocol):
 
     def missed(self) -> None:
         """Nobody to whom it was sent surely has it: let it wait."""
-
-
-class Debt(Protocol):
-    """A message that its sender will count on; `is_settled` when nothing must be done for it any more.
-    Each has a greater `id` than those before.
-    """
-
-    id: int
-    is_settled: bool
-
-    def secure(self) -> None:
-        """From the next commit on it outlives a crash, unless a client of its recipient surely has it."""
-
-
-class Owed:
-    """XEP-0198: what a client sent over one stream, and resumed ones, that no client may have got yet.
-
-    It stays in memory: most of it has arrived before the client asks whether it was handled.
-    """
-
-    __slots__ = ("debts",)
-
-    def __init__(self) -> None:
-        self.debts: list[Debt] = []
-
-    def last(self) -> int | None:
-        """The id of the last one that is not settled; None if all are."""
-        debts = self.debts = [debt for debt in self.debts if not debt.is_settled]
-        return debts[-1].id if debts else None
-
-    def secure(self, through: int | None = None) -> None:
-        """Before the client is told that those up to an id, or all, were handled; what that writes must be
-        flushed then."""
-        for debt in self.debts:
-            if through is None or debt.id <= through:
-                debt.secure()
-        self.debts = [debt for debt in self.debts if not debt.is_settled]
 
 
 class Message(Stanza):

@@ -30,7 +30,7 @@ from commonroom.storage.records import Account, AccountChange, AccountState
 from commonroom.storage.stamps import from_stamp, to_stamp
 from commonroom.storage.statements import Parameters, Row, from_rows
 from commonroom.storage.tables import account as table
-from commonroom.storage.tables import account_revision, removed_account
+from commonroom.storage.tables import account_revision, removed_account, room_affiliation
 
 # A running service asks every few seconds who is gone: nobody is so many changes behind.
 KEPT_REVISIONS = 100_000
@@ -81,6 +81,9 @@ class SqlAccountStore:
             from_rows(insert(removed_account), select(_CURRENT.label("revision"), table.c.jid).where(_ONE))
         )
         self._remove = compiled(delete(table).where(_ONE))
+        self._leave_rooms = compiled(
+            delete(room_affiliation).where(room_affiliation.c.jid == bindparam("account"))
+        )
         self._forget_removals = compiled(
             delete(removed_account).where(removed_account.c.revision <= _CURRENT - KEPT_REVISIONS)
         )
@@ -147,6 +150,7 @@ class SqlAccountStore:
             (self._note_removal, one),
             (self._remove, one),
             (self._archives.leave, ({"owner": account},)),
+            (self._leave_rooms, one),
             (self._forget_removals, ({},)),
         )
 

@@ -30,6 +30,7 @@ from commonroom.storage.records import (
     LastActivity,
     OfflineMessage,
     OfflineUsage,
+    OutboundStanza,
     PushService,
     Renaming,
     RosterItem,
@@ -132,7 +133,7 @@ class AccountStore(Protocol):
         """
 
     def remove(self, account: JID) -> None:
-        """Remove an account with all that is kept for it."""
+        """Remove an account with all that is kept for it, also from the lists of rooms on disk."""
 
     async def revision(self) -> int:
         """The number of the last change to any account, by whichever process."""
@@ -210,6 +211,22 @@ class OfflineStore(Protocol):
         """Forget all that waits."""
 
 
+class OutboundStore(Protocol):
+    """Stanzas that another server may not have yet, and that somebody here counts on (XEP-0198)."""
+
+    def add(self, id: int, xml: str) -> None:
+        """Keep a stanza; ids rise, and are never used twice."""
+
+    async def load(self, limit: int, after: int = 0) -> tuple[OutboundStanza, ...]:
+        """Read the oldest ones, in order; those behind the id `after`."""
+
+    async def last_id(self) -> int:
+        """The greatest id of what is kept; 0, if nothing is."""
+
+    def remove(self, *ids: int) -> None:
+        """Forget some."""
+
+
 class PrivateStore(Protocol):
     """XML that clients keep on the server for themselves (XEP-0049)."""
 
@@ -231,6 +248,9 @@ class LastActivityStore(Protocol):
 
     async def get(self, account: JID) -> LastActivity | None:
         """Read it; None if the account was never online."""
+
+    async def times(self, accounts: Sequence[JID]) -> dict[JID, datetime]:
+        """Read when these were last online, as far as they ever were."""
 
 
 class SecretStore(Protocol):
@@ -475,3 +495,4 @@ class Stores:
     audit: AuditStore
     statistics: StatisticStore
     listed: ListedStore
+    outbound: OutboundStore

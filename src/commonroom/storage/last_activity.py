@@ -1,8 +1,12 @@
 """XEP-0012: when accounts were last online, in a table."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from sqlalchemy import select
 
 from commonroom.protocol.jid import JID
+from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
 from commonroom.storage.records import LastActivity
 from commonroom.storage.stamps import from_stamp, to_stamp
@@ -31,3 +35,12 @@ class SqlLastActivityStore:
         """Read it."""
         rows = await self._reader.read(lambda c: c.rows(self._get, {"account": account}))
         return LastActivity(from_stamp(rows[0][0]), rows[0][1]) if rows else None
+
+    async def times(self, accounts: Sequence[JID]) -> dict[JID, datetime]:
+        """Read when these were last online."""
+
+        def read(connection: Connection) -> dict[JID, datetime]:
+            found = ((jid, connection.rows(self._get, {"account": jid})) for jid in accounts)
+            return {jid: from_stamp(rows[0][0]) for jid, rows in found if rows}
+
+        return await self._reader.read(read)

@@ -1,6 +1,6 @@
 """The stores in memory, for tests of everything above them: what is written is there at once."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import coroutine
@@ -12,6 +12,7 @@ from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
 from commonroom.storage.memory_listed import MemoryListedStore
+from commonroom.storage.memory_outbound import MemoryOutboundStore
 from commonroom.storage.memory_rooms import MemoryRoomStore
 from commonroom.storage.records import (
     Account,
@@ -196,6 +197,8 @@ class MemoryAccountStore:
             del self._memory.kept[account]
             self._memory.archive.kept.pop(account, None)
             self._memory.removed.append(AccountChange(account, AccountState.REMOVED, revision))
+            for entries in self._memory.rooms.lists.values():
+                entries.pop(account, None)
 
     async def revision(self) -> int:
         """The number of the last change."""
@@ -308,6 +311,11 @@ class MemoryLastActivityStore:
         """Read it."""
         kept = self._memory.kept.get(account)
         return kept.last_activity if kept else None
+
+    async def times(self, accounts: Sequence[JID]) -> dict[JID, datetime]:
+        """Read when these were last online."""
+        found = {jid: await self.get(jid) for jid in accounts}
+        return {jid: activity.at for jid, activity in found.items() if activity is not None}
 
 
 class MemorySecretStore:
@@ -427,6 +435,7 @@ def memory_stores(memory: Memory) -> Stores:
         MemoryAuditStore(memory.writes.note),
         MemoryStatisticStore(memory.writes.note),
         MemoryListedStore(memory),
+        MemoryOutboundStore(memory.writes.note),
     )
 
 

@@ -109,6 +109,14 @@ class OfflineUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboundStanza:
+    """A stanza that waits for another server; ids are times, and rise (see `Ids`)."""
+
+    id: int
+    xml: str
+
+
+@dataclass(frozen=True, slots=True)
 class LastActivity:
     """When an account was last online, and what its client said when it left (XEP-0012 §3)."""
 

@@ -11,6 +11,7 @@ from commonroom.storage.interfaces import Stores
 from commonroom.storage.last_activity import SqlLastActivityStore
 from commonroom.storage.listed import SqlListedStore
 from commonroom.storage.offline import SqlOfflineStore
+from commonroom.storage.outbound import SqlOutboundStore
 from commonroom.storage.preferences import SqlPreferenceStore
 from commonroom.storage.private import SqlPrivateStore
 from commonroom.storage.push import SqlPushStore
@@ -44,4 +45,5 @@ def sql_stores(database: Database) -> Stores:
         SqlAuditStore(database),
         SqlStatisticStore(database),
         SqlListedStore(database),
+        SqlOutboundStore(database),
     )

@@ -116,6 +116,14 @@ offline_message = Table(
     Index(None, "account_id", "id", "size"),
 )
 
+# What waits for other servers, as ours would write it to them; it outlives the account that sent it.
+outbound = Table(
+    "outbound",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=False),  # from `Ids`
+    Column("xml", Text, nullable=False),
+)
+
 private_xml = Table(
     "private_xml",
     metadata,
