@@ -160,6 +160,25 @@ def test_rfc6120_13_7_1_2_1_a_wildcard_stands_for_rooms_and_dns_names_are_enough
     assert "it names chat.example.org (DNS); SRVName and XmppAddr would do as well" in told
 
 
+COMPONENTS = Components(domains={"irc.example.org": Component(), "gateway.example": Component()})
+
+
+def test_components_are_named_checked_and_have_records(settings: Settings) -> None:
+    done(self_signed(settings, OFFICE))
+    beside = replace(settings, components=COMPONENTS, federation=Federation(enabled=True))
+    notes = [each.text for each in done(check(beside, OFFICE)) if "does not name" in each.text]
+    assert [text.partition("name ")[2].partition(",")[0] for text in notes] == [*COMPONENTS.domains]
+    for path in settings.state.glob("*.pem"):
+        path.unlink()
+    done(self_signed(beside, OFFICE))
+    (shown,) = done(show_certificates(beside, OFFICE))
+    assert {*shown.dns} > {*COMPONENTS.domains}
+    assert not [each for each in done(check(beside, OFFICE)) if "does not name" in each.text]
+    records = done(dns_records(beside, None, 60))
+    assert all(any(f"_tcp.{name}. " in line for line in records) for name in COMPONENTS.domains)
+    assert not any("_xmpp-client._tcp.irc" in line for line in records)
+
+
 def test_a_request_names_the_same_and_keeps_the_key(settings: Settings) -> None:
     first = done(request(settings, OFFICE))
     key = Path(first.key).read_bytes()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from commonroom.config.addresses import Listen, ListenAddress
-from commonroom.config.kinds import Choice, ListOf, Whole, duration, size
+from commonroom.config.kinds import Choice, ListOf, Number, Whole, duration, size
 from commonroom.config.option import Key, option
 
 
@@ -57,6 +57,22 @@ class C2s:
         "How many of them may come from one IP address (RFC 6120 §13.12). Raise it if many people share an "
         "address, as behind a campus gateway.",
         example=5000,
+        live=True,
+    )
+    new_connections_per_second: float = option(
+        Number(0.1, 1_000_000),
+        50,
+        "How many connections one IP address may begin each second in the long run; further ones are turned "
+        "away at once. Each costs a TLS handshake. It counts for a proxy's address as well.",
+        example=200,
+        live=True,
+    )
+    new_connection_burst: int = option(
+        Whole(1, 10_000_000),
+        2000,
+        "How many it may begin at once before `new_connections_per_second` counts: all who share an address "
+        "come back at the same time when the service or their network was away.",
+        example=10_000,
         live=True,
     )
     login_timeout: float = option(

@@ -169,9 +169,8 @@ class Settings:
 
     def faults(self) -> Iterator[tuple[Key, str]]:
         """A certificate for a domain that is not served is a mistyped name; a domain has one owner."""
-        for name in self.components.domains:
-            if name in self.domains:
-                yield ("components", "domains", name), "people have accounts there (domains); choose another"
+        for path, text in self.components.faults_with(self.domains):
+            yield ("components", *path), text
         for name in self.tls.domains:
             if not any(f".{name}".endswith(f".{domain}") for domain in self.domains):
                 yield (

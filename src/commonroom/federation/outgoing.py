@@ -61,7 +61,7 @@ class Link:
     All goes over the first of the `carriers`; the others are there for when that ends.
     """
 
-    __slots__ = ("carriers", "congested_since", "is_dialing", "pair", "queue", "size")
+    __slots__ = ("carriers", "congested_since", "is_dialing", "is_full", "pair", "queue", "size")
 
     def __init__(self, pair: Pair, waiting: Iterable[Stanza] = ()) -> None:
         self.pair = pair
@@ -69,6 +69,7 @@ class Link:
         self.queue: deque[Stanza] | None = deque(waiting) or None
         self.size = sum(len(stanza.xml()) for stanza in self.queue or ())
         self.is_dialing = False
+        self.is_full = False  # and that was logged
         self.congested_since: float | None = None
 
     @property
@@ -173,6 +174,9 @@ class Outgoing:
         size = len(stanza.xml())
         queue, before = (deque[Stanza](), 0) if link.queue is None else (link.queue, link.size)
         if len(queue) >= self._limits.stanzas or before + size > self._limits.size:
+            if not link.is_full:  # once, until all of it has left
+                log.warning("a queue is full", extra={"domain": link.pair.to, "stanzas": len(queue)})
+            link.is_full = True
             raise resource_constraint(f"too much waits to be sent to {link.pair.to}")
         queue.append(stanza)
         link.queue, link.size = queue, before + size
@@ -188,6 +192,7 @@ class Outgoing:
         if not queue:
             link.queue = None
             link.congested_since = None
+            link.is_full = False
         elif link.carrier is carrier:
             self._await_drain(link)
 
