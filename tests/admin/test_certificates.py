@@ -15,9 +15,10 @@ from commonroom.admin.certificates import check, dns_records, request, self_sign
 from commonroom.admin.errors import AdminError, BadAddress
 from commonroom.app.certificates import expiries, warn_now
 from commonroom.config import ListenAddress, Settings
+from commonroom.config.c2s import C2s
 from commonroom.config.components import Component, Components
 from commonroom.config.federation import Federation
-from commonroom.config.schema import C2s, DomainTls, Tls
+from commonroom.config.tls import DomainTls, Tls
 from commonroom.net.certificate_facts import facts, verdict
 from commonroom.net.certificates import CertificateError, Severity, create_self_signed
 from tests.admin.registries import DOMAINS, done, registry

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import replace
 
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.features.muc.shelf import IDLE_ROOMS, IDLE_SECONDS
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MUC

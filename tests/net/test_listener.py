@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from commonroom.config import ListenAddress
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits
 from commonroom.net.listener import RECOVERY, WARN_EVERY, Admission, Listener, ListenError, Share, origin_of
