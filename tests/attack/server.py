@@ -127,6 +127,19 @@ class Server:
         """All that the server has logged."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    def logged_since(self, before: int, *words: str) -> list[str]:
+        """The lines of the log, but for so many characters at its beginning, that have all these words."""
+        lines = self.log()[before:].splitlines()
+        return [line for line in lines if all(word in line for word in words)]
+
+    def says(self, before: int, *words: str) -> str:
+        """One of these lines, as soon as there is one."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while not (found := self.logged_since(before, *words)):
+            assert time.monotonic() < deadline, f"not logged: {words}\n{self.log()[before:]}"
+            time.sleep(0.05)
+        return found[0]
+
     def usage(self) -> Usage:
         """What the kernel says of the process."""
         proc = Path(f"/proc/{self.pid}")

@@ -20,7 +20,7 @@ from commonroom.config.archive import Archive
 from commonroom.config.components import Components
 from commonroom.config.devices import ClientState, Devices, Push
 from commonroom.config.federation import Federation
-from commonroom.config.kinds import Choice, FilePath, ListOf, Text, Whole, duration, size
+from commonroom.config.kinds import Choice, FilePath, ListOf, Number, Text, Whole, duration, size
 from commonroom.config.log import Log
 from commonroom.config.option import Key, option, table, tables
 from commonroom.config.records import Records
@@ -46,10 +46,11 @@ class Database:
     )
     commit_delay: float = option(
         duration("0s", "1s"),
-        "3ms",
+        "9ms",
         "How long changes may be gathered to be written to disk together. Longer saves work under load and "
-        "delays the confirmations to clients by as much. An idle server does not wait.",
-        example="10ms",
+        "delays archived messages and the confirmations to clients by as much. Where many gather, a third of "
+        "it is enough. An idle server does not wait.",
+        example="3ms",
     )
 
 
@@ -166,6 +167,22 @@ class C2s:
         "How many of them may come from one IP address (RFC 6120 §13.12). Raise it if many people share an "
         "address, as behind a campus gateway.",
         example=5000,
+        live=True,
+    )
+    new_connections_per_second: float = option(
+        Number(0.1, 1_000_000),
+        50,
+        "How many connections one IP address may begin each second in the long run; further ones are turned "
+        "away at once. Each costs a TLS handshake. It counts for a proxy's address as well.",
+        example=200,
+        live=True,
+    )
+    new_connection_burst: int = option(
+        Whole(1, 10_000_000),
+        2000,
+        "How many it may begin at once before `new_connections_per_second` counts: all who share an address "
+        "come back at the same time when the service or their network was away.",
+        example=10_000,
         live=True,
     )
     login_timeout: float = option(
@@ -467,9 +484,8 @@ class Settings:
 
     def faults(self) -> Iterator[tuple[Key, str]]:
         """A certificate for a domain that is not served is a mistyped name; a domain has one owner."""
-        for name in self.components.domains:
-            if name in self.domains:
-                yield ("components", "domains", name), "people have accounts there (domains); choose another"
+        for path, text in self.components.faults_with(self.domains):
+            yield ("components", *path), text
         for name in self.tls.domains:
             if not any(f".{name}".endswith(f".{domain}") for domain in self.domains):
                 yield (

@@ -165,6 +165,9 @@ class LocalDomain:
         assert iq.to is not None
         name = iq.to.resource
         if name is None:
+            if not iq.is_request:
+                self._questions.answered_for(user.jid, iq)
+                return None
             return self._iqs.handle(iq, Scope.ACCOUNT, user)
         resource = user.sessions.get(name)
         if iq.is_request and (resource is None or not self._shares_presence(iq, user, name)):
