@@ -9,7 +9,7 @@ from commonroom.core.commit import AfterCommit
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
 from commonroom.core.feature import Scope, Tables
 from commonroom.core.handlers import Handlers
-from commonroom.core.message import Outcome, StageTable, run
+from commonroom.core.message import Outcome, run
 from commonroom.core.session import Session
 from commonroom.core.subscription import SUBSCRIPTION_TYPES
 from commonroom.core.user import User
@@ -39,7 +39,7 @@ class LocalDomain:
         self._presences = handlers.presences
         self._subscriptions = handlers.subscriptions
         self._received = tables.received
-        self._arriving = StageTable([*tables.entered.entries(), *tables.received.entries()])
+        self._arriving = tables.arriving
         self._delivery = tables.delivery
         self._writes = writes
         self._find_alias = find_alias
