@@ -85,12 +85,13 @@ def _measure_way(run: Run, options: Options, way: Way, names: Sequence[str]) -> 
         for number in range(options.rounds):
             for server, talk, crowd in pairs:
                 meter = run.meter(server, talk)
-                if way is NOBODY:
-                    once = partial(meanwhile, meter, talk, partial(foreign_work, run), options)
+                if way is NOBODY:  # and others are what is measured
+                    figures = meanwhile(meter, talk, partial(foreign_work, run), options)
                 else:
                     foreign = partial(_foreign, run.cores.generator, talk, crowd)
                     once = partial(come_back, meter, talk, crowd, options, foreign)
-                yield Row(way.case, server.name, number, quietly(options, once))
+                    figures = quietly(options, once)
+                yield Row(way.case, server.name, number, figures)
 
 
 def come_back(
