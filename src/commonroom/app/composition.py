@@ -117,7 +117,7 @@ def build_core(
 def _iqs(tables: Tables, router: Router, parts: Parts) -> IqHandlers:
     if parts.delegations is None:
         return IqHandlers(tables.iq, router.route)
-    return DelegatingIqs(tables.iq, router.route, parts.delegations)
+    return DelegatingIqs(tables.iq, router.route, parts.delegations, parts.rosters.interested)
 
 
 def _let_in(
