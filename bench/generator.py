@@ -3,9 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,12 +125,6 @@ class Generator:
     def say(self, number: int, stanza: str) -> None:
         """One client sends something, and nobody waits for what comes of it."""
         self._count(f"say {number} {stanza}")
-
-    def tell(self, number: int, stanzas: Iterable[str], at_once: int = 100) -> None:
-        """One client sends these, so many in one go."""
-        left = iter(stanzas)
-        while together := "".join(islice(left, at_once)):
-            self.say(number, together)
 
     def enter(self, room: str, first: int, count: int, copies: int) -> None:
         """They enter a room at once, and see so many presences altogether: then nothing is in flight."""

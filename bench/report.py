@@ -73,8 +73,8 @@ make bench ARGS=report                        # this page again
 `tools/bench_packages.sh` installs what it needs: the peers, a C compiler and OpenSSL's headers. The plots
 need matplotlib (`.venv/bin/python -m pip install -e '.[bench]'`); the service and its tests do not. What
 each run found is kept in bench/results/ as JSON, row by row. tests/bench/test_call_budget.py holds the
-number of function calls that one message and one copy of a presence may take: that is checked with every
-test run, and only goes down.
+number of function calls that one message and one copy of a presence may take, and test_border_budget.py that
+of a message to and from another server: both are checked with every test run, and only go down.
 """
 
 

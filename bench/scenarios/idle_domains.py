@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench.generator import Generator
-from bench.meter import Meter
 from bench.run import Run
 from bench.scenarios.idle import MIB
 from bench.scenarios.s2s import SERVERS
@@ -20,7 +19,7 @@ FIRST = 200  # make the server load what it loads late, and stay
 IDLE_TIMEOUT = "10s"  # of a connection
 QUIET = 0.02  # of a core: nothing is going on
 STEP = 1.0
-LONGEST = 240.0  # seconds for a batch
+LONGEST = 120.0  # seconds until it is quiet
 SILENCE = 60.0
 # Nobody answers a headline to an account that there is not, so the far side has nothing to send.
 MESSAGE = (
@@ -30,11 +29,15 @@ MESSAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Domains of one kind. `are_there`: they have a server, which is one of ours."""
+    """Domains of one kind. `are_there`: they have a server, which is one of ours.
+
+    So many are talked with each second: with more, what stays is room that was needed at once.
+    """
 
     words: str
     are_there: bool
-    seconds: float  # after which nothing is open or being tried any more
+    per_second: int
+    seconds: float  # of quiet, after which nothing is open or being tried any more
 
     @property
     def title(self) -> str:
@@ -49,8 +52,8 @@ class Case:
         ]
 
 
-ABSENT = Case("that do not exist", are_there=False, seconds=4)
-TALKED_WITH = Case("talked with once", are_there=True, seconds=16)
+ABSENT = Case("that do not exist", are_there=False, per_second=500, seconds=4)
+TALKED_WITH = Case("talked with once", are_there=True, per_second=100, seconds=16)
 
 
 def measure(run: Run, options: Options) -> Iterator[Row]:
@@ -69,7 +72,10 @@ def _measured(run: Run, name: str, case: Case) -> dict[str, float]:
         memory: list[int] = []
         for domains in case.batches():
             run.say(f"{name}: {len(domains):,} domains {case.words}")
-            cpu = _talk(server, generator, meter, domains, case.seconds)
+            meter.begin()
+            _talk(generator, domains, case.per_second)
+            _await_quiet(server, case.seconds)
+            cpu = meter.end().cpu
             memory.append(server.processes.own_memory())
         meter.begin()
         settle(SILENCE)
@@ -100,19 +106,24 @@ def _servers(run: Run, name: str, case: Case) -> Iterator[Server]:
         yield near
 
 
-def _talk(server: Server, generator: Generator, meter: Meter, domains: list[str], seconds: float) -> float:
-    """Until the server has been done with them for so long; gives the CPU that it took."""
-    meter.begin()
-    generator.tell(0, (MESSAGE.format(domain=domain) for domain in domains))
-    end = time.monotonic() + LONGEST
-    before, quiet_since = server.processes.cpu(), time.monotonic()
-    while time.monotonic() < min(end, quiet_since + seconds):
+def _talk(generator: Generator, domains: list[str], per_second: int) -> None:
+    began = time.monotonic()
+    for first in range(0, len(domains), per_second):
+        some = domains[first : first + per_second]
+        generator.say(0, "".join(MESSAGE.format(domain=domain) for domain in some))
+        settle(max(0.0, began + (first + len(some)) / per_second - time.monotonic()))
+
+
+def _await_quiet(server: Server, seconds: float) -> None:
+    """Until the server has had nothing to do for so long."""
+    now = time.monotonic()
+    end, quiet_since, before = now + LONGEST, now, server.processes.cpu()
+    while now < min(end, quiet_since + seconds):
         settle(STEP)
-        now = server.processes.cpu()
-        if now - before > QUIET * STEP:
-            quiet_since = time.monotonic()
-        before = now
-    return meter.end().cpu
+        now, used = time.monotonic(), server.processes.cpu()
+        if used - before > QUIET * STEP:
+            quiet_since = now
+        before = used
 
 
 IDLE_DOMAINS = Scenario(

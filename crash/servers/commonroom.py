@@ -1,5 +1,6 @@
 """Ours, as an operator runs it; or by way of `crash.inside`, where it has to die in its commit."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import ClassVar
 
 from bench.processes import Command
 from bench.servers.server import HOST
-from bench.site import DOMAIN, ROOMS, Population, Site
+from bench.site import DOMAIN, ROOMS, Site
 from crash import inside
 from crash.plan import Fault, Life, Possible
 from crash.servers.postgres import Postgres
@@ -64,12 +65,14 @@ class CommonRoom(Server):
 
     def prepare(self) -> None:
         facts = {"certificate": self.site.certificate, "key": self.site.key, "database": self._database()}
-        owner = Population.address(self.site.population.accounts - 1)
+        population = self.site.population
+        owner = population.address(population.accounts - 1)
         text = CONFIGURATION.format(domain=DOMAIN, host=HOST, port=self.ports["direct"], owner=owner, **facts)
         self._configuration.write_text(text)
         (self.folder / "state").mkdir(mode=0o700)
         people = self.folder / "population.json"
-        people.write_text(f'{{"accounts": {self.site.population.accounts}, "friends": []}}')
+        stored = {"domain": population.domain, "accounts": population.accounts, "friends": []}
+        people.write_text(json.dumps(stored))
         fill = (sys.executable, "-m", "bench.servers.fill_commonroom", self._configuration, people)
         subprocess.run(fill, check=True, cwd=CHECKOUT)
 

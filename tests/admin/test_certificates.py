@@ -121,8 +121,42 @@ def test_rfc6120_13_7_1_2_1_every_form_of_every_name_is_there_the_rooms_as_well(
     hosts = {name for domain in DOMAINS for name in (domain, f"group.{domain}")}
     assert set(shown.dns) == set(shown.xmpp) == hosts
     assert set(shown.srv) == {f"_xmpp-{side}.{host}" for side in ("client", "server") for host in hosts}
-    assert (shown.key, shown.days_left, shown.used_for) == ("EC, secp256r1", 364, DOMAINS)
-    assert [advice.severity for advice in done(check(settings, OFFICE))] == [Severity.NOTE]
+    assert (shown.key, shown.days_left, set(shown.used_for)) == ("EC, secp256r1", 364, hosts)
+    assert shown.used_for[: len(DOMAINS)] == DOMAINS
+    found = done(check(settings, OFFICE))
+    assert {advice.severity for advice in found} == {Severity.NOTE}
+    told = " ".join(advice.text for advice in found)
+    assert "its key is EC, secp256r1; it ends on " in told
+    for host in hosts:
+        assert f"it names {host} (DNS, SRVName, XmppAddr)" in told
+
+
+@pytest.mark.parametrize("is_federated", [False, True])
+def test_rfc6120_13_7_1_2_1_domains_that_are_missing_are_told_of_rooms_and_components_too(
+    settings: Settings, is_federated: bool
+) -> None:
+    components = Components(domains={"irc.example.net": Component("a long secret")})
+    wanted = replace(
+        settings, components=components, federation=replace(settings.federation, enabled=is_federated)
+    )
+    create_self_signed(settings.state / "certificate.pem", settings.state / "key.pem", DOMAINS[:1], NOW)
+    found = {advice.text: advice.severity for advice in done(check(wanted, OFFICE))}
+    severity = {
+        host: found[text]
+        for text in found
+        for host in [text.partition("does not name ")[2].partition(",")[0]]
+    }
+    elsewhere = Severity.WARNING if is_federated else Severity.NOTE
+    assert severity[DOMAINS[1]] is Severity.WARNING
+    assert severity[f"group.{DOMAINS[0]}"] is severity["irc.example.net"] is elsewhere
+    assert any(f"not for {DOMAINS[1]}" in text for text, each in found.items() if each is Severity.ERROR)
+
+
+def test_rfc6120_13_7_1_2_1_a_wildcard_stands_for_rooms_and_dns_names_are_enough(settings: Settings) -> None:
+    authority(settings.state / "certificate.pem", "*.example.org")
+    wanted = replace(settings, domains=("chat.example.org",), rooms=replace(settings.rooms, enabled=False))
+    told = " ".join(advice.text for advice in done(check(wanted, OFFICE)))
+    assert "it names chat.example.org (DNS); SRVName and XmppAddr would do as well" in told
 
 
 COMPONENTS = Components(domains={"irc.example.org": Component(), "gateway.example": Component()})
@@ -169,7 +203,8 @@ def test_a_domain_with_files_of_its_own(settings: Settings, tmp_path: Path) -> N
     assert done(self_signed(both, OFFICE, DOMAINS[1])).certificate == str(own.certificate)
     done(self_signed(both, OFFICE))
     first, second = done(show_certificates(both, OFFICE))
-    assert (first.used_for, second.used_for) == ((DOMAINS[0],), (DOMAINS[1],))
+    both_of_them = [(domain, f"group.{domain}") for domain in DOMAINS]
+    assert [first.used_for, second.used_for] == both_of_them
 
 
 def test_what_clients_say_is_tried(tmp_path: Path) -> None:

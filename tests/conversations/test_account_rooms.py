@@ -61,7 +61,7 @@ def answer(client: Client, iq: str) -> Element:
     return next(element for element in client.received() if element.name == "iq")
 
 
-def lists(world: ListedWorld) -> dict[str, str]:
+def lists(world: World) -> dict[str, str]:
     """Who is on the room's lists on disk."""
     world.turn()
     return {

@@ -42,7 +42,7 @@ T = TypeVar("T")
 Thread = Callable[[Callable[[], T]], Awaitable[T]]
 
 # Files are looked at so often, in seconds; what changed is read when it was the same twice.
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 # Accounts that change in one step: others have their turn between steps.
 STEP = 200
 # What could not be read is tried again after so long, if it does not change before.

@@ -34,6 +34,7 @@ class Neighbours:
         self._stores = stores
         self._start = start
         self._federation: Federation | None = None  # if there is any exchange with other servers
+        self._components: ComponentService | None = None  # if there are any
 
     async def open(self, opening: AsyncExitStack) -> Self:
         """Raises CertificateError or ListenError."""
@@ -69,6 +70,11 @@ class Neighbours:
         """Of other servers, if there is any exchange with them."""
         return None if self._federation is None else self._federation.overview
 
+    def components(self) -> dict[str, int]:
+        """How many connections each component's domain has."""
+        domains = {} if self._components is None else self._components.domains
+        return {name: len(domain.connections) for name, domain in domains.items()}
+
     def use_certificates(self, settings: Settings) -> None:
         """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""
         if self._federation is not None:
@@ -80,6 +86,7 @@ class Neighbours:
             return
         later = asyncio.get_running_loop().call_later
         components = build_components(self._settings, self._core, self._start, later, secrets.token_bytes)
+        self._components = components
         opening.push_async_callback(self._dismiss, components)
         limits = component_limits(self._settings)
         rate, burst = wanted.new_connections_per_second, wanted.new_connection_burst

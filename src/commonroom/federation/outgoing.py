@@ -113,6 +113,7 @@ class Outgoing:
         self._limits = limits
         self._around = around
         self._keeping = keeping
+        keeping.postpone = self._postpone
         self._failures = failures
         self._links: dict[Pair, Link] = {}
         self._resting: dict[Pair, _Rest] = {}
@@ -236,6 +237,23 @@ class Outgoing:
             link.queue, link.size = deque(kept), sum(len(stanza.xml()) for stanza in kept)
         elif kept:
             self._try_later(link.pair, kept)
+
+    def _postpone(self, stanza: Stanza) -> None:
+        """Its sender could not be told that it failed."""
+        assert stanza.sender is not None
+        assert stanza.to is not None
+        pair = Pair(stanza.sender.domain, stanza.to.domain)
+        link = self._links.get(pair)
+        if self._is_stopping:
+            return
+        if link is None:
+            self._try_later(pair, [stanza])
+        elif link.carrier is not None and link.queue is None:
+            link.carrier.send(stanza)
+        else:
+            link.queue = link.queue or deque()
+            link.queue.append(stanza)
+            link.size += len(stanza.xml())
 
     def _try_later(self, pair: Pair, kept: list[Stanza]) -> None:
         """When the pair has rested; whoever finds a way before, takes it along."""

@@ -1,6 +1,6 @@
 """What operators see of other servers, and what they can do: for `commonroom s2s`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from commonroom.federation.failures import Failure, Failures
@@ -63,6 +63,10 @@ class Overview:
     def failures(self) -> tuple[Failure, ...]:
         """What went wrong lately, the latest first."""
         return tuple(self._failures.latest())
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How often something went wrong since the start, by direction and kind of reason: a fixed list."""
+        return self._failures.counts
 
     def close(self, domain: str) -> int:
         """End every connection with a domain; how many there were. New ones may begin at once."""

@@ -18,11 +18,12 @@ from commonroom.net.rates import Allowance, Allowances, Rate
 from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import OutgoingContexts
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand
-from commonroom.protocol.stanza import Message, Owed, Stanza
+from commonroom.protocol.stanza import Message, Stanza
 from commonroom.protocol.stream_management import REQUEST, counted_too_many
 from commonroom.protocol.stream_management import answer as acknowledgement
 from commonroom.storage.errors import StorageError

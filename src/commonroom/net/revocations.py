@@ -1,4 +1,4 @@
-"""RFC 5280: lists of certificates that their authorities have revoked."""
+"""Lists of certificates that their authorities have revoked (RFC 5280)."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence

@@ -6,7 +6,6 @@ However the bytes are cut into pieces, the events are the same.
 import re
 from codecs import utf_8_decode
 from dataclasses import dataclass
-from enum import Enum
 from sys import maxsize
 from typing import Final, NamedTuple
 from xml.parsers import expat
@@ -14,7 +13,29 @@ from xml.parsers import expat
 from commonroom.xml.deferral import do_not_defer
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_STREAMS, NS_XML
+from commonroom.xml.refusals import (
+    XmlCondition,
+    XmlError,
+    check_declaration,
+    check_encoding,
+    refuse_comment,
+    refuse_doctype,
+    refuse_instruction,
+    text_between_stanzas,
+    violation,
+)
 from commonroom.xml.serializer import escape_attribute, serialize_attributes
+
+__all__ = [
+    "Event",
+    "Limits",
+    "StreamEnd",
+    "StreamHeader",
+    "StreamParser",
+    "XmlCondition",
+    "XmlError",
+    "parse_fragment",
+]
 
 # Whatever walks a tree may be recursive: each level costs a frame or two of Python's thousand.
 DEEPEST: Final = 200
@@ -51,29 +72,6 @@ class StreamEnd:
     """The stream's root element was closed (RFC 6120 §4.4)."""
 
 
-class XmlCondition(Enum):
-    """The stream errors that this layer finds, a part of RFC 6120 §4.9.3."""
-
-    BAD_FORMAT = "bad-format"
-    NOT_WELL_FORMED = "not-well-formed"
-    POLICY_VIOLATION = "policy-violation"
-    RESTRICTED_XML = "restricted-xml"
-    UNSUPPORTED_ENCODING = "unsupported-encoding"
-    UNSUPPORTED_STANZA_TYPE = "unsupported-stanza-type"
-
-
-class XmlError(Exception):
-    """The peer's XML is unacceptable; nothing after it is read."""
-
-    def __init__(self, condition: XmlCondition, text: str) -> None:
-        super().__init__(condition, text)
-        self.condition = condition
-        self.text = text
-
-    def __str__(self) -> str:
-        return f"{self.condition.value}: {self.text}"
-
-
 Event = StreamHeader | Element | StreamEnd | XmlError
 
 # Given to expat to put between a namespace and a name. XML cannot contain it, not even as a reference.
@@ -81,7 +79,6 @@ _SEPARATOR = "\x01"
 _LANG = f"{NS_XML}{_SEPARATOR}lang"
 _BRACKET = ord("]")
 _BLANKS = " \t\r\n"
-_FIRST = (b"", b"<", b" ", b"\t", b"\r", b"\n")  # what a document can begin with
 _CHARACTERS_PER_NAME = 128
 _ROOT_NAME = re.compile(rb"<([^\s/>]+)")
 
@@ -171,7 +168,7 @@ class StreamParser:
         try:
             if self._opening is not None:
                 self._opening += data
-                _check_encoding(self._opening)
+                check_encoding(self._opening)
             parser = self._expat or self._open()
             limits = self._limits
             room = min(self._unit + limits.stanza_bytes, self._token + limits.tag_bytes, _RENEW_AFTER)
@@ -265,7 +262,7 @@ class StreamParser:
             self._unit = self._token
             pending = self._fed - self._token
             if 0 < pending <= len(piece) and piece[-pending] == _BRACKET:
-                raise _text_between_stanzas()  # before it becomes "]]>", see below
+                raise text_between_stanzas()  # before it becomes "]]>", see below
 
     def _too_long(self) -> XmlError:
         limits = self._limits
@@ -275,7 +272,7 @@ class StreamParser:
             text = f"a stanza is longer than {limits.stanza_bytes} bytes"
         else:
             text = f"the stream header is longer than {limits.stanza_bytes} bytes"
-        return _violation(text)
+        return violation(text)
 
     def _diagnosis(self, code: int, until: bytes) -> XmlError:
         """What expat's error is in the terms of RFC 6120 §4.9.3; `until`: the piece up to where it is."""
@@ -283,7 +280,7 @@ class StreamParser:
         if code == _UNDEFINED_ENTITY:
             return XmlError(XmlCondition.RESTRICTED_XML, text)
         if code == _INVALID_TOKEN and not self._stack and until.endswith(b"]]>"):
-            return _text_between_stanzas()  # which expat did not hand over
+            return text_between_stanzas()  # which expat did not hand over
         return XmlError(XmlCondition.NOT_WELL_FORMED, text)
 
     # expat's life
@@ -324,7 +321,7 @@ class StreamParser:
         assert self._expat is not None
         assert self._opening is not None
         if len(attributes) > self._limits.attributes:
-            raise _violation(f"more than {self._limits.attributes} attributes")
+            raise violation(f"more than {self._limits.attributes} attributes")
         match = _ROOT_NAME.match(self._opening, self._expat.CurrentByteIndex)
         assert match is not None  # expat found a start tag there
         qualified = match[1].decode()
@@ -357,7 +354,7 @@ class StreamParser:
             element.namespace, element.name = names.learn(name)
         if attributes:
             if len(attributes) > limits.attributes:
-                raise _violation(f"more than {limits.attributes} attributes")
+                raise violation(f"more than {limits.attributes} attributes")
             if not names.plain.issuperset(attributes):
                 attributes = names.rename(attributes)
         element.attributes = attributes  # pyexpat made the dict for us
@@ -366,11 +363,11 @@ class StreamParser:
         stack = self._stack
         if stack:
             if len(stack) >= limits.depth:
-                raise _violation(f"elements are nested deeper than {limits.depth}")
+                raise violation(f"elements are nested deeper than {limits.depth}")
             stack[-1].append(element)
             self._elements += 1
             if self._elements > limits.elements:
-                raise _violation(f"more than {limits.elements} elements in a stanza")
+                raise violation(f"more than {limits.elements} elements in a stanza")
         else:
             assert self._expat is not None
             self._stanza = element
@@ -401,11 +398,11 @@ class StreamParser:
                 self._is_torn = True
             children.append(text)
         elif text.strip(_BLANKS):  # RFC 6120 §11.7: only white space separates stanzas
-            raise _text_between_stanzas()
+            raise text_between_stanzas()
 
     def _start_cdata(self) -> None:
         if not self._stack:  # refused even if empty: inside, a parser could not be left and made anew
-            raise _text_between_stanzas()
+            raise text_between_stanzas()
 
 
 class _Names:
@@ -463,7 +460,7 @@ class _Names:
     def _grow(self, name: str) -> None:
         self._count += 1 + len(name) // _CHARACTERS_PER_NAME
         if self._count > self.limit:
-            raise _violation(f"more than {self.limit} different names")
+            raise violation(f"more than {self.limit} different names")
 
 
 def _make_expat() -> expat.XMLParserType:
@@ -472,47 +469,8 @@ def _make_expat() -> expat.XMLParserType:
     parser.buffer_size = 1024  # instead of 8192; a longer text comes in pieces, which is harmless
     parser.buffer_text = True
     do_not_defer(parser)
-    parser.XmlDeclHandler = _check_declaration
-    parser.StartDoctypeDeclHandler = _refuse_doctype  # called before anything is declared in it
-    parser.CommentHandler = _refuse_comment
-    parser.ProcessingInstructionHandler = _refuse_instruction
+    parser.XmlDeclHandler = check_declaration
+    parser.StartDoctypeDeclHandler = refuse_doctype  # called before anything is declared in it
+    parser.CommentHandler = refuse_comment
+    parser.ProcessingInstructionHandler = refuse_instruction
     return parser
-
-
-def _check_encoding(opening: bytearray) -> None:
-    """Refuse zeros in the first two bytes, for which expat goes over to UTF-16, told UTF-8 or not.
-
-    A byte order mark is a character like any other (RFC 6120 §11.6), and no text may stand here.
-    """
-    if opening[:1] == b"\x00" or (opening[:1] in _FIRST and opening[1:2] == b"\x00"):
-        raise XmlError(XmlCondition.UNSUPPORTED_ENCODING, "not UTF-8")
-    if opening[:1] not in _FIRST:
-        raise XmlError(XmlCondition.NOT_WELL_FORMED, "text before the stream header")
-
-
-def _check_declaration(version: str, encoding: str | None, _standalone: int) -> None:
-    """RFC 6120 §11.5, §11.6, §11.8; what it says of standalone may be ignored."""
-    if version != "1.0":
-        raise XmlError(XmlCondition.BAD_FORMAT, "not XML 1.0")
-    if encoding is not None and encoding.upper() != "UTF-8":
-        raise XmlError(XmlCondition.UNSUPPORTED_ENCODING, "not UTF-8")
-
-
-def _refuse_doctype(*_: object) -> None:
-    raise XmlError(XmlCondition.RESTRICTED_XML, "a document type declaration")
-
-
-def _refuse_comment(_: str) -> None:
-    raise XmlError(XmlCondition.RESTRICTED_XML, "a comment")
-
-
-def _refuse_instruction(*_: str) -> None:
-    raise XmlError(XmlCondition.RESTRICTED_XML, "a processing instruction")
-
-
-def _text_between_stanzas() -> XmlError:
-    return XmlError(XmlCondition.BAD_FORMAT, "text between stanzas")
-
-
-def _violation(text: str) -> XmlError:
-    return XmlError(XmlCondition.POLICY_VIOLATION, text)
