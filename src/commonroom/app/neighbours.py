@@ -85,8 +85,9 @@ class Neighbours:
         if not wanted.domains:
             return
         later = asyncio.get_running_loop().call_later
-        components = build_components(self._settings, self._core, self._start, later, secrets.token_bytes)
-        self._components = components
+        components = self._components = build_components(
+            self._settings, self._core, self._start, later, secrets.token_bytes
+        )
         opening.push_async_callback(self._dismiss, components)
         limits = component_limits(self._settings)
         rate, burst = wanted.new_connections_per_second, wanted.new_connection_burst

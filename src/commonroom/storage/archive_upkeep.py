@@ -43,17 +43,7 @@ class SqlArchiveUpkeep:
         self._remove = compiled(delete(archive).where(_OF_OWNER, _THROUGH))
         self._remove_one = compiled(delete(archive).where(archive.c.id == bindparam("id")))
         self._gone = compiled(select(archive_owner.c.id, archive_owner.c.indexed).where(_GONE).limit(1))
-        self._erased = compiled(
-            select(
-                archive_erasure.c.owner,
-                archive_owner.c.indexed,
-                archive_erasure.c.peer,
-                archive_erasure.c.conversation,
-                archive_erasure.c.through,
-            )
-            .join(archive_owner, archive_owner.c.id == archive_erasure.c.owner)
-            .limit(1)
-        )
+        self._erased = compiled(_erased())
         self._forget_owner = compiled(delete(archive_owner).where(archive_owner.c.id == bindparam("number")))
         of_owner = archive_erasure.c.owner == bindparam("number")
         self._forget_erasures = compiled(delete(archive_erasure).where(of_owner))
@@ -146,6 +136,15 @@ class SqlArchiveUpkeep:
 
 
 _EVERY = 2**63 - 1
+
+
+def _erased() -> Select[*tuple[Any, ...]]:
+    """The next one of the erasures that wait."""
+    columns = (archive_erasure.c.peer, archive_erasure.c.conversation, archive_erasure.c.through)
+    owner = archive_owner.c.id == archive_erasure.c.owner
+    return (
+        select(archive_erasure.c.owner, archive_owner.c.indexed, *columns).join(archive_owner, owner).limit(1)
+    )
 
 
 def _ages() -> Select[*tuple[Any, ...]]:
