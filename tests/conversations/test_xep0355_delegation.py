@@ -253,6 +253,20 @@ def test_xep0355_4_3_1_what_the_managing_entity_sends_is_not_forwarded():
     assert "subscription" in repr(connected.ask(wrapping)) or "ver=" in repr(connected.ask(wrapping))
 
 
+def test_xep0355_4_3_1_clients_get_pushes_whoever_answered_for_their_roster():
+    here = in_world(filter_capulet_lit=component(privileges("both", push=False), jabber_iq_roster=()))
+    connected = manager(here, "filter.capulet.lit")
+    juliet = here.login("juliet@capulet.lit/balcony")
+    juliet.send("<iq type='get' id='pep1'><query xmlns='jabber:iq:roster'/></iq>")
+    connected.send(reply(connected.one()).replace(f"from='{DOMAIN}'", "from='filter.capulet.lit'"))
+    assert juliet.one().get("type") == "result"
+    connected.send(
+        "<iq to='juliet@capulet.lit' from='filter.capulet.lit' id='r' type='set'><query "
+        "xmlns='jabber:iq:roster'><item jid='romeo@montague.lit'/></query></iq>"
+    )
+    assert juliet.told() == ["push romeo@montague.lit none"]
+
+
 def test_a_component_that_comes_back_is_told_and_asked_again():
     here = world()
     first = Connected(here, DOMAIN)

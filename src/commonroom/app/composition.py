@@ -103,7 +103,7 @@ def build_core(
     domains = _domains(settings, accounts, handlers, tables, stores)
     router.domains.update(domains)
     if near is not None:
-        _let_in(near, parts, handlers, router, domains)
+        _let_in(near, parts, handlers, domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
     sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
     parts.resumption.connect(sessions.close, tables.session)
@@ -117,16 +117,18 @@ def build_core(
 def _iqs(tables: Tables, router: Router, parts: Parts) -> IqHandlers:
     if parts.delegations is None:
         return IqHandlers(tables.iq, router.route)
-    return DelegatingIqs(tables.iq, router.route, parts.delegations)
+    return DelegatingIqs(tables.iq, router.route, parts.delegations, parts.rosters.interested)
 
 
 def _let_in(
-    beside: ComponentParts, parts: Parts, handlers: Handlers, router: Router, domains: dict[str, LocalDomain]
+    beside: ComponentParts, parts: Parts, handlers: Handlers, domains: dict[str, LocalDomain]
 ) -> None:
     """Components have to do with accounts as far as they may."""
     beside.entities.connect(handlers.iqs)
     parts.rosters.also_told = beside.entities.push
-    router.domains.update({name: beside.presence.watched(name, each) for name, each in domains.items()})
+    for name, domain in domains.items():
+        if beside.presence.watches(name):
+            domain.watch = beside.presence.see
 
 
 def _core(

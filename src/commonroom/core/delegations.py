@@ -11,7 +11,7 @@ from commonroom.core.local import LocalDomain
 from commonroom.core.questions import NoAnswer, Questions
 from commonroom.core.session import Session
 from commonroom.core.stand_in import StandIn
-from commonroom.core.user import User
+from commonroom.core.user import Resource, User
 from commonroom.protocol.dataforms import NS_DATA
 from commonroom.protocol.delegation import (
     RESTS,
@@ -26,7 +26,7 @@ from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, IqType, Stanza
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_DISCO_INFO
+from commonroom.xml.names import NS_DISCO_INFO, NS_ROSTER
 
 log = logging.getLogger(__name__)
 
@@ -150,11 +150,22 @@ class Delegations:
 
 
 class DelegatingIqs(IqHandlers):
-    """Asks components what is theirs, and does the rest."""
+    """Asks components what is theirs, and does the rest.
 
-    def __init__(self, table: dict[IqKey, IqHandler], route: Route, delegations: Delegations) -> None:
+    `interested` are the sessions that asked for their roster: they get pushes, whoever answered (XEP-0355
+    §4.3.1).
+    """
+
+    def __init__(
+        self,
+        table: dict[IqKey, IqHandler],
+        route: Route,
+        delegations: Delegations,
+        interested: set[Resource],
+    ) -> None:
         super().__init__(table, route)
         self._delegations = delegations
+        self._interested = interested
 
     def handle(self, iq: Iq, scope: Scope, at: Any) -> Awaitable[None] | None:
         """As in `IqHandlers`."""
@@ -163,6 +174,8 @@ class DelegatingIqs(IqHandlers):
             return super().handle(iq, scope, at)
         if delegation.namespace in RESTS.values() and isinstance(at, User):
             _check_presence(iq, at)
+        if delegation.namespace == NS_ROSTER and isinstance(at, Session) and not at.closed:
+            self._interested.add(at)
         self._delegations.forward(iq, delegation, _domain(at))
         return None
 

@@ -1,6 +1,6 @@
 """RFC 6120 §10.5 and RFC 6121 §8.5: what comes for one of our own domains and its accounts."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from commonroom.accounts.interfaces import Alias
@@ -43,11 +43,14 @@ class LocalDomain:
         self._delivery = tables.delivery
         self._writes = writes
         self._find_alias = find_alias
+        self.watch: Callable[[Presence, JID, JID], None] | None = None  # sees what comes for accounts
 
     def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
         """To the server itself, or to one of its accounts (RFC 6121 §8.4, §8.5)."""
         if to.local is None:
             return self._to_server(stanza, to)
+        if self.watch is not None and isinstance(stanza, Presence):
+            self.watch(stanza, sender, to.bare)
         user = self._users.find(to.bare)
         if user is not None:
             return self._to_user(stanza, user)

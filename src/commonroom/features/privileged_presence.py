@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,12 +23,6 @@ REMEMBERED = 20_000
 # What a component that connects is told at a time, and the seconds in between: it may read slowly.
 AT_ONCE = 200
 PAUSE = 0.05
-
-
-class Domain(Protocol):
-    """A Destination (core/router.py)."""
-
-    def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None: ...
 
 
 class Known(Protocol):
@@ -76,10 +70,16 @@ class PrivilegedPresence(Feature):
         for watcher in self._watchers.values():
             watcher.show(session, session.farewell)
 
-    def watched(self, name: str, domain: Domain) -> Domain:
-        """The domain, or what stands before it when somebody may see its accounts' contacts."""
-        watchers = [w for w in self._watchers.values() if w.sees_contacts and name in w.grant.domains]
-        return WatchedDomain(domain, watchers) if watchers else domain
+    def watches(self, domain: str) -> bool:
+        """Whether somebody may see the contacts of the accounts there."""
+        return any(w.sees_contacts and domain in w.grant.domains for w in self._watchers.values())
+
+    def see(self, presence: Presence, sender: JID, account: JID) -> None:
+        """What comes for an account, also if nobody uses it now (XEP-0356 §7.4)."""
+        if presence.type in _SEEN:
+            for watcher in self._watchers.values():
+                if watcher.sees_contacts and account.domain in watcher.grant.domains:
+                    watcher.see(presence, sender, account)
 
     # Components come and go
 
@@ -98,21 +98,6 @@ class PrivilegedPresence(Feature):
         watcher = self._watchers.get(domain)
         if watcher is not None:
             watcher.outlet = None
-
-
-class WatchedDomain:
-    """A Destination: it shows presence from contacts to those who may see it, and hands all on."""
-
-    def __init__(self, domain: Domain, watchers: list["Watcher"]) -> None:
-        self._domain = domain
-        self._watchers = watchers
-
-    def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
-        """Also for accounts that nobody uses now (XEP-0356 §7.4)."""
-        if isinstance(stanza, Presence) and to.local is not None and stanza.type in _SEEN:
-            for watcher in self._watchers:
-                watcher.see(stanza, sender, to.bare)
-        return self._domain.receive(stanza, sender, to)
 
 
 _SEEN = (PresenceType.AVAILABLE, PresenceType.UNAVAILABLE)
