@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from glob import glob
 from pathlib import Path
 
+from tests.cli.commands import run, worked
 from tests.interop.people import PASSWORDS
 from tests.interop.server import CommonRoom, ServerUnderTest
 from tests.interop.waiting import wait_until
@@ -24,7 +25,7 @@ class Peer(ServerUnderTest):
     """
 
     package: str | None = None  # Debian's name of it, if it is not ours
-    start_seconds = 120.0
+    start_seconds = stop_seconds = 120.0  # limits for a machine that is busy with something else
     s2s_port, s2s_tls_port = 15269, 15270
     rooms: str | None = "rooms"  # what stands before its domain in the addresses of rooms
     takes_logins = True  # also when another client has left in the same moment
@@ -134,7 +135,7 @@ class Ours(CommonRoom, Peer):
         self.written("commonroom.toml", OURS.format(**self.facts(), options=self.options))
         for name, password in self.accounts.items():
             user_add = ("user", "add", f"{name}@{self.domain}", "--password-stdin")
-            self._run(*user_add, "--config", self.configuration, stdin=password + "\n")
+            worked(run(*user_add, "--config", self.configuration, stdin=password + "\n"))
 
     def events(self, name: str) -> list[dict[str, object]]:
         """What its log says of them since it was started last."""
