@@ -352,11 +352,16 @@ class PeerConnection:
         through = outbox.place(handled)
         if through > outbox.sent:
             raise counted_too_many(handled, outbox.sent)
+        self._has_asked = False
         if through > outbox.confirmed:
             for stanza in outbox.confirm(through):
                 if stanza.held is not None:
                     stanza.held.arrived()
-        self._has_asked = False
+            if (
+                outbox.stanzas and not self._stream.closed
+            ):  # sent behind the question, perhaps the last for long
+                self.write(REQUEST)
+                self._has_asked = True
 
     def unacknowledged(self) -> tuple[Stanza, ...]:
         """What the peer may not have got, of what it was to acknowledge."""
