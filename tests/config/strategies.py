@@ -19,6 +19,7 @@ from commonroom.config.addresses import (
     ListenAddress,
     Uri,
 )
+from commonroom.config.components import Component
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
@@ -82,7 +83,9 @@ def tables(draw: st.DrawFn, settings: type[Any], domains: tuple[str, ...] = ()) 
             changed[name] = draw(tables(entry.settings, changed.get("domains", domains)))
         elif isinstance(entry, Tables):
             domains = changed.get("domains", domains)
-            names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=2))
+            # A component's domain is none that has accounts.
+            most = 0 if entry.settings is Component else 2
+            names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=most))
             changed[name] = {each: draw(tables(entry.settings, domains)) for each in names}
     return replace(settings(), **changed)
 
