@@ -105,12 +105,14 @@ def fits(settings: Settings) -> bool:
 def all_settings() -> st.SearchStrategy[Settings]:
     """Settings that a file can hold: each option as allowed, and all of them together."""
     everything: st.SearchStrategy[Settings] = tables(Settings)
-    return everything.map(_with_accounts_that_fit).filter(fits)
+    return everything.map(_that_fit).filter(fits)
 
 
-def _with_accounts_that_fit(settings: Settings) -> Settings:
-    """Few that are drawn would: files need PLAIN, and a place in the order."""
+def _that_fit(settings: Settings) -> Settings:
+    """Few that are drawn would: files need PLAIN and a place in the order, components their own domains."""
     accounts = replace(settings.accounts, order=Accounts().order)
     if Mechanism.PLAIN not in settings.sasl.mechanisms:
         accounts = replace(accounts, files={})
-    return replace(settings, accounts=accounts)
+    domains = {f"component.{name}": each for name, each in settings.components.domains.items()}
+    components = replace(settings.components, domains=domains)
+    return replace(settings, accounts=accounts, components=components)
