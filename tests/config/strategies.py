@@ -19,7 +19,6 @@ from commonroom.config.addresses import (
     ListenAddress,
     Uri,
 )
-from commonroom.config.components import Component
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
@@ -83,9 +82,7 @@ def tables(draw: st.DrawFn, settings: type[Any], domains: tuple[str, ...] = ()) 
             changed[name] = draw(tables(entry.settings, changed.get("domains", domains)))
         elif isinstance(entry, Tables):
             domains = changed.get("domains", domains)
-            # A component's domain is none that has accounts.
-            most = 0 if entry.settings is Component else 2
-            names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=most))
+            names = draw(st.lists(st.sampled_from(domains), unique=True, max_size=2))
             changed[name] = {each: draw(tables(entry.settings, domains)) for each in names}
     return replace(settings(), **changed)
 
@@ -104,12 +101,14 @@ def _at_peace(settings: Settings) -> Settings:
 def all_settings() -> st.SearchStrategy[Settings]:
     """Settings that a file can hold: each option as allowed, and all of them together."""
     everything: st.SearchStrategy[Settings] = tables(Settings)
-    return everything.map(_with_accounts_that_fit).map(_at_peace).filter(lambda made: not list(made.faults()))
+    return everything.map(_that_fit).map(_at_peace).filter(lambda made: not list(made.faults()))
 
 
-def _with_accounts_that_fit(settings: Settings) -> Settings:
-    """Few that are drawn would: files need PLAIN, and a place in the order."""
+def _that_fit(settings: Settings) -> Settings:
+    """Few that are drawn would: files need PLAIN and a place in the order, components their own domains."""
     accounts = replace(settings.accounts, order=Accounts().order)
     if Mechanism.PLAIN not in settings.sasl.mechanisms:
         accounts = replace(accounts, files={})
-    return replace(settings, accounts=accounts)
+    domains = {f"component.{name}": each for name, each in settings.components.domains.items()}
+    components = replace(settings.components, domains=domains)
+    return replace(settings, accounts=accounts, components=components)
