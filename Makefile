@@ -23,9 +23,9 @@ test-others:  ## runs the tests on the other Pythons that are installed here
 test-all: test test-others  ## runs the tests on every Python that is installed here
 
 lab:  ## tests federation with Prosody, ejabberd and jabberd2, which it installs
-	@tools/bench_packages.sh
+	@tools/lab_packages.sh
 	@tools/environment.sh .venv dev
-	@.venv/bin/python -m pytest -m lab $(ARGS)
+	@.venv/bin/python -m pytest tests/lab -m lab -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check:  ## style, types, layers, sizes, references, generated pages
 	@tools/environment.sh .venv dev

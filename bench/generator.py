@@ -150,9 +150,9 @@ class Generator:
         """The same, with the latencies since the last lap or reset; those of `count` go on."""
         return self._count("lap")
 
-    def give_way(self) -> None:
-        """Its clients are not those that are measured: let them use what others leave of the core."""
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
+    def give_way(self, nice: int = 19) -> None:
+        """Its clients are not those that are measured: let them be in nobody's way."""
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
 
     def reset(self) -> None:
         """Begin new latencies."""

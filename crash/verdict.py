@@ -83,7 +83,10 @@ def _judge_delivery(verdict: Verdict, ledger: Ledger, promised: dict[Key, Record
     verdict.note("vanished", (unseen - archived) - promised.keys() - _refused(ledger))
     verdict.note("shown_twice", (key for key, record in ledger.records.items() if len(record.showings) > 1))
     verdict.note("needless", (key for key, record in ledger.records.items() if _has_needless(ledger, record)))
-    verdict.note("out_of_order", (key for order in ledger.orders.values() for key in late(order)))
+    # What was refused, and comes after all, was sent once more behind the others.
+    refused = _refused(ledger)
+    orders = ([key for key in order if key not in refused] for order in ledger.orders.values())
+    verdict.note("out_of_order", (key for order in orders for key in late(order)))
 
 
 def _judge_archives(verdict: Verdict, ledger: Ledger, promised: dict[Key, Record]) -> None:
@@ -96,7 +99,8 @@ def _judge_archives(verdict: Verdict, ledger: Ledger, promised: dict[Key, Record
     )
     verdict.note(
         "archived_out_of_order",
-        {key for owner, rows in ledger.archives.items() for key in _late_rows(owner, rows)},
+        {key for owner, rows in ledger.archives.items() for key in _late_rows(owner, rows)}
+        - _refused(ledger),
     )
 
 

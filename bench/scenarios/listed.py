@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from bench.generator import Generator
 from bench.meter import Meter
-from bench.processes import Processes
+from bench.processes import Processes, core_busy
 from bench.run import Run
 from bench.scenarios.rate import PAIRS, PER_SECOND
-from bench.scenarios.scenario import GENERATOR, OTHERS, Figure, Options, Row, Scenario, quietly, settle
+from bench.scenarios.scenario import GENERATOR, Figure, Options, Row, Scenario, quietly, settle
 from bench.servers.catalog import OURS
 from bench.servers.server import plain_command
 from bench.site import PASSWORD, Extras, Population
@@ -85,19 +85,39 @@ def _measure_way(run: Run, options: Options, way: Way, names: Sequence[str]) -> 
         for number in range(options.rounds):
             for server, talk, crowd in pairs:
                 meter = run.meter(server, talk)
-                if way is NOBODY:
-                    once = partial(meanwhile, meter, talk, partial(foreign_work, run), options)
+                if way is NOBODY:  # and others are what is measured
+                    figures = meanwhile(meter, talk, partial(foreign_work, run), options)
                 else:
-                    once = partial(come_back, meter, talk, crowd, options)
-                yield Row(way.case, server.name, number, quietly(options, once))
+                    foreign = partial(_foreign, run.cores.generator, talk, crowd)
+                    once = partial(come_back, meter, talk, crowd, options, foreign)
+                    figures = quietly(options, once)
+                yield Row(way.case, server.name, number, figures)
 
 
-def come_back(meter: Meter, talk: Generator, crowd: Generator, options: Options) -> dict[str, float]:
+def come_back(
+    meter: Meter, talk: Generator, crowd: Generator, options: Options, foreign: Callable[[], float]
+) -> dict[str, float]:
     """All of them in the same moment; then they leave."""
-    figures = meanwhile(meter, talk, lambda: crowd.login(CROWD, CROWD, TALKERS).seconds, options)
+    foreign_seconds = 0.0
+
+    def event() -> float:
+        nonlocal foreign_seconds
+        before = foreign()
+        seconds = crowd.login(CROWD, CROWD, TALKERS).seconds
+        foreign_seconds = foreign() - before
+        return seconds
+
+    figures = meanwhile(meter, talk, event, options)
     crowd.drop(CROWD, TALKERS)
     settle(2)
-    return figures
+    # Latencies are the clients' as well: who disturbs them counts as who disturbs the server.
+    others = 100 * foreign_seconds / figures["last_s"]
+    return figures | {"others_percent": max(figures["others_percent"], others)}
+
+
+def _foreign(core: int, talk: Generator, crowd: Generator) -> float:
+    """Seconds of the clients' core that others have used."""
+    return core_busy(core) - talk.cpu() - crowd.cpu()
 
 
 def foreign_work(run: Run) -> float:
@@ -173,7 +193,7 @@ LISTED = Scenario(
         Figure("last_s", "s until the last is in", 1),
         Figure("cpu_s", "CPU s", 1),
         GENERATOR,
-        OTHERS,
+        Figure("others_percent", "others on the busier core %"),
     ),
     measure=measure,
     servers=(OURS, "prosody", "ejabberd"),

@@ -10,6 +10,7 @@ from commonroom.audit.statistics import Statistics
 from commonroom.config import Settings
 from commonroom.core.archive_pages import ArchivePages, PageLengths
 from commonroom.core.clients import Clients
+from commonroom.core.delegations import Delegations
 from commonroom.core.delivery import Delivery
 from commonroom.core.feature import Feature
 from commonroom.core.holding import OfflineQuota, Outlet
@@ -59,7 +60,10 @@ CAPS_NODE = "https://commonroom.example/caps"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What features are made of; each is given only what it uses. `next_id` gives the ids of messages."""
+    """What features are made of; each is given only what it uses. `next_id` gives the ids of messages.
+
+    `of_components` are those that are for programs beside the service, if there are any.
+    """
 
     settings: Settings
     stores: Stores
@@ -79,6 +83,8 @@ class Parts:
     audit: AuditLog
     statistics: Statistics
     rooms: tuple[RoomService, ...]
+    of_components: tuple[Feature, ...]
+    delegations: Delegations | None
 
 
 def features(parts: Parts) -> list[Feature]:
@@ -107,7 +113,8 @@ def features(parts: Parts) -> list[Feature]:
         MessageRecords(parts.audit),
         *([Visits(parts.statistics)] if settings.records.statistics else []),
         ad_hoc,
-        Disco(CAPS_NODE, _services(parts), ad_hoc),
+        *parts.of_components,
+        Disco(CAPS_NODE, _services(parts), ad_hoc, delegations=parts.delegations),
         RoomSessions(parts.rooms),
         Contact(asdict(settings.contact)),
         Ping(),

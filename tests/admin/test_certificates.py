@@ -15,8 +15,10 @@ from commonroom.admin.certificates import check, dns_records, request, self_sign
 from commonroom.admin.errors import AdminError, BadAddress
 from commonroom.app.certificates import expiries, warn_now
 from commonroom.config import ListenAddress, Settings
+from commonroom.config.c2s import C2s
+from commonroom.config.components import Component, Components
 from commonroom.config.federation import Federation
-from commonroom.config.schema import C2s, DomainTls, Tls
+from commonroom.config.tls import DomainTls, Tls
 from commonroom.net.certificate_facts import facts, verdict
 from commonroom.net.certificates import CertificateError, Severity, create_self_signed
 from tests.admin.registries import DOMAINS, done, registry
@@ -120,8 +122,61 @@ def test_rfc6120_13_7_1_2_1_every_form_of_every_name_is_there_the_rooms_as_well(
     hosts = {name for domain in DOMAINS for name in (domain, f"group.{domain}")}
     assert set(shown.dns) == set(shown.xmpp) == hosts
     assert set(shown.srv) == {f"_xmpp-{side}.{host}" for side in ("client", "server") for host in hosts}
-    assert (shown.key, shown.days_left, shown.used_for) == ("EC, secp256r1", 364, DOMAINS)
-    assert [advice.severity for advice in done(check(settings, OFFICE))] == [Severity.NOTE]
+    assert (shown.key, shown.days_left, set(shown.used_for)) == ("EC, secp256r1", 364, hosts)
+    assert shown.used_for[: len(DOMAINS)] == DOMAINS
+    found = done(check(settings, OFFICE))
+    assert {advice.severity for advice in found} == {Severity.NOTE}
+    told = " ".join(advice.text for advice in found)
+    assert "its key is EC, secp256r1; it ends on " in told
+    for host in hosts:
+        assert f"it names {host} (DNS, SRVName, XmppAddr)" in told
+
+
+@pytest.mark.parametrize("is_federated", [False, True])
+def test_rfc6120_13_7_1_2_1_domains_that_are_missing_are_told_of_rooms_and_components_too(
+    settings: Settings, is_federated: bool
+) -> None:
+    components = Components(domains={"irc.example.net": Component("a long secret")})
+    wanted = replace(
+        settings, components=components, federation=replace(settings.federation, enabled=is_federated)
+    )
+    create_self_signed(settings.state / "certificate.pem", settings.state / "key.pem", DOMAINS[:1], NOW)
+    found = {advice.text: advice.severity for advice in done(check(wanted, OFFICE))}
+    severity = {
+        host: found[text]
+        for text in found
+        for host in [text.partition("does not name ")[2].partition(",")[0]]
+    }
+    elsewhere = Severity.WARNING if is_federated else Severity.NOTE
+    assert severity[DOMAINS[1]] is Severity.WARNING
+    assert severity[f"group.{DOMAINS[0]}"] is severity["irc.example.net"] is elsewhere
+    assert any(f"not for {DOMAINS[1]}" in text for text, each in found.items() if each is Severity.ERROR)
+
+
+def test_rfc6120_13_7_1_2_1_a_wildcard_stands_for_rooms_and_dns_names_are_enough(settings: Settings) -> None:
+    authority(settings.state / "certificate.pem", "*.example.org")
+    wanted = replace(settings, domains=("chat.example.org",), rooms=replace(settings.rooms, enabled=False))
+    told = " ".join(advice.text for advice in done(check(wanted, OFFICE)))
+    assert "it names chat.example.org (DNS); SRVName and XmppAddr would do as well" in told
+
+
+COMPONENTS = Components(domains={"irc.example.org": Component(), "gateway.example": Component()})
+
+
+def test_components_are_named_checked_and_have_records(settings: Settings) -> None:
+    done(self_signed(settings, OFFICE))
+    beside = replace(settings, components=COMPONENTS, federation=Federation(enabled=True))
+    notes = [each.text for each in done(check(beside, OFFICE)) if "does not name" in each.text]
+    assert [text.partition("name ")[2].partition(",")[0] for text in notes] == [*COMPONENTS.domains]
+    for path in settings.state.glob("*.pem"):
+        path.unlink()
+    done(self_signed(beside, OFFICE))
+    (shown,) = done(show_certificates(beside, OFFICE))
+    assert {*shown.dns} > {*COMPONENTS.domains}
+    assert not [each for each in done(check(beside, OFFICE)) if "does not name" in each.text]
+    records = done(dns_records(beside, None, 60))
+    assert all(any(f"_tcp.{name}. " in line for line in records) for name in COMPONENTS.domains)
+    assert not any("_xmpp-client._tcp.irc" in line for line in records)
 
 
 def test_a_request_names_the_same_and_keeps_the_key(settings: Settings) -> None:
@@ -149,7 +204,8 @@ def test_a_domain_with_files_of_its_own(settings: Settings, tmp_path: Path) -> N
     assert done(self_signed(both, OFFICE, DOMAINS[1])).certificate == str(own.certificate)
     done(self_signed(both, OFFICE))
     first, second = done(show_certificates(both, OFFICE))
-    assert (first.used_for, second.used_for) == ((DOMAINS[0],), (DOMAINS[1],))
+    both_of_them = [(domain, f"group.{domain}") for domain in DOMAINS]
+    assert [first.used_for, second.used_for] == both_of_them
 
 
 def test_what_clients_say_is_tried(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from commonroom.admin.lock import StateLock
 from commonroom.admin.places import SQLITE_FILE
 from commonroom.admin.setup import setup
 from commonroom.config import ListenAddress, Settings
-from commonroom.config.schema import C2s, Database, DomainTls, Tls
+from commonroom.config.c2s import C2s
+from commonroom.config.schema import Database
+from commonroom.config.tls import DomainTls, Tls
 from commonroom.net.certificates import Severity, create_self_signed
 
 NOW = datetime.now(UTC)

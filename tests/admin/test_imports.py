@@ -14,7 +14,7 @@ from commonroom.admin.imports import BadLine, Imported, ImportRefused, import_ac
 from commonroom.admin.places import SQLITE_FILE
 from commonroom.admin.registry import Registry, open_registry
 from commonroom.config import Mechanism, Settings
-from commonroom.config.schema import Sasl
+from commonroom.config.sasl import Sasl
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import check_password
 

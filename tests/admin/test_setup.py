@@ -9,7 +9,8 @@ import pytest
 from commonroom.admin.errors import AdminError, AlreadyThere
 from commonroom.admin.setup import setup
 from commonroom.config import ConfigError, ListenAddress, Settings, load
-from commonroom.config.schema import C2s, Database
+from commonroom.config.c2s import C2s
+from commonroom.config.schema import Database
 from commonroom.net.certificates import Severity, inspect
 from commonroom.storage.database import inspect_database
 from commonroom.storage.errors import CannotOpen

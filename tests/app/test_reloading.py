@@ -30,7 +30,7 @@ def used_again(settings: Settings) -> dict[str, Any]:
     rule = rules.rule(JID.parse("alice@example.org"))
     return {
         "clients": (client_limits(settings), connection_limits(settings)),
-        "gate": (entrance.gate._connections, entrance.gate._per_address),
+        "gate": entrance.gate._share,
         "streams": stream_settings(settings, WORLD.core, b"", bytes),
         "keys": hash_names(settings.sasl.mechanisms),
         "certificates": (server_key_pairs(settings), settings.tls.minimum_version),

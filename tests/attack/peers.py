@@ -57,6 +57,8 @@ class Federated(Server):
                     "retry_longest": "1s",
                     "queue_stanzas": 200,
                     "connections_per_address": 100,
+                    "new_connections_per_second": 10,
+                    "new_connection_burst": 50,
                     "stanzas_per_second": 500,
                     "stanza_burst": 500,
                 },

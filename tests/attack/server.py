@@ -90,7 +90,7 @@ class Server:
 
     # The process
 
-    def start(self) -> None:
+    def start(self, patience: float = START_SECONDS) -> None:
         """Return when clients can connect."""
         command = (sys.executable, "-m", "commonroom", "serve", "--config", str(self.configuration))
         with self._log.open("ab") as log:
@@ -98,7 +98,7 @@ class Server:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.pid = self._process.pid
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patience
         while not READY.search(self.log()):
             assert self._process.poll() is None, f"the server ended at once\n{self.log()}"
             assert time.monotonic() < deadline, f"the server does not come up\n{self.log()}"
@@ -126,6 +126,19 @@ class Server:
     def log(self) -> str:
         """All that the server has logged."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def logged_since(self, before: int, *words: str) -> list[str]:
+        """The lines of the log, but for so many characters at its beginning, that have all these words."""
+        lines = self.log()[before:].splitlines()
+        return [line for line in lines if all(word in line for word in words)]
+
+    def says(self, before: int, *words: str) -> str:
+        """One of these lines, as soon as there is one."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while not (found := self.logged_since(before, *words)):
+            assert time.monotonic() < deadline, f"not logged: {words}\n{self.log()[before:]}"
+            time.sleep(0.05)
+        return found[0]
 
     def usage(self) -> Usage:
         """What the kernel says of the process."""

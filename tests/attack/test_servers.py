@@ -1,5 +1,6 @@
 """Security rules: another server speaks for the domains that it has proved to be, and costs only itself."""
 
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -59,6 +60,13 @@ def romeo(server: Federated) -> Iterator[Client]:
         yield client
 
 
+def allow_files(number: int) -> None:
+    """To the tests' own process; raises ValueError where the system does not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
 def hears_nothing_of(client: Client, word: str) -> bool:
     return all(element.get("id") != word for element in client.fence())
 
@@ -70,35 +78,43 @@ def hears_nothing_of(client: Client, word: str) -> bool:
     "sender",
     [f"juliet@{VICTIM}", f"u1@{DOMAIN}", DOMAIN, f"juliet@sub.{EVIL}", f"juliet@{EVIL}.{VICTIM}", "lab"],
 )
-def test_attack_server_speaks_for_another(evil: Peer, romeo: Client, sender: str) -> None:
+def test_attack_server_speaks_for_another(evil: Peer, romeo: Client, server: Federated, sender: str) -> None:
+    before = len(server.log())
     evil.authenticate_as_itself()
     evil.send(TO_US.format(sender, "forged"))
     assert evil.error() == "invalid-from"
     assert hears_nothing_of(romeo, "forged")
+    assert server.says(before, "server misbehaves", f"domain={EVIL}", "invalid-from")
 
 
 @pytest.mark.parametrize(
     "attributes", [f"to='u0@{DOMAIN}'", f"from='a@{EVIL}'", f"from='@' to='u0@{DOMAIN}'"]
 )
-def test_attack_server_sends_without_addresses(evil: Peer, attributes: str) -> None:
+def test_attack_server_sends_without_addresses(evil: Peer, server: Federated, attributes: str) -> None:
+    before = len(server.log())
     evil.authenticate_as_itself()
     evil.send(f"<message {attributes}><body>?</body></message>")
     assert evil.error() == "improper-addressing"
+    assert server.says(before, "server misbehaves", f"domain={EVIL}", "improper-addressing")
 
 
 def test_attack_server_as_a_relay(evil: Peer, server: Federated) -> None:
     """What is for a third domain goes nowhere: it is not even looked for."""
+    before = len(server.log())
     evil.authenticate_as_itself()
     evil.send(f"<message from='juliet@{EVIL}' to='nurse@third.lab'><body>?</body></message>")
     assert evil.error() == "host-unknown"
+    assert server.says(before, "server misbehaves", f"domain={EVIL}", "third.lab is not served here")
     assert server.site.nameserver.asked["_xmpp-server._tcp.third.lab", "SRV"] == 0
 
 
-def test_attack_server_before_authentication(evil: Peer, romeo: Client) -> None:
+def test_attack_server_before_authentication(evil: Peer, romeo: Client, server: Federated) -> None:
+    before = len(server.log())
     evil.encrypt()
     evil.send(TO_US.format(f"juliet@{EVIL}", "early"))
     assert evil.error() == "not-authorized"
     assert hears_nothing_of(romeo, "early")
+    assert server.says(before, "server misbehaves", f"domain={EVIL}", "not-authorized")
 
 
 def test_attack_server_before_tls(evil: Peer, romeo: Client) -> None:
@@ -113,7 +129,8 @@ def test_attack_server_before_tls(evil: Peer, romeo: Client) -> None:
 # Who it is
 
 
-def test_attack_certificate_for_another_domain(evil: Peer, romeo: Client) -> None:
+def test_attack_certificate_for_another_domain(evil: Peer, romeo: Client, server: Federated) -> None:
+    before = len(server.log())
     evil.sender = VICTIM
     features = evil.encrypt()
     assert features.find(f"{SASL}mechanisms") is None
@@ -122,20 +139,25 @@ def test_attack_certificate_for_another_domain(evil: Peer, romeo: Client) -> Non
     evil.send(TO_US.format(f"juliet@{VICTIM}", "other"))
     assert evil.error() == "not-authorized"
     assert hears_nothing_of(romeo, "other")
+    assert server.says(before, "server refused", f"domain={VICTIM}", "reason=")
 
 
 def test_attack_certificate_that_nobody_signed(server: Federated, tmp_path: Path) -> None:
+    before = len(server.log())
     with Peer(server, tmp_path, self_signed(VICTIM), VICTIM) as peer:
         assert peer.encrypt().find(f"{SASL}mechanisms") is None
         assert peer.external().tag == SASL + "failure"
+    assert server.says(before, "server refused", f"domain={VICTIM}", "reason=")
 
 
-def test_attack_server_claims_to_be_ours(evil: Peer) -> None:
+def test_attack_server_claims_to_be_ours(evil: Peer, server: Federated) -> None:
+    before = len(server.log())
     evil.sender = DOMAIN
     evil.restart()
     with suppress(AssertionError):
         evil.begin()
     assert evil.came.count(b"invalid-from") == 1
+    assert server.says(before, "server misbehaves", "invalid-from")
 
 
 def test_attack_authenticated_server_becomes_another(evil: Peer) -> None:
@@ -169,6 +191,7 @@ class Verdict:
 
 def test_attack_forged_dialback_key(evil: Peer, romeo: Client, server: Federated, tmp_path: Path) -> None:
     """The victim's server is asked, and says that it never made that key."""
+    before = len(server.log())
     victim = Verdict(VICTIM, "invalid")
     with Waiting(tmp_path, server.site.authority.issue(VICTIM), victim) as waiting:
         server.site.publish(VICTIM, waiting.port)
@@ -179,11 +202,35 @@ def test_attack_forged_dialback_key(evil: Peer, romeo: Client, server: Federated
         assert victim.asked == [DB + "verify"]
         assert evil.error() == "closed"
     assert hears_nothing_of(romeo, "forged")
+    assert server.says(before, "server refused", f"domain={VICTIM}", "reason=invalid")
+
+
+def test_attack_forged_dialback_verify(evil: Peer, server: Federated) -> None:
+    """Somebody pretends to be us, elsewhere: that server asks whether the key is ours."""
+    before = len(server.log())
+    evil.encrypt()
+    for id in ("one", "two"):
+        evil.send(f"<db:verify from='{EVIL}' to='{DOMAIN}' id='{id}'>made up</db:verify>")
+        answer = evil.next()
+        assert (answer.tag, answer.get("type"), answer.get("id")) == (DB + "verify", "invalid", id)
+    assert server.says(before, "server misbehaves", f"dialback key of {DOMAIN} that is not ours")
+
+
+def test_attack_dialback_for_a_domain_that_is_not_served(evil: Peer, server: Federated) -> None:
+    before = len(server.log())
+    evil.encrypt()
+    evil.send(f"<db:result from='{EVIL}' to='third.lab'>key</db:result>")
+    answer = evil.next()
+    assert (answer.get("type"), answer[0][0].tag.rpartition("}")[2]) == ("error", "item-not-found")
+    evil.send(f"<db:verify from='{EVIL}' to='third.lab' id='x'>key</db:verify>")
+    assert evil.next().get("type") == "error"
+    assert server.says(before, "server misbehaves", "third.lab, which is not served here")
+    assert server.site.nameserver.asked["_xmpp-server._tcp.third.lab", "SRV"] == 0
 
 
 def test_attack_dialback_to_an_impostor(romeo: Client, server: Federated, tmp_path: Path) -> None:
     """Whoever controls the victim's DNS says `valid`, but cannot show a certificate of the victim's."""
-    domain = "spoofed.lab"
+    domain, before = "spoofed.lab", len(server.log())
     impostor = Verdict(domain, "valid")
     with Waiting(tmp_path, server.site.authority.issue(EVIL), impostor) as waiting:
         server.site.publish(domain, waiting.port)
@@ -195,22 +242,29 @@ def test_attack_dialback_to_an_impostor(romeo: Client, server: Federated, tmp_pa
             peer.send(TO_US.format(f"juliet@{domain}", "spoofed"))
             assert peer.error() == "not-authorized"
     assert hears_nothing_of(romeo, "spoofed")
+    assert server.says(before, "server refused", f"domain={domain}", "reason=")
 
 
 @pytest.mark.parametrize("name", ["result", "verify"])
-def test_attack_dialback_answers_nobody_asked_for(evil: Peer, romeo: Client, name: str) -> None:
-    """XEP-0220 §3.1: on a stream that came to us, all of them."""
+def test_attack_dialback_answers_nobody_asked_for(
+    evil: Peer, romeo: Client, server: Federated, name: str
+) -> None:
+    """XEP-0220 §3.1: on a stream that came to us, all of them; of very many, the log has the first."""
+    before = len(server.log())
     evil.encrypt()
     for sender, to in ((EVIL, DOMAIN), (VICTIM, DOMAIN), (DOMAIN, EVIL)):
         evil.send(f"<db:{name} from='{sender}' to='{to}' id='x' type='valid'/>")
     evil.send(TO_US.format(f"juliet@{EVIL}", "unasked"))
     assert evil.error() == "not-authorized"
     assert hears_nothing_of(romeo, "unasked")
+    assert server.says(before, "server misbehaves", f"domain={EVIL}", "nobody asked")
+    assert len(server.logged_since(before, "server misbehaves")) <= 3
 
 
 def test_attack_dialback_results_for_other_domains(romeo: Client, server: Federated, tmp_path: Path) -> None:
     """On a stream that we opened to the evil domain, it says that we may send to the victim, too."""
     told: list[str] = []
+    before = len(server.log())
 
     def behave(line: Line) -> None:
         line.encrypt()
@@ -230,18 +284,21 @@ def test_attack_dialback_results_for_other_domains(romeo: Client, server: Federa
         assert (answer.get("id"), condition(answer)) == ("secret", "remote-server-timeout")
     assert all("message" not in tag for tag in told)
     assert hears_nothing_of(romeo, "slipped")
+    assert server.says(before, "server misbehaves", f"domain={EVIL}", "nobody asked")
+    assert server.says(before, "invalid-from")
 
 
 def test_attack_dialback_makes_us_connect_everywhere(evil: Peer, server: Federated) -> None:
     """Who is nobody gets few questions asked at a time."""
     asked = server.site.nameserver.asked
-    before = len(asked)
+    before, log = len(asked), len(server.log())
     evil.encrypt()
     for number in range(300):
         evil.send(f"<db:result from='d{number}.lab' to='{DOMAIN}'>key</db:result>")
     errors = [evil.next().get("type") for _ in range(300)]
     assert set(errors) == {"error"}
     assert len(asked) - before < 300
+    assert server.says(log, "server refused", "too many keys were verified for you")
 
 
 def test_attack_server_writes_our_marks(evil: Peer, romeo: Client) -> None:
@@ -265,10 +322,12 @@ def test_attack_server_writes_our_marks(evil: Peer, romeo: Client) -> None:
 
 def test_attack_server_xml_before_authentication(server: Federated, tmp_path: Path) -> None:
     for name, (text, _) in RESTRICTED.items():
+        before = len(server.log())
         with Peer(server, tmp_path, None) as peer:
             peer.begin()
             peer.send(text)
             assert peer.error() != "closed", name
+        assert server.says(before, "server misbehaves", f"domain={EVIL}", "reason="), name
 
 
 def test_attack_server_giants_before_authentication(server: Federated, tmp_path: Path) -> None:
@@ -280,18 +339,21 @@ def test_attack_server_giants_before_authentication(server: Federated, tmp_path:
         f"<db:verify from='{EVIL}' to='{DOMAIN}' id='{'i' * 50_000}'>k</db:verify>",
     )
     for giant in giants:
+        log = len(server.log())
         with Peer(server, tmp_path, None) as peer:
             peer.begin()
             peer.send(giant)
             assert peer.error() in ("policy-violation", "not-authorized")
+        assert server.says(log, "server misbehaves", f"domain={EVIL}", "reason=")
     assert server.usage().kib - before < 20 * MIB
 
 
 def test_attack_half_open_servers(server: Federated, tmp_path: Path) -> None:
-    """They are counted for each address, and end when their time is over, whatever they send."""
-    before = server.usage()
+    """They end when their time is over, whatever they send."""
+    allow_files(2000)
+    before, log = server.usage(), len(server.log())
     with ExitStack() as stack:
-        peers = [stack.enter_context(Peer(server, tmp_path, None)) for _ in range(300)]
+        peers = [stack.enter_context(Peer(server, tmp_path, None)) for _ in range(1000)]
         for peer in peers:
             peer.begin()
         begun = time.monotonic()
@@ -304,6 +366,24 @@ def test_attack_half_open_servers(server: Federated, tmp_path: Path) -> None:
     while server.usage().files - before.files >= 20 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert server.usage().files - before.files < 20
+    assert len(server.logged_since(log, "server refused", "did not show in time")) == 1000
+
+
+def test_attack_servers_that_connect_without_end(server: Federated, tmp_path: Path) -> None:
+    """From one address: so many at a time, and so many a second."""
+    before, address, turned_away = len(server.log()), server.address(), 0
+    for _ in range(150):
+        with Client(server, address, server.peer_port) as peer:
+            peer.send("<")
+            try:
+                peer.read(0.02)
+            except Ended:
+                turned_away += 1
+            except TimeoutError:
+                continue
+    assert turned_away > 50
+    assert server.says(before, "connections come too fast", address)
+    assert len(server.logged_since(before, "connections come too fast")) == 1
 
 
 def test_attack_server_that_never_reads(romeo: Client, server: Federated, tmp_path: Path) -> None:
@@ -317,7 +397,7 @@ def test_attack_server_that_never_reads(romeo: Client, server: Federated, tmp_pa
         line.send(f"<db:result from='{domain}' to='{DOMAIN}' type='valid'/>")
         over.wait(15)
 
-    before = server.usage().kib
+    before, log = server.usage().kib, len(server.log())
     with Waiting(tmp_path, server.site.authority.issue(domain), behave) as waiting:
         server.site.publish(domain, waiting.port)
         romeo.send(f"<message to='a@{domain}' id='first'><body>1</body></message>")
@@ -335,6 +415,7 @@ def test_attack_server_that_never_reads(romeo: Client, server: Federated, tmp_pa
         assert told
         assert told <= {"remote-server-timeout", "resource-constraint"}
     assert server.usage().kib - before < 30 * MIB
+    assert server.says(log, "a queue is full", f"domain={domain}")
 
 
 def test_attack_flood_of_a_server(evil: Peer, romeo: Client, server: Federated) -> None:

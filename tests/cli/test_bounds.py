@@ -1,8 +1,9 @@
 """What the configuration allows is what the code can do: the two do not know each other."""
 
+from commonroom.config.c2s import Limits
 from commonroom.config.kinds import Whole
 from commonroom.config.option import options
-from commonroom.config.schema import Limits, Sasl
+from commonroom.config.sasl import Sasl
 from commonroom.protocol.sasl.scram_keys import DEFAULT_ITERATIONS, LARGEST_ITERATIONS
 from commonroom.xml.parser import DEEPEST
 

@@ -63,3 +63,30 @@ def test_a_stopped_service_has_no_sessions(tmp_path: Path) -> None:
         service.end()
         assert "this needs the service, which is not running" in failed(run("session", "list", "-c", path))
         assert worked(run("user", "list", "-c", path)) == "alice@localhost\n"
+
+
+def test_what_is_read_without_a_service_is_recorded_too(tmp_path: Path) -> None:
+    with operated(tmp_path) as (path, service):
+        service.end()
+        worked(run("audit", "find", "--who", "alice@localhost", "-c", path))
+        worked(run("audit", "statistics", "-c", path))
+        failed(run("audit", "find", "--tag", "nothing", "-c", path))
+        found = json.loads(worked(run("audit", "find", "--tag", "operator:audit:", "--json", "-c", path)))
+        assert [(each["tag"], each["facts"]["outcome"]) for each in found] == [
+            ("operator:audit:find", "bad-argument"),
+            ("operator:audit:statistics", "done"),
+            ("operator:audit:find", "done"),
+        ]
+        assert {each["facts"]["way"] for each in found} == {"command"}
+        assert found[2]["facts"]["who"] == "alice@localhost"
+
+
+def test_each_line_of_the_log_is_an_object_for_programs(tmp_path: Path) -> None:
+    with operated(tmp_path, "[log]\nformat = 'json'\n") as (path, service):
+        with online(path):
+            pass
+        service.end()
+        lines = [json.loads(line) for line in service.errors.read_text().splitlines()]
+        (seen,) = (each for each in lines if each["event"] == "logged in")
+        assert (seen["level"], seen["jid"].partition("/")[0]) == ("info", "alice@localhost")
+        assert all({"time", "level", "event", "source"} <= each.keys() for each in lines)

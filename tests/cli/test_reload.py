@@ -17,7 +17,7 @@ from commonroom.config import load
 from commonroom.net.certificates import create_self_signed
 
 from .commands import Running, failed, run, worked
-from .operated import online, operated
+from .operated import free_ports, online, operated
 from .raw_client import RawClient
 
 SECONDS = 15.0
@@ -36,16 +36,44 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def serial(config: Path) -> int:
-    """The serial number of the certificate that a new connection is shown."""
+def serial(config: Path, port: int = 0) -> int:
+    """The serial number of the certificate that a new connection is shown, of a client or at this port."""
     (address,) = load(config).c2s.listen_direct_tls
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", address.port), 5) as sock,
+        socket.create_connection(("127.0.0.1", port or address.port), 5) as sock,
         context.wrap_socket(sock, server_hostname="localhost") as tls,
     ):
         return x509.load_der_x509_certificate(tls.getpeercert(True) or b"").serial_number
+
+
+STREAM = (
+    "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:{side}'"
+    " xmlns:stream='http://etherx.jabber.org/streams'{more}>"
+)
+
+
+def serial_behind_starttls(port: int, side: str) -> int:
+    """That of a port where TLS begins later, as clients and other servers see it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    more = " xmlns:db='jabber:server:dialback' from='example.net'" if side == "server" else ""
+    with socket.create_connection(("127.0.0.1", port), 5) as sock:
+        sock.sendall(STREAM.format(side=side, more=more).encode())
+        _read_until(sock, b"</stream:features>")
+        sock.sendall(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        _read_until(sock, b"<proceed")
+        with context.wrap_socket(sock, server_hostname="localhost") as tls:
+            return x509.load_der_x509_certificate(tls.getpeercert(True) or b"").serial_number
+
+
+def _read_until(sock: socket.socket, text: bytes) -> None:
+    got = b""
+    while text not in got:
+        data = sock.recv(10_000)
+        assert data, got
+        got += data
 
 
 def certify(folder: Path) -> None:
@@ -158,6 +186,30 @@ def test_a_certificate_is_swapped_under_open_sessions(service: tuple[Path, Runni
         assert serial(config) != before
         alice.send("<iq type='get' id='p' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
         alice.expect("id='p'")
+
+
+def test_every_door_shows_the_new_certificate(tmp_path: Path) -> None:
+    servers, secured = free_ports(2)
+    more = (
+        f"[federation]\nenabled = true\nlisten = ['127.0.0.1:{servers}']\n"
+        f"listen_direct_tls = ['127.0.0.1:{secured}']\n"
+    )
+    with operated(tmp_path, more) as (config, _):
+        (clients,) = load(config).c2s.listen
+
+        def shown() -> set[int]:
+            return {
+                serial(config),
+                serial(config, secured),
+                serial_behind_starttls(clients.port, "client"),
+                serial_behind_starttls(servers, "server"),
+            }
+
+        (before,) = shown()
+        certify(tmp_path / "var")
+        wait_until(lambda: serial(config) != before, "nobody noticed the new files")
+        (after,) = shown()
+        assert after != before
 
 
 def test_a_certificate_is_swapped_when_its_files_change_and_a_broken_one_is_not(

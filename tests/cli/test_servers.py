@@ -78,8 +78,7 @@ def test_trace_with_a_certificate_that_dns_vouches_for(site: Site, tmp_path: Pat
         each.accounts.clear()
         each.prepare()
     digest = hashlib.sha256(issued.certificate.public_bytes(Encoding.DER)).hexdigest()
-    site.nameserver.service("dane.lab", peer.s2s_port, "host.dane.lab")
-    site.nameserver.put("host.dane.lab", "A", "127.0.0.1")
+    site.nameserver.service("dane.lab", peer.s2s_port, peer.host, host="host.dane.lab")
     site.nameserver.put(f"_{peer.s2s_port}._tcp.host.dane.lab", "TLSA", f"3 0 1 {digest}")
     peer.start()
     try:
@@ -117,7 +116,7 @@ def test_what_is_no_domain_is_refused(ours: Ours) -> None:
 
 def test_check_dns_of_a_domain_that_is_published(ours: Ours) -> None:
     text = worked(run("check", "dns", "-c", ours.configuration))
-    assert f"note: {OURS}: servers find localhost:{ours.s2s_port}" in text
+    assert f"note: {OURS}: servers find {ours.host}:{ours.s2s_port}" in text
 
 
 def test_check_dns_of_one_that_is_not(ours: Ours, site: Site) -> None:
@@ -152,7 +151,7 @@ def test_check_connectivity_without_the_service(ours: Ours) -> None:
 
 def test_check_connectivity_with_it(theirs: Ours) -> None:
     text = worked(run("check", "connectivity", "-c", theirs.configuration))
-    assert f"note: {THEIRS}: localhost:{theirs.s2s_port} answers at 127.0.0.1" in text
+    assert f"note: {THEIRS}: {theirs.host}:{theirs.s2s_port} answers at {theirs.host}" in text
     assert f"it shows a certificate for group.{THEIRS}, {THEIRS}" in text
 
 

@@ -109,6 +109,60 @@ def test_a_large_change_is_confirmed_for_these_files_only(config: Path, tmp_path
     assert who.startswith("uid ")
 
 
+def test_before_the_service_ran_the_plan_has_nothing_to_compare_with(config: Path) -> None:
+    snapshot_in_force(settings_of(config)).unlink()
+    assert worked(run("user", "plan", "-c", config)) == (
+        "30 accounts are in the files.\nNothing changes for anybody.\n"
+    )
+
+
+def test_what_was_in_force_and_is_damaged_is_as_if_there_was_nothing(config: Path) -> None:
+    snapshot_in_force(settings_of(config)).write_bytes(b"noise")
+    assert worked(run("user", "plan", "-c", config)).startswith("30 accounts are in the files.\n")
+
+
+def test_several_files_are_replaced_at_once_and_faults_are_told(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("")
+    with config.open("a") as file:
+        file.write("mapping = 'map'\n")
+    settings = settings_of(config)
+    builder(settings, None, 0).build(snapshot_in_force(settings))
+    new, mapping = write(tmp_path / "new", *NAMES[:-1], "a b"), tmp_path / "new-map"
+    mapping.write_text("u1:first.person\nu2:u3\n")
+    said = worked(
+        run(
+            *("user", "plan", "--instead", f"{tmp_path}/passwd={new}"),
+            *("--instead", f"{tmp_path}/map={mapping}", "-c", config),
+        )
+    )
+    assert "renamed: 1\n  u1@localhost -> first.person@localhost\n" in said
+    assert "departed: 2\n" in said
+    assert "fault: " in said
+    assert "line 30 has no name" in said
+    assert "u2@localhost does not get it" in said
+
+
+@pytest.mark.parametrize("command", ["plan", "confirm"])
+def test_a_configuration_that_is_none_is_told(tmp_path: Path, command: str) -> None:
+    assert "nowhere.toml" in failed(run("user", command, "-c", tmp_path / "nowhere.toml"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("domains = ['localhost']\n[accounts.files.people]\n")
+    assert "passwords" in failed(run("user", command, "-c", broken))
+
+
+@pytest.mark.parametrize("command", ["plan", "confirm"])
+def test_words_that_do_not_belong_there_are_refused(config: Path, command: str) -> None:
+    failed(run("user", command, "u1@localhost", "-c", config), 2)
+    failed(run("user", command, "--nonsense", "-c", config), 2)
+
+
+def test_the_folder_of_accounts_must_be_writable_to_confirm(config: Path, tmp_path: Path) -> None:
+    write(tmp_path / "passwd", "u1")
+    folder = accounts_folder(settings_of(config))
+    (folder / CONFIRMED).mkdir()  # something is in the way
+    assert str(folder) in failed(run("user", "confirm", "--yes", "-c", config))
+
+
 def test_a_program_gets_json(config: Path, tmp_path: Path) -> None:
     write(tmp_path / "passwd", *NAMES, "fresh")
     facts = json.loads(worked(run("user", "plan", "--json", "-c", config)))

@@ -11,7 +11,7 @@ import pytest
 from commonroom.config import Mechanism, Settings
 from commonroom.config.kinds import RefusedError, Whole
 from commonroom.config.option import Option, entries, option, options, walk
-from commonroom.config.schema import DomainTls
+from commonroom.config.tls import DomainTls
 
 TABLES = [pytest.param(table, id=".".join(key) or "top") for key, table in walk(Settings)]
 OPTIONS = [

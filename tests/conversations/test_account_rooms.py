@@ -61,7 +61,7 @@ def answer(client: Client, iq: str) -> Element:
     return next(element for element in client.received() if element.name == "iq")
 
 
-def lists(world: ListedWorld) -> dict[str, str]:
+def lists(world: World) -> dict[str, str]:
     """Who is on the room's lists on disk."""
     world.turn()
     return {
@@ -207,6 +207,29 @@ def test_a_request_for_a_room_is_of_the_new_address(world: ListedWorld) -> None:
     marry(world)
     (request,) = world.run(world.stores.rooms.requests(SERVICE))
     assert request.requester == MARRIED
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_who_gets_the_address_of_one_who_left_keeps_what_is_theirs_and_gets_nothing_else(
+    tmp_path: Path, at_once: bool
+) -> None:
+    (tmp_path / "map").write_text("a1:first\nb2:second\n")
+    world = ListedWorld(tmp_path, "a1", "b2", "romeo", source={"mapping": tmp_path / "map"})
+    romeo = world.online(f"{ROMEO}/r")
+    make(romeo, "Romeo")
+    world.befriend("second@example.org", ROMEO)
+    world.try_login("a1")
+    appoint(romeo, "first@example.org", "owner", "One")
+    appoint(romeo, "second@example.org", "member", "Two")
+    world.files.people("b2", "romeo")
+    if not at_once:
+        world.look()
+    world.files.write("map", "b2:first")
+    world.look()
+    assert lists(world) == {ROMEO: "owner", "first@example.org": "member"}
+    items = world.memory.kept[JID.parse("first@example.org")].items
+    assert [str(jid) for jid in items] == [ROMEO]
+    assert JID.parse("second@example.org") not in world.memory.kept
 
 
 def test_two_who_change_places_do_so_in_rooms(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import pytest
 
 from commonroom.net.peer import DOUBTFUL
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.delay import NS_DELAY
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Message, MessageType, Owed
+from commonroom.protocol.stanza import Message, MessageType
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT
 from tests.conversations.managed import Managed, managed, waiting
@@ -101,6 +102,20 @@ def test_what_waited_when_the_service_was_killed_waits_once(world: World) -> Non
     arrives(world, stream(), is_late=True)
     assert waiting(world, f"{JULIET}/balcony") == ["soft"]
     assert archived(world) == ["soft"]
+
+
+def test_what_was_given_to_a_client_since_the_kill_is_not_given_again(world: World) -> None:
+    arrives(world, stream())
+    world.restart()
+    client = world.login(f"{JULIET}/balcony")
+    client.send("<presence/>")
+    assert client.bodies() == ["soft"]
+    client.send("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>")
+    client.send("<iq type='get' id='2'><ping xmlns='urn:xmpp:ping'/></iq>")
+    client.received()
+    assert world.memory.kept[JULIET].offline == []
+    arrives(world, stream(), is_late=True)
+    assert client.bodies() == []
 
 
 def test_what_may_not_have_been_shown_before_a_kill_is_shown_under_its_id(world: World) -> None:

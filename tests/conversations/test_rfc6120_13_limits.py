@@ -2,7 +2,7 @@
 
 import pytest
 
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.core.questions import PER_SESSION
 from commonroom.core.session import HIGH_WATER, Session
 from commonroom.net.c2s import REST_AFTER

@@ -8,7 +8,7 @@ import pytest
 from scramp import ScramClient
 
 from commonroom.accounts.chain import Checked, stored_accounts
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
 from commonroom.storage.memory import MemoryAccountStore

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from commonroom.config.schema import C2s, ResourceConflict
+from commonroom.config.c2s import C2s, ResourceConflict
 from commonroom.core.sessions import CHANGED
 from commonroom.protocol.jid import JID
 from tests.conversations.world import HEADER, Client, World, condition, with_options

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.protocol.jid import JID
 from commonroom.xml.parser import StreamParser
 from tests.conversations.world import HEADER, NO_LIMITS, Client, World, plain, with_options

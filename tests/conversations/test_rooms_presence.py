@@ -3,11 +3,11 @@
 from collections.abc import Generator
 from dataclasses import replace
 
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.features.muc.shelf import IDLE_ROOMS, IDLE_SECONDS
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MUC
-from commonroom.protocol.stanza import Iq, Presence, PresenceType, Stanza
+from commonroom.protocol.stanza import Iq, Message, Presence, PresenceType, Stanza
 from commonroom.storage.room_records import StoredRoom
 from commonroom.xml.element import Element
 from tests.conversations.managed import managed
@@ -231,3 +231,17 @@ def test_those_who_come_while_a_room_is_read_wait_in_order_and_it_is_read_once()
     assert slow.reads == 1
     assert said(alice) == ["Alice: first", "Bob: second"]
     assert said(bob) == ["Alice: first", "Bob: second"]  # the first as history
+
+
+def test_xep0198_4_an_invitation_counts_as_what_its_sender_said() -> None:
+    """When that client is told that it was handled, the invitation outlives a crash (XEP-0045 §7.8.2)."""
+    w, _ = world()
+    elsewhere, bob = Elsewhere(w), managed(w, f"{BOB}/b")
+    bob.send(f"<presence to='{HALL}/Bob'><x xmlns='{NS_MUC}'/></presence>")
+    bob.send(
+        f"<message to='{HALL}'><x xmlns='{NS_MUC}#user'><invite to='{EVE.bare}'/></x></message>"
+        f"<message to='{HALL}'><x xmlns='{NS_MUC}#user'><invite to='{ALICE}'/></x></message>"
+    )
+    (invitation,) = elsewhere.got
+    assert isinstance(invitation, Message)
+    assert invitation.owed is not None

@@ -8,6 +8,7 @@ import pytest
 from commonroom.admin.desk import Call, Desk
 from commonroom.admin.live import Live
 from commonroom.admin.operations import operations
+from commonroom.admin.privacy import PrivacyCommand, for_accounts, privacy_text
 from commonroom.admin.registry import Registry, registry
 from commonroom.admin.roles import Roles
 from commonroom.config import Settings
@@ -42,7 +43,8 @@ class Operated:
         )
         known = replace(registry(world.settings, world.stores), iterations=4096, hash_names=("SHA-256",))
         desk = Desk(operations(), {Registry: known, Live: live, Settings: world.settings}, self._note)
-        core.commands.connect(desk, Roles(world.settings))
+        self.settings = world.settings
+        core.commands.connect(desk, Roles(world.settings), for_accounts(lambda: self.settings))
 
     async def _note(self, call: Call) -> None:
         self.calls.append(call)
@@ -101,8 +103,20 @@ def test_xep0133_6_who_has_no_role_runs_nothing_and_learns_of_nothing(node: str)
     listed = bob.ask(LIST)
     query = listed.only_child()
     assert query is not None
-    assert query.elements() == []
+    assert [each.get("node") for each in query.elements()] == [PrivacyCommand.node]
     assert it.calls == []
+
+
+def test_every_account_may_read_what_is_kept_about_it_as_it_is_now() -> None:
+    it = Operated()
+    bob = it.world.online(f"{BOB}/desk")
+    assert note(execute(bob, PrivacyCommand.node)) == privacy_text(it.world.settings)
+    wanted = replace(it.settings, records=replace(it.settings.records, messages=7 * 86_400.0))
+    it.settings = wanted
+    told = note(execute(bob, PrivacyCommand.node)) or ""
+    assert "- For 7 days: who wrote to whom" in told
+    assert told == privacy_text(wanted)
+    assert for_accounts(lambda: wanted)(JID.parse("mallory@example.net")) == ()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +202,8 @@ def test_xep0050_2_2_the_list_has_what_one_may_run() -> None:
         assert query is not None
         assert {each.get("jid") for each in query.elements()} == {"example.org"}
         lists[who] = [each.get("node") for each in query.elements()]
-    assert len(lists[ALICE]) == len(operations())
+    assert len(lists[ALICE]) == len(operations()) + 1
+    assert all(nodes[-1] == PrivacyCommand.node for nodes in lists.values())
     assert f"{ADMIN}#add-user" in lists[ALICE]
     assert "commonroom#audit-find" in lists[CAROL]
     assert f"{ADMIN}#add-user" not in lists[CAROL]

@@ -6,8 +6,8 @@ from commonroom.config.archive import Archive, ArchiveDefault
 from commonroom.config.schema import Offline
 from commonroom.core.signs import MOMENT as ASKED_AFTER
 from commonroom.features.stream_management import MOMENT
+from commonroom.protocol.debts import LARGEST_DEBT
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import LARGEST_DEBT
 from commonroom.storage.errors import StorageError
 from tests.conversations.managed import NS, Managed, chat, connected, managed, waiting
 from tests.conversations.world import World, condition, with_options

@@ -11,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from commonroom.config.schema import C2s, Offline
+from commonroom.config.c2s import C2s
+from commonroom.config.schema import Offline
 from tests.conversations.managed import NS, connected, enable
 from tests.conversations.world import Client, World, with_options
 

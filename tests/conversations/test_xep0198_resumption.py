@@ -2,7 +2,7 @@
 
 import pytest
 
-from commonroom.config.schema import C2s
+from commonroom.config.c2s import C2s
 from commonroom.config.stream_management import StreamManagement
 from commonroom.storage.errors import StorageError
 from commonroom.xml.element import Element

@@ -2,7 +2,8 @@
 
 import pytest
 
-from commonroom.config.schema import C2s, Offline, ResourceConflict
+from commonroom.config.c2s import C2s, ResourceConflict
+from commonroom.config.schema import Offline
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
 from commonroom.xml.element import Element

@@ -138,7 +138,7 @@ def test_xep0386_3_2_the_example_of_a_request():
     first, last = (message.id for messages in archive.values() for message in messages)
     assert re.match(
         f"{SUCCESS}<metadata xmlns='urn:xmpp:mam:2'>"
-        f"<start id='{first}' timestamp='2026-03-01T12:00:00.000000Z'/>"
+        f"<start id='{first}' timestamp='2026-03-01T12:00:00.{first % 1_000_000:06}Z'/>"
         f"<end id='{last}' timestamp='2026-03-01T12:00:01.000000Z'/>"
         "</metadata></bound></success><stream:features>",
         text,

@@ -3,7 +3,7 @@
 from base64 import b64encode
 
 from commonroom.accounts.stored import new_account
-from commonroom.config.schema import Mechanism, Sasl
+from commonroom.config.sasl import Mechanism, Sasl
 from commonroom.protocol.jid import JID
 from commonroom.xml.element import Element
 from tests.conversations.world import Client, World, with_options

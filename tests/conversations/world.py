@@ -128,7 +128,7 @@ class World:
         """One more feature: its stages come after those of the catalog."""
         ours, its = self.core.tables, compile_features([feature])
         ours.iq.update(its.iq)
-        for name in ("sent", "copies", "entered", "received", "delivery", "rooms"):
+        for name in ("sent", "copies", "arriving", "received", "delivery", "rooms"):
             table = getattr(ours, name)
             table._entries = (*table.entries(), *getattr(its, name).entries())
             table.clear()  # what was looked up before

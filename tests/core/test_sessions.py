@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from commonroom.config.schema import C2s, ResourceConflict
+from commonroom.config.c2s import C2s, ResourceConflict
 from tests.conversations.world import Client, World, condition, with_options
 from tests.core.test_session import WAIT, Slow, chat
 

@@ -7,6 +7,7 @@ from crash.ledger import Key
 from crash.plan import Fault
 from crash.run import Options, Outcome, run
 from crash.servers.commonroom import CommonRoom, CommonRoomOnPostgres
+from crash.servers.federated import Federated
 from crash.servers.server import Server
 from crash.table import as_text
 
@@ -55,3 +56,14 @@ def test_nothing_acknowledged_is_lost(kind, seed, hardship):
     assert hall.keys == {}
     # Twice it may come, where docs/decisions/0014-duplicates.md says so: that depends on the moment.
     assert (verdict.out_of_order, verdict.archived_out_of_order) == (0, 0)
+
+
+def test_nothing_acknowledged_is_lost_between_two_servers():
+    """With this seed each of them dies alone, and both together."""
+    outcome = played(Federated, Options(kills=4, pairs=4, seed=2))
+    verdict = outcome.verdict
+    assert verdict.sent > 50
+    assert verdict.acknowledged
+    assert not verdict.is_loss
+    assert (verdict.unanswered, verdict.strangers) == (0, 0)
+    assert (verdict.out_of_order, verdict.archived_out_of_order, verdict.archived_twice) == (0, 0, 0)

@@ -9,15 +9,16 @@ from commonroom.config.federation import Federation
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.keeping import Keeping
 from commonroom.federation.outgoing import BEGUN_PER_SECOND
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.delay import NS_DELAY
 from commonroom.protocol.dialback import Pair
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Owed, Presence, PresenceType, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, PresenceType, Stanza
 from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.memory_outbound import MemoryOutboundStore
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CHAT_STATES, NS_CLIENT, NS_HINTS
-from tests.federation.test_outgoing import JULIET, OURS, ROMEO, THEIRS, Carrier, World, ids, run
+from tests.federation.test_outgoing import JULIET, OURS, PAIR, ROMEO, THEIRS, Carrier, World, ids, run
 
 HOME = JID.parse("romeo@example.org/home")
 DOWN = UnreachableError("down")
@@ -56,7 +57,7 @@ async def restarted(world: World, patience: timedelta = timedelta(days=3)) -> Wo
         itertools.count(2**52).__next__,
         world.keeping._now,
         other.returned.append,
-        other.keeping._listener,
+        other.keeping._listeners,
         patience,
     )
     other.outgoing.begin(await other.keeping.load())
@@ -94,10 +95,41 @@ def test_what_failed_is_forgotten_when_its_sender_was_told():
         owed.secure()
         assert await on_disk(world) == ["1"]
         await world.turn()
-        assert (world.conditions(), await on_disk(world)) == (["remote-server-timeout"], [])
+        assert (world.conditions(), await on_disk(world)) == (["remote-server-timeout"], ["1"])
+        (refusal,) = world.returned
+        assert isinstance(refusal, Message)
+        refusal.arrive()  # its client acknowledged it
+        assert await on_disk(world) == []
         with pytest.raises(Exception, match="down"):  # and what is refused at once, is never written
             send(world, said("2"), owed)
         assert owed.last() is None
+
+    run(test)
+
+
+def test_what_failed_is_tried_again_if_its_sender_did_not_get_to_hear_of_it():
+    async def test(world: World) -> None:
+        carrier = Carrier()
+        world.dialer.outcomes = [DOWN, carrier]
+        owed = Owed()
+        send(world, said("1"), owed)
+        owed.secure()
+        await world.turn()
+        (refusal,) = world.returned
+        assert refusal.held is not None
+        refusal.held.missed()
+        assert await on_disk(world) == ["1"]
+        world.pass_time(5.1)
+        await world.turn()
+        assert ids(carrier.sent) == ["1"]
+        refusal.held.missed()  # there is a way meanwhile
+        assert ids(carrier.sent) == ["1", "1"]
+        carrier.is_congested = True
+        send(world, said("2"), owed)
+        refusal.held.missed()
+        carrier.is_congested = False
+        world.pass_time(0.3)
+        assert ids(carrier.sent) == ["1", "1", "2", "1"]
 
     run(test)
 
@@ -125,6 +157,7 @@ def test_while_nobody_can_hear_of_a_failure_it_is_tried_again_in_order():
         world.listeners.clear()
         await world.turn()
         assert (world.returned, await on_disk(world)) == ([], ["1", "2"])
+        assert world.outgoing.postponed() == {PAIR: 2}
         world.pass_time(5.1)
         await world.turn()
         assert len(world.dialer.calls) == 2
@@ -148,7 +181,7 @@ def test_not_for_ever():
         await world.turn()
         world.pass_time(3 * 86_400 + 1)
         await world.turn()
-        assert await on_disk(world) == []
+        assert (world.conditions(), await on_disk(world)) == (["remote-server-timeout"], [])
 
     run(test)
 
@@ -343,6 +376,7 @@ def test_rooms_hear_of_failures_themselves():
         owed.secure()
         await world.turn()
         assert [answer.to for answer in world.returned] == [room]
+        assert await on_disk(world) == []
 
     run(test)
 

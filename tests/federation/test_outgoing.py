@@ -14,7 +14,7 @@ from commonroom.federation.destination import Elsewhere
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
-from commonroom.federation.keeping import Keeping
+from commonroom.federation.keeping import Keeping, Listeners
 from commonroom.federation.outgoing import RESTING, Around, Outgoing, QueueLimits
 from commonroom.federation.policy import Policies
 from commonroom.net.peer import Facts
@@ -103,7 +103,7 @@ class World:
             itertools.count(to_microseconds(START)).__next__,
             lambda: START + timedelta(seconds=self.now),
             self.returned.append,
-            lambda sender: self.listeners.get(sender, None if sender.bare == ROMEO.bare else sender),
+            Listeners(lambda sender: sender.domain == OURS, self.listeners.get),
             timedelta(days=3),
         )
         self.outgoing = Outgoing(policies, limits, around, self.keeping, self.failures)

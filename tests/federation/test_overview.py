@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from commonroom.federation.advice import OTHER
 from commonroom.federation.failures import REMEMBERED, Failures
 from commonroom.federation.overview import Overview, PeerStream
 from commonroom.net.peer import Facts
@@ -58,3 +61,22 @@ def test_failures_are_counted_and_the_oldest_forgotten():
     assert failures.latest()[0].reason == "still down"
     failures.forget("d504.example", "out")
     assert failures.latest()[0].domain == "d503.example"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("DNS gave no answer for a.example", "no answer from DNS"),
+        ("a.example: no XMPP server", "not found"),
+        ("192.0.2.1:5269: refuses connections", "unreachable"),
+        ("its certificate is not accepted: expired", "their certificate"),
+        ("it says <not-authorized/>", "our identity"),
+        ("it ends the stream: host-unknown", "wrong machine"),
+        ("something that nobody has seen yet", OTHER),
+    ],
+)
+def test_failures_are_counted_by_kinds_of_a_fixed_list(reason, kind):
+    failures = Failures()
+    for number in range(3):
+        failures.add(f"d{number}.example", "in", NOW, reason)
+    assert failures.counts == {("in", kind): 3}

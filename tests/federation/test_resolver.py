@@ -279,9 +279,9 @@ def ask(nameserver: Nameserver, name: str, kind: str, validates: bool = False) -
 def test_dns_is_asked_at_the_address_that_is_configured():
     nameserver = Nameserver().start()
     try:
-        nameserver.service("example.net", 5270)
+        nameserver.service("example.net", 5270, host="xmpp.example.net")
         (record,) = ask(nameserver, f"{PLAIN}example.net", "SRV").found
-        assert record.to_text() == "10 0 5270 localhost."
+        assert record.to_text() == "10 0 5270 xmpp.example.net."
         assert ask(nameserver, "nothing.example.net", "A").found == ()
         assert ask(nameserver, "nowhere.example", "A").found == ()
         nameserver.broken.add("broken.example")

@@ -26,6 +26,7 @@ class ServerUnderTest(ABC):
     host = "127.0.0.1"
     domain = "localhost"
     start_seconds = START_SECONDS
+    stop_seconds = STOP_SECONDS
     lacks: ClassVar[Mapping[str, str]] = {}
     """What this server cannot do, with the reason; empty for ours."""
 
@@ -123,11 +124,11 @@ class ServerUnderTest(ABC):
         if process.poll() is None:
             (os.killpg if number is signal.SIGKILL else os.kill)(process.pid, number)
         try:
-            return process.wait(STOP_SECONDS)
+            return process.wait(self.stop_seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            late = f"the server lived on for {STOP_SECONDS:g} s after {number.name}"
+            late = f"the server lived on for {self.stop_seconds:g} s after {number.name}"
             raise AssertionError(f"{late}\n{self.transcript()}") from None
 
 

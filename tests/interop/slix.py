@@ -33,16 +33,20 @@ class LoginError(Exception):
 
 
 class LoopThread:
-    """The event loop in which all slixmpp clients of a test run live, on a thread of its own."""
+    """The event loop in which all slixmpp clients of a test run live, on a thread of its own.
 
-    def __init__(self) -> None:
+    `patience` is how many seconds anything may take that a test waits for.
+    """
+
+    def __init__(self, patience: float = ANSWER_SECONDS) -> None:
+        self.patience = patience
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="slixmpp", daemon=True)
         self._thread.start()
 
-    def call(self, coroutine: Coroutine[Any, Any, Result], seconds: float = ANSWER_SECONDS) -> Result:
-        """Run the coroutine in the loop and return its result; TimeoutError after so many seconds."""
-        limited = asyncio.wait_for(coroutine, seconds)
+    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run the coroutine in the loop and return its result; TimeoutError when it takes too long."""
+        limited = asyncio.wait_for(coroutine, self.patience)
         return asyncio.run_coroutine_threadsafe(limited, self._loop).result()
 
     def close(self) -> None:
@@ -229,7 +233,7 @@ class SlixClient:
         try:
             return self._loop.call(asked())
         except TimeoutError:
-            raise AssertionError(f"{self.jid}: no answer within {ANSWER_SECONDS:g} s") from None
+            raise AssertionError(f"{self.jid}: no answer within {self._loop.patience:g} s") from None
 
     def announce(self, **presence: object) -> None:
         """Become available (RFC 6121 §4.2.1): pshow, pstatus, ppriority as slixmpp calls them."""
@@ -311,7 +315,7 @@ class SlixClient:
             return bool(found)
 
         with stream.arrived:
-            assert stream.arrived.wait_for(look, ANSWER_SECONDS), f"{self.jid} did not receive {what}"
+            assert stream.arrived.wait_for(look, self._loop.patience), f"{self.jid} did not receive {what}"
         return found[0]
 
     def receive_message(self, body: str) -> Any:

@@ -11,19 +11,32 @@ import pytest
 from tests.interop.people import Person
 from tests.interop.slix import LoginError, LoopThread, SlixClient
 
-from .pairs import Pairing, Start
-from .peers import Peer
+from .pairs import KINDS, Pairing, Start
+from .peers import Peer, version
 from .site import Site
 
-TEST_SECONDS = 120
+# Limits, not delays: also where other work takes nearly all of the machine.
+TEST_SECONDS = 400
+PATIENCE = 60.0
+LOGINS = 30
 NUMBERS = count(1)
 
 
+def pytest_report_header() -> list[str]:
+    """The versions of those that ours is tried with; `make lab` shows them."""
+    return [f"with {kind.package} {version(kind)}" for kind in KINDS.values() if kind.package]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share servers share a process, too, where there are several (pytest-xdist)."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
             item.add_marker(pytest.mark.lab)
+            values = item.callspec.params if hasattr(item, "callspec") else {}
+            pair = values.get("pair") or values.get("refused") or (item.path.stem,)
+            item.add_marker(pytest.mark.xdist_group("-".join(pair)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,7 +56,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def loop() -> Iterator[LoopThread]:
-    thread = LoopThread()
+    thread = LoopThread(PATIENCE)
     yield thread
     thread.close()
 
@@ -85,13 +98,7 @@ class Visitor(Person):
     def come_online(self, resource: str = "", **options: Any) -> SlixClient:
         """Available, and interested in the roster (RFC 6121 §2.2); at a resource that nobody had before."""
         resource = resource or f"r{next(NUMBERS)}"
-        try:
-            client = self.login(resource, **options)
-        except LoginError:
-            if self._peer.takes_logins:
-                raise
-            time.sleep(0.3)
-            client = self.login(resource, **options)
+        client = self._log_in(resource, **options)
         client.roster()
         client.announce()
         if self._peer.echoes_presence:
@@ -99,6 +106,15 @@ class Visitor(Person):
         else:
             client.sync()
         return client
+
+    def _log_in(self, resource: str, **options: Any) -> SlixClient:
+        """Again and again, if the server has moments in which it takes nobody."""
+        for _ in range(0 if self._peer.takes_logins else LOGINS):
+            try:
+                return self.login(resource, **options)
+            except LoginError:
+                time.sleep(0.3)
+        return self.login(resource, **options)
 
 
 @pytest.fixture

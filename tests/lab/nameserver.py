@@ -52,11 +52,16 @@ class Nameserver:
         full = f"{name.lower().rstrip('.')}."
         self.records[full, kind] = dns.rrset.from_text(full, ttl, "IN", kind, *values)
 
-    def service(self, domain: str, port: int, host: str = "localhost", direct: int | None = None) -> None:
-        """The domain's server is at this host; `direct` is its port for direct TLS.
+    def service(
+        self, domain: str, port: int, address: str = "127.0.0.1", direct: int | None = None, host: str = ""
+    ) -> None:
+        """The domain's server is at this address; `direct` is its port for direct TLS.
 
-        Unless a test wants another one it is localhost: some servers ask the system for addresses, not DNS.
+        The host is named like its address, unless a test wants another name: ejabberd has the system look up
+        hosts, which knows such names without asking anybody.
         """
+        host = host or address
+        self.put(host, "A", address)
         self.put(f"_xmpp-server._tcp.{domain}", "SRV", f"10 0 {port} {host}.")
         if direct is not None:
             self.put(f"_xmpps-server._tcp.{domain}", "SRV", f"5 0 {direct} {host}.")

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .authority import BOTH, SERVER, Issued
-from .peers import EjabberdPeer, Jabberd2Peer, Ours, Peer, ProsodyPeer
+from tests.interop.people import Person
+
+from .cutting import Wire
+from .jabberd2 import Jabberd2Peer
+from .peers import EjabberdPeer, Ours, Peer, ProsodyPeer
+from .proofs import DIALBACK, EXTERNAL, FAULTS, certificate
 from .site import Site
 
 Start = Callable[[Peer], Peer]
+Make = Callable[[Peer, str], Person]
 KINDS: dict[str, type[Peer]] = {
     "prosody": ProsodyPeer,
     "ejabberd": EjabberdPeer,
@@ -17,34 +22,49 @@ KINDS: dict[str, type[Peer]] = {
 
 
 class Pairing:
-    """Ours and a peer that run and can reach each other, if their certificates please both."""
+    """Ours and a peer that run, each behind a wire, which the other one is told of."""
 
-    def __init__(self, ours: Ours, peer: Peer, proof: str) -> None:
+    def __init__(self, ours: Ours, peer: Peer, kind: str, proof: str) -> None:
         self.ours = ours
         self.peer = peer
+        self.kind = kind
         self.proof = proof
+        self.wires = [Wire(each.s2s_port, each.host) for each in self.peers]
+        for each, wire in zip(self.peers, self.wires, strict=True):
+            ours.site.publish(each.domain, wire.port, each.host)
 
     @property
     def peers(self) -> list[Peer]:
         return [self.ours, self.peer]
 
+    def cut(self) -> None:
+        """Every connection between the two is reset."""
+        for wire in self.wires:
+            wire.cut()
 
-def names(domain: str) -> tuple[str, ...]:
-    """What a certificate of the domain's server should name."""
-    return domain, f"rooms.{domain}", f"group.{domain}"
+    def close(self) -> None:
+        for peer in self.peers:
+            peer.close()
+        for wire in self.wires:
+            wire.close()
 
 
-def pairing(site: Site, folder: Path, start: Start, kind: str, proof: str) -> Pairing:
-    """A running pair: `external` by certificates for both uses, `server only` by such as public authorities
-    issue now, `dialback` where neither shows the other a certificate that would do."""
-    label = f"{kind}{proof[:3]}"
-    uses = BOTH if proof == "external" else SERVER
-    ours_domain, peer_domain = f"ours-{label}.lab", f"{label}.lab"
-    issue: Callable[..., Issued] = site.stranger.issue if proof == "dialback" else site.authority.issue
-    ours = Ours(folder / "ours", site, ours_domain, issue(*names(ours_domain), uses=uses))
-    peer = KINDS[kind](folder / "peer", site, peer_domain, issue(*names(peer_domain), uses=uses))
-    for each in (ours, peer) if proof == "dialback" else ():
-        each.accept_any_certificate()
-    start(ours)
-    start(peer)
-    return Pairing(ours, peer, proof)
+def pairing(site: Site, folder: Path, kind: str, proof: str) -> Pairing:
+    """A running pair. Where the proof is a fault it is the peer's, which itself takes any certificate."""
+    ours_domain, peer_domain = f"ours-{proof}-{kind}.lab", f"{proof}-{kind}.lab"
+    ours_proof = EXTERNAL if proof in FAULTS else proof
+    ours = Ours(folder / "ours", site, ours_domain, certificate(site, ours_proof, ours_domain))
+    peer = KINDS[kind](folder / "peer", site, peer_domain, certificate(site, proof, peer_domain))
+    if proof == DIALBACK:
+        ours.accept_any_certificate()
+    if proof == DIALBACK or proof in FAULTS:
+        peer.accept_any_certificate()
+    pair = Pairing(ours, peer, kind, proof)
+    try:
+        for each in pair.peers:
+            each.prepare()
+            each.start()
+    except BaseException:
+        pair.close()
+        raise
+    return pair

@@ -1,29 +1,35 @@
 """Servers that federate: ours, and those of others from Debian's packages, each with a domain of its own."""
 
-import gzip
+import json
 import os
 import re
 import socket
-import sqlite3
+import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from glob import glob
 from pathlib import Path
 
+from tests.cli.commands import run, worked
 from tests.interop.people import PASSWORDS
-from tests.interop.server import CommonRoom, ServerUnderTest, free_ports
+from tests.interop.server import CommonRoom, ServerUnderTest
 from tests.interop.waiting import wait_until
 
 from .authority import Issued
-from .site import Site
+from .site import Site, loopback_address
 
 
 class Peer(ServerUnderTest):
-    """A server with a domain of its own in the site's DNS, and a certificate that the test chooses."""
+    """A server with a domain in the site's DNS, an address, and a certificate that the test chooses.
 
-    start_seconds = 40.0
+    The address is its own, so that the ports are free, and stay free while it is restarted.
+    """
+
+    package: str | None = None  # Debian's name of it, if it is not ours
+    start_seconds = stop_seconds = 120.0  # limits for a machine that is busy with something else
+    s2s_port, s2s_tls_port = 15269, 15270
     rooms: str | None = "rooms"  # what stands before its domain in the addresses of rooms
     takes_logins = True  # also when another client has left in the same moment
+    tells_of_subscriptions = True  # that could not be sent
     echoes_presence = True  # to the resource that sent it (RFC 6121 §4.2.2)
 
     def __init__(self, folder: Path, site: Site, domain: str, issued: Issued) -> None:
@@ -31,15 +37,20 @@ class Peer(ServerUnderTest):
         super().__init__(folder, PASSWORDS)
         self.site = site
         self.domain = domain
-        self.issued = issued
-        self.s2s_port, self.s2s_tls_port = free_ports(2)
-        issued.write(folder / "certificate.pem", folder / "key.pem")
-        site.publish(domain, self.s2s_port)
+        self.host = loopback_address()
+        self.starttls_port, self.tls_port = 15222, 15223
+        self.install(issued)
+        site.publish(domain, self.s2s_port, self.host)
 
     @property
     def certificate(self) -> Path:
         """The server's own."""
         return self.folder / "certificate.pem"
+
+    def install(self, issued: Issued) -> None:
+        """Have it show this one, from its next start on."""
+        self.issued = issued.write(self.certificate, self.folder / "key.pem")
+        (self.folder / "both.pem").write_bytes(issued.chain_pem() + issued.key_pem())
 
     def written(self, name: str, text: str) -> Path:
         """A file in the server's folder."""
@@ -70,6 +81,13 @@ class Peer(ServerUnderTest):
         return all(accepts(self.host, port) for port in (self.starttls_port, self.s2s_port))
 
 
+def version(kind: type[Peer]) -> str:
+    """Of its Debian package."""
+    command = ("dpkg-query", "-W", "-f", "${Version}", str(kind.package))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout or "that is not installed: tools/lab_packages.sh installs it"
+
+
 def accepts(host: str, port: int) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as probe:
@@ -92,10 +110,12 @@ listen = ["{host}:{s2s_port}"]
 listen_direct_tls = ["{host}:{s2s_tls_port}"]
 authorities = "{authorities}"
 nameservers = ["{dns_host}:{dns_port}"]
-connect_timeout = "10s"
+connect_timeout = "60s"
 retry_first = "1s"
 retry_longest = "1s"
 {options}
+[log]
+format = "json"
 """
 
 
@@ -115,7 +135,12 @@ class Ours(CommonRoom, Peer):
         self.written("commonroom.toml", OURS.format(**self.facts(), options=self.options))
         for name, password in self.accounts.items():
             user_add = ("user", "add", f"{name}@{self.domain}", "--password-stdin")
-            self._run(*user_add, "--config", self.configuration, stdin=password + "\n")
+            worked(run(*user_add, "--config", self.configuration, stdin=password + "\n"))
+
+    def events(self, name: str) -> list[dict[str, object]]:
+        """What its log says of them since it was started last."""
+        lines = [line for line in self.output().splitlines() if line.startswith("{") and line.endswith("}")]
+        return [each for each in map(json.loads, lines) if each["event"] == name]
 
 
 PROSODY = """
@@ -149,6 +174,8 @@ Component "rooms.{domain}" "muc"
 
 class ProsodyPeer(Peer):
     """Prosody; `secure`: it wants a certificate of us, too."""
+
+    package = "prosody"
 
     def __init__(
         self,
@@ -238,14 +265,13 @@ lists:foreach(fun({{U, P}}) -> mnesia:dirty_write({{passwd, {{U, <<"{domain}">>}
 class EjabberdPeer(Peer):
     """ejabberd, run by `erl` as its script does; without a node name, so without epmd."""
 
+    package = "ejabberd"
     starttls = "required"
 
     def accept_any_certificate(self) -> None:
         self.starttls = "optional"  # with `required` it demands a valid one
 
     def prepare(self) -> None:
-        both = self.issued.chain_pem() + self.issued.key_pem()
-        (self.folder / "both.pem").write_bytes(both)
         (self.folder / "spool").mkdir()
         self.written("ejabberd.yml", EJABBERD.format(**self.facts(), starttls=self.starttls))
         host, port = self.site.nameserver.address
@@ -271,143 +297,3 @@ class EjabberdPeer(Peer):
     def transcript(self) -> str:
         log = self.folder / "ejabberd.log"
         return log.read_text(errors="replace")[-8000:] if log.exists() else super().transcript()
-
-
-ROUTER = """<router>
-  <id>router</id>
-  <log type='file'><file>{folder}/router.log</file></log>
-  <local><ip>{host}</ip><port>{router_port}</port><users>{folder}/router-users.xml</users></local>
-  <io><max_fds>1024</max_fds><limits><bytes>0</bytes><connects>0</connects></limits></io>
-  <aci><acl type='all'><user>jabberd</user></acl></aci>
-</router>
-"""
-USERS = "<users><user><name>jabberd</name><secret>secret</secret></user></users>\n"
-TO_ROUTER = (
-    "<router><ip>{host}</ip><port>{router_port}</port><user>jabberd</user><pass>secret</pass></router>"
-)
-SQLITE = "<sqlite><dbname>{folder}/sqlite.db</dbname></sqlite>"
-SM = """<sm>
-  <id>sm</id>
-  {to_router}
-  <log type='file'><file>{folder}/sm.log</file></log>
-  <local><id>{domain}</id></local>
-  <storage><path>{modules}</path><driver>sqlite</driver>{sqlite}</storage>
-  <aci/>
-  <modules><path>{modules}</path>{chains}</modules>
-  <discovery><identity><category>server</category><type>im</type><name>lab</name></identity></discovery>
-  <user><auto-create/></user>
-</sm>
-"""
-C2S = """<c2s>
-  <id>c2s</id>
-  {to_router}
-  <log type='file'><file>{folder}/c2s.log</file></log>
-  <local>
-    <id realm='{domain}' pemfile='{folder}/both.pem'>{domain}</id>
-    <ip>{host}</ip><port>{starttls_port}</port>
-    <ssl-port>{tls_port}</ssl-port><pemfile>{folder}/both.pem</pemfile>
-  </local>
-  <io>
-    <max_fds>1024</max_fds>
-    <limits><bytes>0</bytes><stanzas>0</stanzas><connects>0</connects><stanzasize>65535</stanzasize></limits>
-  </io>
-  <authreg>
-    <path>{modules}</path><module>sqlite</module>
-    <mechanisms><traditional/><sasl><plain/></sasl></mechanisms>
-    <ssl-mechanisms><traditional/><sasl><plain/></sasl></ssl-mechanisms>
-    <sqlite><dbname>{folder}/sqlite.db</dbname><password_type><plaintext/></password_type></sqlite>
-  </authreg>
-</c2s>
-"""
-S2S = """<s2s>
-  <id>s2s</id>
-  {to_router}
-  <log type='file'><file>{folder}/s2s.log</file></log>
-  <local>
-    <ip>{host}</ip><port>{s2s_port}</port><origin>{host}</origin>
-    <secret>not told</secret>
-    <pemfile>{folder}/both.pem</pemfile>
-    <cachain>{authorities}</cachain>
-  </local>
-  <io><max_fds>1024</max_fds><limits><bytes>0</bytes><connects>0</connects></limits></io>
-  <lookup><srv>xmpp-server</srv><min-ttl>1</min-ttl></lookup>
-  <check><queue>10</queue><keepalive>0</keepalive><idle>0</idle></check>
-</s2s>
-"""
-CHAINS = {
-    "sess-end": ("iq-last",),
-    "in-sess": ("validate", "roster", "iq-ping", "iq-private", "disco", "offline", "presence", "deliver"),
-    "in-router": ("session", "validate", "presence"),
-    "pkt-sm": ("iq-last", "iq-ping", "iq-time", "iq-version", "disco", "presence"),
-    "pkt-user": ("roster", "presence", "disco", "deliver", "offline", "iq-last"),
-    "pkt-router": ("session", "disco"),
-    "user-load": ("active", "roster"),
-    "user-create": ("active",),
-    "user-delete": ("active", "offline", "roster", "iq-last", "iq-private"),
-    "disco-extend": ("iq-version",),
-}
-SCHEMA = Path("/usr/share/doc/jabberd2/db-setup.sqlite.gz")
-PROGRAMS = ("router", "sm", "c2s", "s2s")
-
-
-class Jabberd2Peer(Peer):
-    """jabberd2: dialback as it was; four processes that one shell looks after.
-
-    It asks the servers of /etc/resolv.conf on port 53 alone: the shell has a mount of its own over that file.
-    """
-
-    rooms = None
-    takes_logins = False
-    echoes_presence = False
-
-    def prepare(self) -> None:
-        (self.folder / "both.pem").write_bytes(self.issued.chain_pem() + self.issued.key_pem())
-        facts = self.facts() | {
-            "router_port": free_ports(1)[0],
-            "modules": glob("/usr/lib/*/jabberd2")[0],
-            "chains": "".join(
-                f"<chain id='{name}'>{''.join(f'<module>{module}</module>' for module in modules)}</chain>"
-                for name, modules in CHAINS.items()
-            ),
-        }
-        facts["to_router"] = TO_ROUTER.format_map(facts)
-        facts["sqlite"] = SQLITE.format_map(facts)
-        self.router_port = facts["router_port"]
-        self.written("router-users.xml", USERS)
-        for name, template in zip(PROGRAMS, (ROUTER, SM, C2S, S2S), strict=True):
-            self.written(f"{name}.xml", template.format_map(facts))
-        self._make_accounts()
-        self.site.serve_port_53()
-        self.written("resolv.conf", f"nameserver {self.site.system_nameserver}\n")
-        self.written("run.sh", self._script())
-
-    def _make_accounts(self) -> None:
-        with closing(sqlite3.connect(self.folder / "sqlite.db")) as database:
-            database.executescript(gzip.decompress(SCHEMA.read_bytes()).decode())
-            for name, password in self.accounts.items():
-                values = (name, self.domain, password)
-                database.execute(
-                    'INSERT INTO authreg ("username", "realm", "password") VALUES (?, ?, ?)', values
-                )
-                active = 'INSERT INTO active ("collection-owner", "time") VALUES (?, 1)'
-                database.execute(active, (f"{name}@{self.domain}",))
-            database.commit()
-
-    def _script(self) -> str:
-        """The others give up if the router is not there."""
-        lines = [f"mount --bind {self.folder}/resolv.conf /etc/resolv.conf || exit 1"]
-        for name in PROGRAMS:
-            lines.append(f"/usr/sbin/jabberd2-{name} -c {self.folder}/{name}.xml & sleep 0.5")
-        return "\n".join([*lines, "trap 'kill $(jobs -p); wait; exit 0' TERM", "wait", ""])
-
-    def command(self) -> Sequence[str | Path]:
-        return ("unshare", "--mount", "sh", self.folder / "run.sh")
-
-    def is_ready(self) -> bool:
-        """It listens before the session manager has said that it is there."""
-        log = self.folder / "sm.log"
-        return super().is_ready() and log.exists() and "ready for sessions" in log.read_text()
-
-    def transcript(self) -> str:
-        logs = (self.folder / f"{name}.log" for name in PROGRAMS)
-        return "\n".join(log.read_text(errors="replace")[-3000:] for log in logs if log.exists())

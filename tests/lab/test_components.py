@@ -2,34 +2,31 @@
 
 import hashlib
 import socket
-from collections.abc import Callable
 from typing import Self
 from xml.etree.ElementTree import Element
 
 import pytest
 
 from tests.attack.reader import Reader
-from tests.interop.people import Person
 from tests.interop.slix import SlixClient
 
-from .nameserver import free_port
-from .pairs import Start
+from .pairs import Make, Start
 from .peers import Ours, Peer
-from .site import Site
+from .site import Site, loopback_address
 
 DOMAIN = "irc.components.lab"
 HEADER = (
     "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'"
     f" to='{DOMAIN}'>"
 )
-Make = Callable[[Peer, str], Person]
+PORT = 15347
 
 
 class Component:
     """One connection of it."""
 
-    def __init__(self, port: int, secret: str = "hidden") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), 5)
+    def __init__(self, address: str, secret: str = "hidden") -> None:
+        self.socket = socket.create_connection((address, PORT), 60)
         self.reader = Reader()
         self._elements: list[Element] = []
         self.send(HEADER)
@@ -59,16 +56,21 @@ class Component:
         self.socket.close()
 
 
-@pytest.fixture(scope="module")
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def ours(site: Site, start: Start, port: int, tmp_path_factory: pytest.TempPathFactory) -> Peer:
-    options = (
-        f'[components]\nlisten = ["127.0.0.1:{port}"]\n[components.domains."{DOMAIN}"]\nsecret = "hidden"\n'
+def components(address: str, domain: str) -> str:
+    """The configuration of a server that listens there for this component."""
+    return (
+        f'[components]\nlisten = ["{address}:{PORT}"]\n[components.domains."{domain}"]\nsecret = "hidden"\n'
     )
+
+
+@pytest.fixture(scope="module")
+def address() -> str:
+    return loopback_address()
+
+
+@pytest.fixture(scope="module")
+def ours(site: Site, start: Start, address: str, tmp_path_factory: pytest.TempPathFactory) -> Peer:
+    options = components(address, DOMAIN)
     domain = "components.lab"
     issued = site.authority.issue(domain, DOMAIN)
     return start(Ours(tmp_path_factory.mktemp("ours"), site, domain, issued, options))
@@ -85,9 +87,9 @@ def test_without_the_component_its_domain_is_not_served(ours: Peer, person: Make
     assert refused(romeo) == "service-unavailable"
 
 
-def test_messages_go_both_ways(ours: Peer, port: int, person: Make) -> None:
+def test_messages_go_both_ways(ours: Peer, address: str, person: Make) -> None:
     romeo = person(ours, "romeo").come_online()
-    with Component(port) as component:
+    with Component(address) as component:
         romeo.chat(f"channel@{DOMAIN}", "hello")
         message = component.next()
         assert message.tag == "{jabber:component:accept}message"
@@ -98,9 +100,9 @@ def test_messages_go_both_ways(ours: Peer, port: int, person: Make) -> None:
         assert str(romeo.receive_message("hi")["from"]) == f"channel@{DOMAIN}/nick"
 
 
-def test_the_next_one_takes_over(ours: Peer, port: int, person: Make) -> None:
+def test_the_next_one_takes_over(ours: Peer, address: str, person: Make) -> None:
     romeo = person(ours, "romeo").come_online()
-    with Component(port) as first, Component(port) as second:
+    with Component(address) as first, Component(address) as second:
         romeo.chat(f"channel@{DOMAIN}", "one")
         assert first.next().findtext("{jabber:component:accept}body") == "one"
         first.socket.close()
@@ -109,20 +111,20 @@ def test_the_next_one_takes_over(ours: Peer, port: int, person: Make) -> None:
         assert second.next().findtext("{jabber:component:accept}body") == "two"
 
 
-def test_a_wrong_secret_is_refused(ours: Peer, port: int) -> None:
-    component = Component(port, "guessed")
+def test_a_wrong_secret_is_refused(ours: Peer, address: str) -> None:
+    component = Component(address, "guessed")
     assert str(component.next().tag).endswith("}error")
     component.socket.close()
 
 
 def test_other_servers_reach_it_too(
-    ours: Peer, port: int, site: Site, start: Start, person: Make, tmp_path_factory: pytest.TempPathFactory
+    ours: Peer, address: str, site: Site, start: Start, person: Make, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     domain = "beside.lab"
     beside = start(Ours(tmp_path_factory.mktemp("beside"), site, domain, site.authority.issue(domain)))
-    site.nameserver.service(DOMAIN, ours.s2s_port)
+    site.nameserver.service(DOMAIN, ours.s2s_port, ours.host)
     juliet = person(beside, "juliet").come_online()
-    with Component(port) as component:
+    with Component(address) as component:
         juliet.chat(f"channel@{DOMAIN}", "from afar")
         assert component.next().findtext("{jabber:component:accept}body") == "from afar"
         component.send(

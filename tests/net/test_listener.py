@@ -11,9 +11,10 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from commonroom.config import ListenAddress
+from commonroom.config.c2s import C2s
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits
-from commonroom.net.listener import RECOVERY, Admission, Listener, ListenError, origin_of
+from commonroom.net.listener import RECOVERY, WARN_EVERY, Admission, Listener, ListenError, Share, origin_of
 from commonroom.net.sockets import SOCKET_OPTIONS
 from tests.net.loopback import expecting_bugs, in_loop, until
 
@@ -52,7 +53,7 @@ class House:
         self, address: ListenAddress = LOOPBACK, connections: int = 100, per_address: int = 100
     ) -> None:
         self.present: list[Connection] = []
-        self.admission = Admission(connections, per_address)
+        self.admission = Admission(Share(connections, per_address))
         self.listener = Listener(address, self.accept)
 
     def accept(self) -> Connection:
@@ -232,7 +233,7 @@ async def test_the_count_survives_a_bug_when_a_connection_is_made() -> None:
     def broken() -> Greeter:
         raise ValueError("a bug")
 
-    admission = Admission(10, 10)
+    admission = Admission(Share(10, 10))
     limits = ConnectionLimits(linger=0.1)
     listener = Listener(LOOPBACK, lambda: Connection(broken, limits, gate=admission))
     await listener.start()
@@ -317,7 +318,7 @@ def test_the_same_customer_counts_once() -> None:
     assert origin_of("2001:db8:1:2::1") == origin_of("2001:db8:1:2:ffff::9") != origin_of("2001:db8:1:3::1")
     assert origin_of("fe80::1%eth0") == origin_of("fe80::2")
     assert origin_of("192.0.2.1") != origin_of("192.0.2.2")
-    admission = Admission(10, 2)
+    admission = Admission(Share(10, 2))
     assert [admission.enter(f"2001:db8::{number}") for number in (1, 2, 3)] == [True, True, False]
     admission.leave("2001:db8::1")
     assert admission.enter("2001:db8::3")
@@ -327,7 +328,7 @@ def test_the_same_customer_counts_once() -> None:
 
 
 def test_being_full_is_said_again_when_it_was_over(caplog: pytest.LogCaptureFixture) -> None:
-    admission = Admission(10, 100)
+    admission = Admission(Share(10, 100))
     for _ in range(2):
         for _ in range(10):
             assert admission.enter("192.0.2.1")
@@ -336,3 +337,76 @@ def test_being_full_is_said_again_when_it_was_over(caplog: pytest.LogCaptureFixt
         for _ in range(10):
             admission.leave("192.0.2.1")
     assert len(caplog.records) == 2
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def entered(admission: Admission, host: str, times: int) -> int:
+    """How many got in; all of them leave at once."""
+    count = 0
+    for _ in range(times):
+        if admission.enter(host):
+            admission.leave(host)
+            count += 1
+    return count
+
+
+def test_rfc6120_13_12_an_address_that_connects_too_fast_is_turned_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    admission = Admission(Share(10, 10, rate=2, burst=5), clock)
+    assert entered(admission, "192.0.2.1", 20) == 5
+    assert entered(admission, "192.0.2.2", 3) == 3
+    clock.now += 1
+    assert entered(admission, "192.0.2.1", 20) == 2
+    clock.now += 100
+    assert entered(admission, "192.0.2.1", 20) == 5
+    told = [(r.message, r.__dict__["address"]) for r in caplog.records]
+    assert told == [("connections come too fast", "192.0.2.1")] * 2  # once a minute
+
+
+def test_those_of_one_network_count_together() -> None:
+    admission = Admission(Share(10, 10, rate=1, burst=2), Clock())
+    assert [entered(admission, f"2001:db8::{n}", 1) for n in range(3)] == [1, 1, 0]
+
+
+def test_who_is_turned_away_for_another_reason_is_not_charged() -> None:
+    admission = Admission(Share(10, 1, rate=1, burst=3), Clock())
+    assert admission.enter("192.0.2.1")
+    assert not any(admission.enter("192.0.2.1") for _ in range(10))
+    admission.leave("192.0.2.1")
+    assert entered(admission, "192.0.2.1", 10) == 2
+
+
+def test_a_thousand_behind_one_address_come_back_at_once_by_default() -> None:
+    c2s = C2s()
+    admission = Admission(
+        Share(5000, 5000, c2s.new_connections_per_second, c2s.new_connection_burst), Clock()
+    )
+    assert sum(admission.enter("192.0.2.1") for _ in range(1500)) == 1500
+
+
+def test_what_is_remembered_of_addresses_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonroom.net.listener.RECENT", 100)
+    clock = Clock()
+    admission = Admission(Share(10, 10, rate=1, burst=5), clock)
+    for number in range(1000):
+        entered(admission, f"10.0.{number // 250}.{number % 250}", 1)
+    assert len(admission._recent) == 100
+    clock.now += WARN_EVERY + 1
+    entered(admission, "192.0.2.1", 1)
+    assert len(admission._recent) == 1
+
+
+def test_a_changed_rate_counts_at_once() -> None:
+    clock = Clock()
+    admission = Admission(Share(10, 10, rate=1, burst=1), clock)
+    assert entered(admission, "192.0.2.1", 3) == 1
+    admission.change(Share(10, 10))
+    assert entered(admission, "192.0.2.1", 30) == 30

@@ -4,13 +4,15 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from select import EPOLLIN
+from typing import cast
 
 import pytest
 
 from commonroom.net import newcomers
 from commonroom.net.newcomers import BUDGET, Newcomers
 from commonroom.net.sockets import Poll
-from tests.net.loopback import in_loop
+from commonroom.net.watched import Sockets
+from tests.net.loopback import in_loop, until
 
 STEP = BUDGET * 0.4  # of a newcomer
 
@@ -131,3 +133,34 @@ async def test_those_who_are_in_go_first_in_every_turn(
         await asyncio.sleep(0)
     loop.remove_reader(poll.fileno())
     assert log == [word for number in range(6) for word in ("in", str(number))]
+
+
+class Restless(Guest):
+    """Stops being watched until the next turn, or changes between newcomers and those who are in."""
+
+    def __init__(self, number: int, log: list[str], poll: Poll) -> None:
+        super().__init__(str(number), log, 8)
+        self.number, self.poll, self.sockets = number, poll, cast(Sockets, poll.newcomers)
+        poll.newcomers.add(self.ours.fileno(), self, EPOLLIN)
+
+    def ready(self, events: int) -> None:
+        super().ready(events)
+        fd, step = self.ours.fileno(), (self.number + len(self.log)) % 5
+        if step == 0:
+            self.sockets.change(fd, 0)
+            asyncio.get_running_loop().call_soon(lambda: self.sockets.change(fd, EPOLLIN))
+        elif step == 1:
+            self.sockets.remove(fd)
+            self.sockets = self.poll if self.sockets is not self.poll else self.poll.newcomers
+            self.sockets.add(fd, self, EPOLLIN)
+
+
+@in_loop
+async def test_nobody_is_forgotten_who_stops_or_comes_in_meanwhile(guests: list[Guest]) -> None:
+    log: list[str] = []
+    loop = asyncio.get_running_loop()
+    poll = Poll(loop)
+    guests += [Restless(number, log, poll) for number in range(100)]
+    await until(lambda: len(log) == 800, 20.0)
+    loop.remove_reader(poll.fileno())
+    assert sorted(log) == sorted([guest.name for guest in guests] * 8)

@@ -230,6 +230,17 @@ def test_what_was_sent_has_arrived_when_it_is_acknowledged_or_else_when_it_is_wr
     assert list(world.peer.unacknowledged()) == (sent[2:] if counts else [])
 
 
+def test_xep0198_4_what_was_sent_behind_a_question_is_asked_for_when_it_is_answered() -> None:
+    """Or the last ones of a burst would stay in doubt, and come twice after a restart."""
+    world = World().log_in(BIDI)
+    world.send(f"<enable {SM}/>")
+    for number in range(3):
+        world.peer.send(to_peer(number))
+    assert world.send(f"<a {SM} h='0'/>") == ""  # it got the question, and none is done: it tells when
+    assert world.send(f"<a {SM} h='1'/>") == f"<r {SM}/>"
+    assert world.send(f"<a {SM} h='3'/>") == ""
+
+
 def test_a_peer_that_does_not_count_after_all_has_what_was_written() -> None:
     world = World().log_in(BIDI)
     world.send(f"<enable {SM}/>")

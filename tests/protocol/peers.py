@@ -50,6 +50,7 @@ class Told:
     stanzas: list[Stanza] = field(default_factory=list)
     answers: list[Stanza] = field(default_factory=list)
     management: list[str] = field(default_factory=list)
+    offences: list[str] = field(default_factory=list)
     proven: set[str] = field(default_factory=set)  # by the peer's certificate
     _parser: StreamParser = field(default_factory=lambda: StreamParser(NO_LIMITS))
     header: StreamHeader | None = None
@@ -76,6 +77,9 @@ class Told:
 
     def acknowledged(self, handled: int) -> None:
         self.management.append(f"acknowledged {handled}")
+
+    def offended(self, reason: str) -> None:
+        self.offences.append(reason)
 
     def unmanaged(self) -> None:
         self.management.append("unmanaged")

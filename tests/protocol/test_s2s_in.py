@@ -309,6 +309,18 @@ def test_xep0220_3_1_answers_that_nobody_asked_for_are_ignored(name: str, kind: 
     assert not peer.stream.is_authenticated
     peer.send(MESSAGE)
     assert ended(peer) == "not-authorized"
+    assert peer.offences == [
+        "it answers a dialback question that nobody asked",
+        "not-authorized: show first who you are",
+    ]
+
+
+def test_xep0220_2_2_2_a_key_in_our_name_that_is_not_ours_is_an_offence():
+    peer = Incoming()
+    peer.open()
+    peer.send(f"<db:verify from='{THEIRS}' to='{OURS}' id='x'>made up</db:verify>")
+    assert peer.one().get("type") == "invalid"
+    assert peer.offences == [f"{THEIRS} was given a dialback key of {OURS} that is not ours"]
 
 
 def test_a_late_verification_of_another_stream_means_nothing():

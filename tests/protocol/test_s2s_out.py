@@ -169,6 +169,7 @@ def test_xep0220_3_1_results_that_were_not_asked_for_are_ignored(sender: str, to
     server.offer(DIALBACK)
     server.send(answer("valid", sender, to))
     assert server.up == []
+    assert server.offences == ["it answers a dialback question that nobody asked"]
 
 
 def test_xep0220_3_1_a_result_counts_once():
@@ -228,6 +229,7 @@ def test_xep0220_3_1_answers_to_other_questions_are_ignored(sender: str, to: str
     server.offer(DIALBACK)
     server.send(f"<db:verify from='{sender}' to='{to}' id='{id}' type='valid'/>")
     assert server.answered == []
+    assert server.offences == ["it answers a dialback question that nobody asked"]
 
 
 # Stanzas that come

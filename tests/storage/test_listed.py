@@ -119,6 +119,9 @@ def test_what_was_written_before_a_renaming_is_found_by_peer_when_it_was_readdre
         await stores.writes.flushed()
         was, now = Conversation(JULIET, NURSE), Conversation(ROMEO, NURSE)
         assert NURSE in await stores.upkeep.peers(ROMEO)
+        found = await stores.upkeep.having(ROMEO, [Conversation(JULIET, TYBALT), was])
+        assert found == (was,)
+        assert await stores.upkeep.having(TYBALT, [was]) == ()
         moved = [await stores.upkeep.readdress(was, now, 2) for _ in range(3)]
         assert sum(moved) in (0, 3)  # there is nothing to do in memory
         assert await stores.archive.count(ROMEO, ArchiveFilter(NURSE), 10) == 3

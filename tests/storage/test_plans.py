@@ -47,7 +47,7 @@ HARMLESS = (
 
 
 # The visitors of one day, by client: once, when it is over.
-SORTED = {"statistics._visits", "upkeep._peers"}
+SORTED = {"statistics._visits", "upkeep._readdressing._peers"}
 
 
 def statements(database: Database) -> Iterator[tuple[str, Statement]]:
@@ -63,7 +63,7 @@ def found_in(name: str, owner: object) -> Iterator[tuple[str, Statement]]:
             yield f"{name}.{attribute}", value
         elif isinstance(value, dict):
             yield from ((f"{name}.{attribute}{key}", each) for key, each in value.items())
-        elif type(value).__name__.endswith(("Reading", "Words", "Owners")):
+        elif type(value).__name__.endswith(("Reading", "Readdressing", "Words", "Owners")):
             yield from found_in(f"{name}.{attribute}", value)
 
 

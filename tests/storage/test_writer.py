@@ -268,6 +268,30 @@ def test_under_load_writes_gather_for_the_next_commit(sqlite_file: Path) -> None
     assert backend.commits <= 4
 
 
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [(0, 1 / 3), (1, 1 / 3), (2, 1), (15, 1), (16, 1 / 3), (1000, 1 / 3)],
+)
+def test_few_writes_wait_for_others_and_many_or_one_after_the_other_hardly(
+    written: int, share: float
+) -> None:
+    assert writer_module.share_of_delay(written) == share
+
+
+def test_a_queue_counts_the_size_that_it_is_told(sqlite_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LARGEST_QUEUE_BYTES", 1000)
+
+    async def scenario(database: Database) -> None:
+        with locked(sqlite_file):
+            database.writer.append_row(ADD, {"revision": 1}, 1000)
+            with pytest.raises(StorageBusy):
+                database.writer.append_row(ADD, {"revision": 2}, 1)
+        await database.writer.flushed()
+        assert await numbers(database) == [1]
+
+    using(WatchedSqlite(sqlite_file), scenario)
+
+
 def test_neighbours_with_the_same_statement_are_sent_at_once(sqlite_file: Path) -> None:
     backend = WatchedSqlite(sqlite_file)
 

@@ -60,9 +60,9 @@ class Directory:
 
     def page(self, domain: str | None, after: JID | None, limit: int) -> list[Listed]:
         """The accounts of a domain, or all, by address, behind `after`."""
-        if self._connection is None:
+        if self._connection is None or (domain is not None and domain not in self._domains):
             return []
-        ending = "" if domain is None else f"@{domain}"
+        ending = "" if domain is None or len(self._domains) == 1 else f"@{domain}"
         rows = self._connection.execute(
             "SELECT address, login, hash, source FROM entry WHERE address > ?"
             " AND substr(address, -length(?)) = ? ORDER BY address LIMIT ?"

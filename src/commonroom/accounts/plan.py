@@ -1,7 +1,7 @@
 """What a new state of the account files would change, and whether an operator has to be asked first."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
@@ -82,6 +82,16 @@ class Plan:
                 statement = "SELECT address, former FROM change WHERE kind = ?"
                 for address, former in connection.execute(statement, (kind.value,)):
                     yield Change(kind, JID.parse(address), None if former is None else JID.parse(former))
+
+    def logins(self, addresses: Iterable[JID]) -> dict[JID, str]:
+        """Whose these addresses are, by the names in the files."""
+        found = {}
+        with closing(snapshot.open_finished(self.path)) as connection:
+            for address in addresses:
+                row = connection.execute("SELECT login FROM entry WHERE address = ?", (address,)).fetchone()
+                if row is not None:
+                    found[address] = row[0]
+        return found
 
     def sample(self, kind: ChangeKind, limit: int) -> list[Change]:
         """The first ones."""

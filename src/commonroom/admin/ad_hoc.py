@@ -30,6 +30,8 @@ CONDITIONS: Mapping[str, Callable[[str], StanzaError]] = {
     "not-allowed": forbidden,
 }
 
+FLAGS: Mapping[str, bool] = {"1": True, "true": True, "0": False, "false": False}  # XEP-0004 §3.3
+
 
 class AdminCommands:
     """See `features.ad_hoc.Commands`; connected when the service has its desk."""
@@ -37,24 +39,30 @@ class AdminCommands:
     def __init__(self) -> None:
         self._desk: Desk | None = None
 
-    def connect(self, desk: Desk, roles: Roles) -> None:
-        """From now on there are commands."""
+    def connect(
+        self, desk: Desk, roles: Roles, for_all: Callable[[JID], Sequence[Command]] = lambda _: ()
+    ) -> None:
+        """From now on there are commands; `for_all` are those that need no role."""
         self._desk = desk
         self._roles = roles
+        self._for_all = for_all
 
     def of(self, requester: JID) -> Sequence[Command]:
-        """Those for which the requester's roles have the scope."""
+        """Those that need no role, and those for which the requester's roles have the scope."""
         if self._desk is None:
             return ()
+        for_all = self._for_all(requester)
         scopes = self._roles.scopes(requester)
         if not scopes:
-            return ()
+            return for_all
         caller = Caller(Way.CHAT, requester.bare, scopes)
-        return [AdminCommand(each, self._desk, caller) for each in self._desk.allowed(caller)]
+        return [*(AdminCommand(each, self._desk, caller) for each in self._desk.allowed(caller)), *for_all]
 
 
 class AdminCommand:
     """One operation, for one who may ask for it."""
+
+    is_for_all = False
 
     def __init__(self, operation: Operation, desk: Desk, caller: Caller) -> None:
         self._operation = operation
@@ -169,7 +177,9 @@ def _given(argument: Argument, answers: Answers) -> tuple[str, Any]:
             raise ValueError(f"{_var(argument)}: write a whole number")
         return argument.name, int(values[0])
     if kind is bool:
-        return argument.name, values[0] in ("1", "true")
+        if values[0] not in FLAGS:
+            raise ValueError(f"{_var(argument)}: write true or false")
+        return argument.name, FLAGS[values[0]]
     return argument.name, values[0]
 
 

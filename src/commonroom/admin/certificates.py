@@ -1,6 +1,6 @@
 """Operations on certificates, and the DNS records that lead to the service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,12 +8,12 @@ from typing import Annotated
 
 from commonroom.admin.checks import check_certificates
 from commonroom.admin.errors import AdminError, BadAddress
-from commonroom.admin.operation import Arg, operation
-from commonroom.admin.places import key_pairs, server_key_pairs, shared_key_pair
+from commonroom.admin.operation import Arg, Form, operation
+from commonroom.admin.places import server_key_pairs, shared_key_pair
 from commonroom.admin.registry import Registry
 from commonroom.admin.scopes import Scope
 from commonroom.config import KeyPair, ListenAddress, Settings
-from commonroom.net.certificate_facts import facts, make_request, verdict
+from commonroom.net.certificate_facts import Facts, facts, make_request, verdict
 from commonroom.net.certificates import (
     CertificateError,
     Severity,
@@ -86,14 +86,21 @@ async def show_certificates(settings: Settings, registry: Registry) -> tuple[Cer
     "certificate check", Scope.SERVICE_READ, "Say what is wrong with the certificates, and what clients say."
 )
 async def check(settings: Settings, registry: Registry) -> tuple[Advice, ...]:
-    """As the certificates' part of `commonroom check`, and more: it tries to be a client."""
+    """As the certificates' part of `commonroom check`, and more: it tries to be a client.
+
+    Of each file it says what it is; of each domain, of rooms and components as well, by which names it is
+    there (RFC 6120 §13.7.1.2.1).
+    """
     now = registry.now()
     found = [Advice(each.severity, each.text) for each in check_certificates(settings, now)]
     for pair, domains in _used(settings).items():
         try:
-            found += _as_clients_see(settings, pair.certificate, domains, now)
+            it, names = facts(pair.certificate), names_of(load_chain(pair.certificate)[0])
         except CertificateError:
             continue  # is among the findings already
+        found.append(Advice(Severity.NOTE, f"{pair.certificate}: {_what_it_is(it, now)}"))
+        found += [_named(settings, pair.certificate, domain, it, names) for domain in domains]
+        found += _as_clients_see(settings, pair.certificate, domains, now)
     return tuple(sorted(found, key=lambda each: list(Severity).index(each.severity)))
 
 
@@ -107,7 +114,7 @@ async def self_signed(
     """Where the configuration says, if nothing is there. Raises AdminError."""
     pair, domains = _wanted(settings, registry, domain)
     try:
-        create_self_signed(*pair, (*domains, *_rooms(settings, domains)), registry.now(), max(1, days))
+        create_self_signed(*pair, domains, registry.now(), max(1, days))
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return Written(str(pair.certificate), str(pair.key))
@@ -118,7 +125,7 @@ async def request(settings: Settings, registry: Registry, domain: Domain = None)
     """With the key that the configuration names, which is made if there is none. Raises AdminError."""
     pair, domains = _wanted(settings, registry, domain)
     try:
-        made = make_request(pair.key, (*domains, *_rooms(settings, domains)))
+        made = make_request(pair.key, domains)
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return RequestMade(str(pair.key), made.decode())
@@ -132,7 +139,9 @@ async def request(settings: Settings, registry: Registry, domain: Domain = None)
 )
 async def dns_records(
     settings: Settings,
-    target: Annotated[str | None, Arg("The machine's name; if not given, the domain itself.")] = None,
+    target: Annotated[
+        str | None, Arg("The machine's name; if not given, the domain itself.", Form.DOMAIN)
+    ] = None,
     ttl: Annotated[int, Arg("How many seconds others may remember them.")] = 3600,
 ) -> tuple[str, ...]:
     """Lines of a zone file (RFC 6120 §3.2.1, XEP-0368 §3)."""
@@ -160,20 +169,24 @@ def _records(
 
 
 def _used(settings: Settings) -> dict[KeyPair, tuple[str, ...]]:
+    """The files, and the domains that they are for: first of people, then of rooms and components."""
     used: dict[KeyPair, tuple[str, ...]] = {}
-    for domain, pair in key_pairs(settings).items():
-        used[pair] = (*used.get(pair, ()), domain)
+    pairs = server_key_pairs(settings)
+    for domain in dict.fromkeys((*settings.domains, *pairs)):
+        used[pairs[domain]] = (*used.get(pairs[domain], ()), domain)
     return used
 
 
 def _wanted(settings: Settings, registry: Registry, domain: str | None) -> tuple[KeyPair, tuple[str, ...]]:
-    """The files, and the domains that are in them."""
+    """The files, and the domains that are in them: of one also those below it, as that of its rooms."""
+    pairs = server_key_pairs(settings)
     if domain is None:
         pair = shared_key_pair(settings)
         return pair, _used(settings).get(pair, settings.domains)
-    if domain not in settings.domains:
+    if domain not in pairs:
         raise BadAddress(f"{domain}: this is not served here; configured: {', '.join(registry.domains)}")
-    return key_pairs(settings)[domain], (domain,)
+    below = (name for name, pair in pairs.items() if name.endswith(f".{domain}") and pair == pairs[domain])
+    return pairs[domain], (domain, *below)
 
 
 def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFacts:
@@ -200,23 +213,40 @@ def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFa
     )
 
 
-def _as_clients_see(settings: Settings, path: Path, domains: tuple[str, ...], now: datetime) -> list[Advice]:
-    found = []
+def _what_it_is(it: Facts, now: datetime) -> str:
+    chain = f"it is followed by {', '.join(it.chain)}" if it.chain else "nothing follows it"
+    return f"its key is {it.key}; it ends on {it.ends:%Y-%m-%d}, in {(it.ends - now).days} days; {chain}"
+
+
+def _named(settings: Settings, path: Path, domain: str, it: Facts, names: set[str]) -> Advice:
+    """By which forms of names a domain is in it, and whether one is missing that somebody needs."""
+    name = ascii_domain(domain)
+    forms = {
+        "DNS": name in names or f"*.{name.partition('.')[2]}" in names,
+        "SRVName": f"_xmpp-client.{name}" in it.srv and f"_xmpp-server.{name}" in it.srv,
+        "XmppAddr": domain in it.xmpp,
+    }
+    there = [form for form, is_there in forms.items() if is_there]
+    missing = [form for form, is_there in forms.items() if not is_there]
+    if forms["DNS"] or len(there) == 2:
+        rest = f"; {' and '.join(missing)} would do as well, and few authorities give them" if missing else ""
+        return Advice(Severity.NOTE, f"{path}: it names {domain} ({', '.join(there)}){rest}")
+    if domain in settings.domains:
+        asks = "for which clients ask"
+    else:
+        asks = "for which other servers ask when their users come there"
+    is_needed = domain in settings.domains or settings.federation.enabled
+    severity = Severity.WARNING if is_needed else Severity.NOTE
+    return Advice(severity, f"{path}: it does not name {domain}, {asks}; get one that does")
+
+
+def _as_clients_see(
+    settings: Settings, path: Path, domains: tuple[str, ...], now: datetime
+) -> Iterator[Advice]:
     first = load_chain(path)[0]
-    names = names_of(first)
+    if first.issuer == first.subject:
+        return  # one that is signed by itself was told of already
     for domain in domains:
-        # One that is signed by itself was told of already.
-        if first.issuer != first.subject and (said := verdict(path, domain, now)):
+        if domain in settings.domains and (said := verdict(path, domain, now)):
             text = f"a client that trusts this machine's authorities will object for {domain}: {said}"
-            found.append(Advice(Severity.WARNING, f"{path}: {text}"))
-        for rooms in map(ascii_domain, _rooms(settings, (domain,))):
-            if rooms not in names and f"*.{ascii_domain(domain)}" not in names:
-                text = f"it does not name {rooms}, for which other servers ask when their users enter rooms"
-                found.append(Advice(Severity.NOTE, f"{path}: {text}"))
-    return found
-
-
-def _rooms(settings: Settings, domains: Iterable[str]) -> tuple[str, ...]:
-    """Where their rooms are, if there are any."""
-    rooms = settings.rooms
-    return tuple(f"{rooms.prefix}.{domain}" for domain in domains) if rooms.enabled else ()
+            yield Advice(Severity.WARNING, f"{path}: {text}")

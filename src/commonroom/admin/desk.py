@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -17,12 +18,17 @@ from commonroom.admin.errors import (
 )
 from commonroom.admin.operation import Argument, Form, Operation
 from commonroom.admin.scopes import Scope
+from commonroom.config.addresses import Domain
+from commonroom.config.kinds import RefusedError
 from commonroom.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
 # So much of an argument is kept in the record.
 RECORDED = 200
+# No argument is longer, or a larger number.
+LONGEST = 20_000
+LARGEST = 1_000_000_000
 UNRECORDED = (Form.SECRET, Form.LINES)
 
 
@@ -141,13 +147,35 @@ def _value(argument: Argument, value: Any) -> Any:
     """Raised without the value, which may be a secret."""
     try:
         made = read(argument.type, value)
+        if fault := _fault(made):
+            raise ValueError(fault)
     except ValueError as error:
         reason = str(error)
     else:
-        if not isinstance(made, str) or _is_xml(made):
-            return made
-        reason = "it has characters that no text here may have"
+        return _domain(argument.name, made) if argument.form is Form.DOMAIN and made is not None else made
     raise BadArgument(f"{argument.name}: {reason}")
+
+
+def _fault(value: Any) -> str | None:
+    """Why a value of the right type is none that any operation takes."""
+    if isinstance(value, tuple):
+        return next(filter(None, map(_fault, value)), None)
+    if isinstance(value, str) and not _is_xml(value):
+        return "it has characters that no text here may have"
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"write {LONGEST} characters at most"
+    if isinstance(value, int) and not 0 <= value <= LARGEST:
+        return f"write a whole number from 0 to {LARGEST}"
+    if isinstance(value, datetime) and not 1970 < value.year < 9999:
+        return "write a moment of these times"
+    return None
+
+
+def _domain(name: str, text: str) -> str:
+    try:
+        return Domain().read(text)
+    except RefusedError as refusal:
+        raise BadArgument(f"{name}: {refusal}") from None
 
 
 def _is_xml(text: str) -> bool:
@@ -158,6 +186,11 @@ def _is_xml(text: str) -> bool:
     )
 
 
+def _recordable(text: str) -> str:
+    """Also of what is refused because no database takes it."""
+    return text if _is_xml(text) else ascii(text)
+
+
 def _about(
     operation: Operation | None, arguments: Mapping[str, Any]
 ) -> tuple[Scope | None, Mapping[str, str]]:
@@ -166,5 +199,5 @@ def _about(
     told = {}
     for argument in operation.arguments:
         if argument.form not in UNRECORDED and arguments.get(argument.name) is not None:
-            told[argument.name] = str(plain(arguments[argument.name]))[:RECORDED]
+            told[argument.name] = _recordable(str(plain(arguments[argument.name]))[:RECORDED])
     return operation.scope, told

@@ -24,6 +24,7 @@ class Form(Enum):
 
     TEXT = "text"
     ADDRESS = "address"
+    DOMAIN = "domain"  # any, not only those that are served; normalised as in the configuration
     SECRET = "secret"  # is in no record, and typed so that nobody sees it
     LINES = "lines"  # what people are told; in no record either
 

@@ -1,11 +1,14 @@
 """What users are told of what is kept about them, made of the configuration."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from textwrap import fill
 
 from commonroom.audit.tags import OPTIONS
 from commonroom.config import Settings
 from commonroom.config.archive import ArchiveDefault
+from commonroom.features.ad_hoc import Answers, Command, Outcome
+from commonroom.protocol.jid import JID
+from commonroom.xml.element import Element
 
 WIDTH = 100
 WHAT = {
@@ -33,6 +36,35 @@ recorded."""
 STATISTICS = """\
 For {span}: how many people were here each day, how many messages there were, and which programs were
 used. People are counted under a pseudonym whose key is thrown away when the day is over. {purpose}"""
+
+
+class PrivacyCommand:
+    """The same in a chat client: a command (XEP-0050) that every account of ours may run."""
+
+    node = "commonroom#privacy"
+    name = "What is kept about you"
+    is_for_all = True
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def form(self) -> Element | None:
+        """Nothing is asked."""
+        return None
+
+    async def run(self, requester: JID, answers: Answers) -> Outcome:
+        """The text as it is now."""
+        return Outcome(self._text)
+
+
+def for_accounts(settings: Callable[[], Settings]) -> Callable[[JID], Sequence[Command]]:
+    """Gives the command to accounts of the domains that are served, and to nobody else."""
+
+    def of(requester: JID) -> Sequence[Command]:
+        known = settings()
+        return (PrivacyCommand(privacy_text(known)),) if requester.domain in known.domains else ()
+
+    return of
 
 
 def privacy_text(settings: Settings) -> str:

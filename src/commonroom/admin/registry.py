@@ -12,6 +12,7 @@ from commonroom.accounts.chain import Chain, Decision
 from commonroom.accounts.directory import Directory
 from commonroom.accounts.interfaces import Listed, Listing, NoListing
 from commonroom.accounts.plan import is_snapshot
+from commonroom.admin.errors import BadAddress
 from commonroom.admin.places import database_url, snapshot_in_force
 from commonroom.config import Mechanism, Settings
 from commonroom.config.accounts import Source
@@ -63,6 +64,12 @@ def registry(settings: Settings, stores: Stores, files: Listing | None = None) -
         files or NO_LISTING,
         settings.accounts.order,
     )
+
+
+def served(registry: Registry, domain: str) -> None:
+    """Raises BadAddress for a domain without accounts of ours."""
+    if domain not in registry.domains:
+        raise BadAddress(f"{domain}: it is not served here; configured: {', '.join(registry.domains)}")
 
 
 @asynccontextmanager

@@ -118,12 +118,14 @@ class SaidLine:
 @operation("room list", Scope.ROOMS_READ, "List the rooms that last, by address.")
 async def list_rooms(
     rooms: RoomAdmin,
-    domain: Annotated[str | None, Arg("Only those of this domain.")] = None,
+    domain: Annotated[str | None, Arg("Only those of this domain.", Form.DOMAIN)] = None,
     after: Annotated[str | None, Arg("Those behind this address: the `next` of another page.")] = None,
     limit: Annotated[int, Arg(f"How many, {PAGE} at most.")] = PAGE,
 ) -> RoomPage:
     """Domain by domain; temporary rooms are in memory only. Raises BadAddress."""
     limit = max(1, min(limit, PAGE))
+    if domain is not None and domain not in rooms.services:
+        raise BadAddress(f"{domain}: rooms are at {', '.join(rooms.services) or 'no domain'}")
     place = None if after is None else _service(rooms, after)[1]
     found: list[RoomLine] = []
     for name, service in sorted(rooms.services.items()):

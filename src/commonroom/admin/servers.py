@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from commonroom.admin.operation import Arg, operation
+from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.scopes import Scope
 from commonroom.federation.overview import Overview
 
@@ -53,7 +53,7 @@ class Closed:
 @operation("s2s list", Scope.SERVICE_READ, "List connections with other servers.", "--domain example.net")
 async def list_servers(
     overview: Overview,
-    domain: Annotated[str | None, Arg("Only what is about this domain.")] = None,
+    domain: Annotated[str | None, Arg("Only what is about this domain.", Form.DOMAIN)] = None,
 ) -> Servers:
     """What is there, and why what is not there is not."""
     streams = tuple(
@@ -80,7 +80,7 @@ async def list_servers(
 
 @operation("s2s close", Scope.SERVICE_WRITE, "End the connections with a domain.", "example.net")
 async def close_servers(
-    overview: Overview, domain: Annotated[str, Arg("The domain of the other server.")]
+    overview: Overview, domain: Annotated[str, Arg("The domain of the other server.", Form.DOMAIN)]
 ) -> Closed:
     """They are made anew when there is something to send."""
     return Closed(overview.close(domain))

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Protocol
 
-from commonroom.admin.errors import BadAddress, BadArgument
+from commonroom.admin.errors import BadArgument
 from commonroom.admin.live import Live
 from commonroom.admin.operation import Arg, Form, operation
-from commonroom.admin.registry import Registry
+from commonroom.admin.registry import Registry, served
 from commonroom.admin.scopes import Scope
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Message, MessageType
@@ -74,15 +74,13 @@ async def announce(
     registry: Registry,
     text: Annotated[str, Arg("What they are told.", Form.LINES, "announcement")],
     subject: Annotated[str | None, Arg("What it is about.", var="subject")] = None,
-    domain: Annotated[str | None, Arg("Only to the accounts of this domain.")] = None,
+    domain: Annotated[str | None, Arg("Only to the accounts of this domain.", Form.DOMAIN)] = None,
 ) -> Announced:
     """A headline from the domain to each available client; it is stored for nobody (XEP-0133 §4.23)."""
     if not 0 < len(text) <= LONGEST_TEXT:
         raise BadArgument(f"text: write 1 to {LONGEST_TEXT} characters")
-    if domain is not None and domain not in registry.domains:
-        raise BadAddress(
-            f"{domain}: this domain is not served here; configured: {', '.join(registry.domains)}"
-        )
+    if domain is not None:
+        served(registry, domain)
     told = 0
     for session in live.sessions():
         if session.presence is not None and domain in (None, session.jid.domain):

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from commonroom.admin.errors import AdminError, AlreadyThere
-from commonroom.admin.places import SQLITE_FILE, database_url, shared_key_pair
+from commonroom.admin.places import SQLITE_FILE, database_url, server_key_pairs, shared_key_pair
 from commonroom.config import Settings, parse, render
 from commonroom.net.certificates import create_self_signed
 from commonroom.storage.database import open_database
@@ -78,7 +78,7 @@ def _write_new(path: Path, text: str, undo: ExitStack) -> None:
 def _make_certificate(settings: Settings, now: datetime, undo: ExitStack) -> None:
     if settings.tls.certificate is None:
         pair = shared_key_pair(settings)
-        create_self_signed(pair.certificate, pair.key, settings.domains, now)
+        create_self_signed(pair.certificate, pair.key, tuple(server_key_pairs(settings)), now)
         for file in pair:
             undo.callback(file.unlink)
 

@@ -42,7 +42,7 @@ T = TypeVar("T")
 Thread = Callable[[Callable[[], T]], Awaitable[T]]
 
 # Files are looked at so often, in seconds; what changed is read when it was the same twice.
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 # Accounts that change in one step: others have their turn between steps.
 STEP = 200
 # What could not be read is tried again after so long, if it does not change before.
@@ -178,7 +178,11 @@ class AccountFilesWatch:
             self._record(Tag.FILES_CONFIRMED, plan, by)
         if not plan.is_empty:
             self._record(Tag.FILES_CHANGED, plan)
+        formers = {one.former for one in renamings}
+        news = [one.new for one in renamings if one.new not in formers]
+        owners = await self._thread(partial(plan.logins, news))
         logins = await self._lifecycle.logins(one.former for one in renamings)
+        await self._lifecycle.make_way(owners)
         self._directory.use(plan.path)
         renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
         self._lifecycle.rename(renamings)

@@ -20,6 +20,7 @@ from commonroom.admin.errors import AdminError
 from commonroom.admin.live import Live
 from commonroom.admin.operations import operations
 from commonroom.admin.places import SOCKET_FILE
+from commonroom.admin.privacy import for_accounts
 from commonroom.admin.registry import Registry, registry
 from commonroom.admin.reload import Control, Reloaded
 from commonroom.admin.roles import Roles
@@ -30,6 +31,7 @@ from commonroom.app.certificates import expiries, warn_of_expiry
 from commonroom.app.composition import Core, days, recorded
 from commonroom.app.doing import Doing
 from commonroom.app.entrance import Entrance
+from commonroom.app.measured import Beside
 from commonroom.app.reloading import Changeable, Reloading
 from commonroom.app.role_files import RoleFiles, in_default_thread
 from commonroom.app.upkeep import count_days, keep_records, look_after_records
@@ -78,6 +80,7 @@ class Operated:
     start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     end: Callable[[], None]
     servers: Overview | None
+    beside: Beside
 
 
 class Administration:
@@ -89,7 +92,12 @@ class Administration:
         self._registry = registry(settings, parts.stores, core.accounts.directory)
         self.roles = Roles(settings)
         self._doing = Doing(
-            core.router, parts.writer, parts.witnessed, lambda: parts.entrance.is_open, self._expiries
+            core.router,
+            parts.writer,
+            parts.witnessed,
+            lambda: parts.entrance.is_open,
+            self._expiries,
+            parts.beside.collect,
         )
         live = Live(core.users, core.clients, clients.connected, clients.clock, lambda: datetime.now(UTC))
         self._subjects: dict[type[Any], Any] = {
@@ -106,7 +114,7 @@ class Administration:
             self._subjects[Overview] = parts.servers
         after = {Scope.ACCOUNTS_WRITE: parts.watch.look}
         self.desk = Desk(operations(), self._subjects, partial(keep, self._registry), after)
-        core.commands.connect(self.desk, self.roles)
+        core.commands.connect(self.desk, self.roles, for_accounts(lambda: self._reloading.settings))
         self._reloading = Reloading(settings, parts.reread, self._changeable())
         pages = {"/metrics": (Scope.METRICS_READ, self._doing.metrics)}
         api = AdminApi(self.desk, self._registry, self._public(), pages, self._refused, asyncio.sleep)
@@ -185,6 +193,7 @@ class Administration:
         return here
 
     async def _drain(self, seconds: float, stop: bool) -> None:
+        await asyncio.sleep(LAST_ANSWER)
         await self._parts.entrance.empty_slowly(seconds)
         if stop:
             await asyncio.sleep(LAST_ANSWER)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from commonroom.admin.places import key_pairs
+from commonroom.admin.places import server_key_pairs
 from commonroom.config import Settings
 from commonroom.net.certificate_facts import ends
 from commonroom.net.certificates import RENEWAL
@@ -17,8 +17,8 @@ EVERY = 24 * 3600.0
 
 
 def expiries(settings: Settings) -> dict[str, float]:
-    """The end of each certificate that is used, as seconds since 1970."""
-    files = {pair.certificate for pair in key_pairs(settings).values()}
+    """The end of each certificate that is used, for rooms and components as well, as seconds since 1970."""
+    files = {pair.certificate for pair in server_key_pairs(settings).values()}
     moments = {file: ends(file) for file in files}
     return {str(file): moment.timestamp() for file, moment in moments.items() if moment is not None}
 

@@ -9,6 +9,7 @@ from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.accounts.directory import Directory
 from commonroom.admin.ad_hoc import AdminCommands
 from commonroom.app.account_parts import AccountParts, account_parts, domains_by_password, lifecycle
+from commonroom.app.component_parts import ComponentParts, component_parts
 from commonroom.app.rooms import make_declared, room_services
 from commonroom.audit.log import AuditLog
 from commonroom.audit.statistics import Statistics
@@ -17,6 +18,7 @@ from commonroom.catalog import Parts, features
 from commonroom.config import Settings
 from commonroom.core.bind2 import Bind2
 from commonroom.core.clients import Clients
+from commonroom.core.delegations import DelegatingIqs
 from commonroom.core.feature import Feature, Tables, compile_features
 from commonroom.core.handlers import Handlers
 from commonroom.core.iq import IqHandlers
@@ -68,6 +70,7 @@ class Core:
     accounts: AccountParts
     lifecycle: Lifecycle
     next_id: Callable[[], int]  # ids that rise, and are times
+    components: ComponentParts | None
 
 
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
@@ -87,21 +90,45 @@ def build_core(
     presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
     spread = Spread(users.find, router.tell)
     commands = AdminCommands()
-    parts = _parts(settings, stores, around, last_id, router, users, presences, spread, commands, audit)
+    questions = Questions(around.later)
+    near = component_parts(settings, users, router, questions, around)
+    parts = _parts(
+        settings, stores, around, last_id, router, users, presences, spread, commands, audit, questions, near
+    )
     declared = features(parts)
     tables = compile_features(declared)
     spread.connect(tables.rooms)
-    handlers = Handlers(IqHandlers(tables.iq, router.route), parts.questions, presences, parts.subscriptions)
+    handlers = Handlers(_iqs(tables, router, parts), questions, presences, parts.subscriptions)
     router.connect(handlers, tables)
     domains = _domains(settings, accounts, handlers, tables, stores)
     router.domains.update(domains)
+    if near is not None:
+        _let_in(near, parts, handlers, domains)
     hand_on = Redelivery(router, domains, around.now).hand_on
     sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
     parts.resumption.connect(sessions.close, tables.session)
     make_declared(settings, parts.rooms, around)
     bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
     life = lifecycle(settings, accounts, parts)
-    return _core(parts, commands, router, accounts, life, sessions, bind2, tables, _announced(declared))
+    announced = _announced(declared)
+    return _core(parts, commands, router, accounts, life, sessions, bind2, tables, announced, near)
+
+
+def _iqs(tables: Tables, router: Router, parts: Parts) -> IqHandlers:
+    if parts.delegations is None:
+        return IqHandlers(tables.iq, router.route)
+    return DelegatingIqs(tables.iq, router.route, parts.delegations, parts.rosters.interested)
+
+
+def _let_in(
+    beside: ComponentParts, parts: Parts, handlers: Handlers, domains: dict[str, LocalDomain]
+) -> None:
+    """Components have to do with accounts as far as they may."""
+    beside.entities.connect(handlers.iqs)
+    parts.rosters.also_told = beside.entities.push
+    for name, domain in domains.items():
+        if beside.presence.watches(name):
+            domain.watch = beside.presence.see
 
 
 def _core(
@@ -114,6 +141,7 @@ def _core(
     bind2: Bind2,
     tables: Tables,
     announced: tuple[Element, ...],
+    beside: ComponentParts | None,
 ) -> Core:
     return Core(
         router,
@@ -133,6 +161,7 @@ def _core(
         accounts,
         life,
         parts.next_id,
+        beside,
     )
 
 
@@ -177,8 +206,9 @@ def _parts(
     spread: Spread,
     commands: AdminCommands,
     audit: AuditLog,
+    questions: Questions,
+    beside: ComponentParts | None,
 ) -> Parts:
-    questions = Questions(around.later)
     ids = Ids(around.microseconds, last_id)
     rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
     rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
@@ -201,6 +231,8 @@ def _parts(
         audit,
         Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
         rooms,
+        () if beside is None else beside.features,
+        None if beside is None else beside.delegations,
     )
 
 

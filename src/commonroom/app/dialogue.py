@@ -86,6 +86,8 @@ async def federation_alone(settings: Settings) -> AsyncIterator[Federation]:
     finally:
         federation.end()
         await tasks.finish(2.0)
+        for connection in (*federation.peers.incoming, *federation.peers.outgoing):
+            connection.abort("nobody waits for the other side's last words")
 
 
 def _nobody(stanza: Stanza) -> None:

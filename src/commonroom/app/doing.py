@@ -37,12 +37,14 @@ class Doing:
         witnessed: Witnessed,
         is_ready: Callable[[], bool],
         expiries: Expiries,
+        beside: Callable[[], Iterator[Metric]],
     ) -> None:
         self._router = router
         self._writer = writer
         self._witnessed = witnessed
         self._is_ready = is_ready
         self._expiries = expiries
+        self._beside = beside
         self._lag = Latency()
         self._worst = [(0.0, 0.0)]
         self._started = datetime.now(UTC)
@@ -112,6 +114,7 @@ class Doing:
         yield _labelled(
             "certificate_expiry_seconds", "When a certificate ends, since 1970.", "file", self._expiries()
         )
+        yield from self._beside()
 
 
 class _Collected(Collector):

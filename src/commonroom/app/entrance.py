@@ -8,7 +8,7 @@ from commonroom.config import ListenAddress, Settings
 from commonroom.net.c2s import ClientConnection, ClientLimits, ClientService
 from commonroom.net.connection import Connection
 from commonroom.net.limits import ConnectionLimits
-from commonroom.net.listener import Admission, Listener
+from commonroom.net.listener import Admission, Listener, Share
 from commonroom.protocol.errors import StreamCondition, StreamError
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Entrance:
 
     def __init__(self, clients: ClientService, settings: Settings) -> None:
         self.clients = clients
-        self.gate = Admission(settings.c2s.connections, settings.c2s.connections_per_address)
+        self.gate = Admission(_share(settings))
         self.addresses: list[tuple[str, ListenAddress]] = []
         self._settings = settings
         self._listeners: list[Listener] = []
@@ -41,7 +41,7 @@ class Entrance:
         self._settings = settings
         self._limits = connection_limits(settings)
         self.clients.limits = client_limits(settings)
-        self.gate.change(settings.c2s.connections, settings.c2s.connections_per_address)
+        self.gate.change(_share(settings))
 
     async def open(self) -> None:
         """Let clients in; raises ListenError, and then some doors may be open."""
@@ -95,6 +95,13 @@ class Entrance:
             await listener.start()
             self._listeners.append(listener)
             self.addresses.append((kind, listener.address))
+
+
+def _share(settings: Settings) -> Share:
+    c2s = settings.c2s
+    return Share(
+        c2s.connections, c2s.connections_per_address, c2s.new_connections_per_second, c2s.new_connection_burst
+    )
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

@@ -7,7 +7,7 @@ from commonroom.app.composition import Core
 from commonroom.config import Settings
 from commonroom.core.local import LocalDomain
 from commonroom.core.session import Session
-from commonroom.federation.keeping import Keeping
+from commonroom.federation.keeping import Keeping, Listeners
 from commonroom.protocol.jid import JID
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.memory import Memory, memory_stores
@@ -21,7 +21,7 @@ def build_keeping(settings: Settings, core: Core, stores: Stores) -> Keeping:
         core.next_id,
         lambda: datetime.now().astimezone(),
         core.router.tell,
-        partial(listener, core),
+        Listeners(partial(_is_person, core), partial(_listener, core)),
         timedelta(seconds=settings.federation.keep_trying),
     )
 
@@ -35,19 +35,22 @@ def keeping_nothing() -> Keeping:
         lambda: 0,
         lambda: datetime.now().astimezone(),
         lambda _: None,
-        lambda sender: sender,
+        Listeners(lambda _: False, lambda _: None),
         timedelta(0),
     )
 
 
-def listener(core: Core, sender: JID) -> JID | None:
-    """Which client can hear what became of a message: the one that sent it, or another of the account."""
-    if sender.resource is None or not isinstance(core.router.domains.get(sender.domain), LocalDomain):
-        return sender
+def _is_person(core: Core, sender: JID) -> bool:
+    """Rooms and components have no clients."""
+    return sender.resource is not None and isinstance(core.router.domains.get(sender.domain), LocalDomain)
+
+
+def _listener(core: Core, sender: JID) -> JID | None:
+    """The client that sent it, or another of the same account."""
     user = core.users.find(sender.bare)
     if user is None:
         return None
-    for session in (user.sessions.get(sender.resource), *user.most_available):
+    for session in (user.sessions.get(sender.resource or ""), *user.most_available):
         if isinstance(session, Session) and not core.resumption.waits_for(session):
             return session.jid
     return None

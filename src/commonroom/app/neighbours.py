@@ -16,7 +16,7 @@ from commonroom.config import Settings
 from commonroom.federation.overview import Overview
 from commonroom.net.component import ComponentConnection, ComponentService
 from commonroom.net.connection import Connection
-from commonroom.net.listener import Admission, Listener
+from commonroom.net.listener import Admission, Listener, Share
 from commonroom.net.s2s import IncomingConnection
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.storage.interfaces import Stores
@@ -34,6 +34,7 @@ class Neighbours:
         self._stores = stores
         self._start = start
         self._federation: Federation | None = None  # if there is any exchange with other servers
+        self._components: ComponentService | None = None  # if there are any
 
     async def open(self, opening: AsyncExitStack) -> Self:
         """Raises CertificateError or ListenError."""
@@ -54,7 +55,8 @@ class Neighbours:
         self._federation = federation
         opening.push_async_callback(self._leave, federation)
         limits = federation.peers.limits.connection
-        gate = Admission(wanted.connections, wanted.connections_per_address)
+        rate, burst = wanted.new_connections_per_second, wanted.new_connection_burst
+        gate = Admission(Share(wanted.connections, wanted.connections_per_address, rate, burst))
         upgrading = partial(IncomingConnection, federation.peers, False)
         secured = partial(IncomingConnection, federation.peers, True)
         starttls = partial(Connection, upgrading, limits, gate)
@@ -68,6 +70,11 @@ class Neighbours:
         """Of other servers, if there is any exchange with them."""
         return None if self._federation is None else self._federation.overview
 
+    def components(self) -> dict[str, int]:
+        """How many connections each component's domain has."""
+        domains = {} if self._components is None else self._components.domains
+        return {name: len(domain.connections) for name, domain in domains.items()}
+
     def use_certificates(self, settings: Settings) -> None:
         """Show these to other servers from now on; raises CertificateError, and then nothing has changed."""
         if self._federation is not None:
@@ -77,10 +84,15 @@ class Neighbours:
         wanted = self._settings.components
         if not wanted.domains:
             return
-        components = build_components(self._settings, self._core, self._start)
+        later = asyncio.get_running_loop().call_later
+        components = self._components = build_components(
+            self._settings, self._core, self._start, later, secrets.token_bytes
+        )
         opening.push_async_callback(self._dismiss, components)
         limits = component_limits(self._settings)
-        accept = partial(Connection, partial(ComponentConnection, components), limits)
+        rate, burst = wanted.new_connections_per_second, wanted.new_connection_burst
+        gate = Admission(Share(wanted.connections, wanted.connections, rate, burst))
+        accept = partial(Connection, partial(ComponentConnection, components), limits, gate)
         for address in wanted.listen:
             await _listen(opening, Listener(address, accept, encrypted=False))
 

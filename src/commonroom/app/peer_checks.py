@@ -19,6 +19,7 @@ from commonroom.protocol.dialback import Pair
 
 # Who asks, when our own server is asked: nobody that it could know.
 ASKING = "check.invalid"
+GET_ONE = "get one for {} from an authority that others trust"
 
 
 def server_domains(settings: Settings) -> list[str]:
@@ -97,7 +98,8 @@ def _certificate(settings: Settings, authorities: Authorities, domain: str, now:
     problem = Presented(authorities, pair.chain).distrust(domain)
     if problem is not None:
         severity = Severity.ERROR if settings.federation.enabled else Severity.WARNING
-        return Finding(severity, domain, f"{files.certificate}: others will refuse it: {problem}")
+        words = f"{files.certificate}: others will refuse it: {problem}; {GET_ONE.format(domain)}"
+        return Finding(severity, domain, words)
     left = days_left(pair.certificate, now)
     words = f"{files.certificate}: {describe(pair.certificate)} ({left} days)"
     return Finding(Severity.NOTE if left > 14 else Severity.WARNING, domain, words)
@@ -116,7 +118,7 @@ async def check_connectivity(settings: Settings) -> list[Finding]:
             try:
                 plan = await federation.resolver.locate(domain)
             except NoServerError as error:
-                found.append(Finding(Severity.ERROR, domain, str(error)))
+                found.append(Finding(Severity.ERROR, domain, f"{error}; see `commonroom check dns`"))
                 continue
             for target in plan.targets:
                 found.append(await _look_at(federation.resolver, domain, target))
@@ -136,7 +138,10 @@ async def _greet(federation: Federation, domain: str) -> Finding:
     except TimeoutError:
         reason = "it does not answer"
     shown = [step.detail for step in journal.steps if step.event == "certificate"]
-    if "certificate is not accepted" in reason or not shown:
+    if "certificate is not accepted" in reason:
+        words = f"other servers will not get in: {reason}; see `commonroom check certs`"
+        return Finding(Severity.ERROR, domain, words)
+    if not shown:
         return Finding(Severity.ERROR, domain, f"other servers will not get in: {reason}")
     return Finding(Severity.NOTE, domain, f"it shows a certificate {shown[-1]}")
 
@@ -147,7 +152,7 @@ async def _look_at(resolver: Resolver, domain: str, target: Target) -> Finding:
             addresses = await resolver.addresses(target.host)
             sock, address = await first_connected(addresses, target.port, connect)
     except NoServerError as error:
-        return Finding(Severity.ERROR, domain, str(error))
+        return Finding(Severity.ERROR, domain, f"{error}; see `commonroom check dns`")
     except (OSError, TimeoutError) as error:
         why = str(error) or "nothing came within 10 seconds"
         text = f"{target} cannot be reached from here ({why}); is the service running, and a firewall open?"

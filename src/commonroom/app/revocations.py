@@ -38,6 +38,7 @@ class RevocationWatch:
         self._in_thread = in_thread
         self._used: Stamps = []
         self._seen: Stamps = []
+        self._is_stale = False
 
     async def open(self) -> None:
         """Read them now; raises CertificateError, because nobody knows what was revoked."""
@@ -53,6 +54,7 @@ class RevocationWatch:
     async def look(self) -> None:
         """Whether something changed, and has stayed so since the last look."""
         stamps = await self._stamps()
+        self._warn_of_age()
         if stamps == self._used or stamps != self._seen:
             self._seen = stamps
             return
@@ -69,7 +71,13 @@ class RevocationWatch:
     def _use(self, found: Revocations) -> None:
         self._authorities.revocations = found
         log.info("revocation lists are in force", extra={"certificates": found.count})
-        if found.stale():
+        self._is_stale = False
+        self._warn_of_age()
+
+    def _warn_of_age(self) -> None:
+        """Once for each list."""
+        if not self._is_stale and self._authorities.revocations.stale():
+            self._is_stale = True
             log.warning("a revocation list should have been replaced by now")
 
     def _end_sessions(self) -> None:

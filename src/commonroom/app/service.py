@@ -16,6 +16,7 @@ from commonroom.accounts.bounded import Bounded
 from commonroom.accounts.chain import Checked
 from commonroom.accounts.directory import Directory
 from commonroom.accounts.throttle import Throttle
+from commonroom.admin.account_files import read_status
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.lock import StateLock
 from commonroom.admin.places import database_url
@@ -27,6 +28,7 @@ from commonroom.app.administration import Administration, Operated
 from commonroom.app.client_tls import client_contexts
 from commonroom.app.composition import Core, build_core, stream_settings
 from commonroom.app.entrance import Entrance, client_limits
+from commonroom.app.measured import Beside, Queues
 from commonroom.app.neighbours import Neighbours
 from commonroom.app.revocations import RevocationWatch
 from commonroom.app.role_files import in_default_thread
@@ -45,7 +47,6 @@ from commonroom.storage.errors import OldTables
 from commonroom.storage.interfaces import Stores
 from commonroom.storage.retention import Retention
 from commonroom.storage.stores import sql_stores
-from commonroom.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Service:
             await self._watch_files(opening, core, stores)
         neighbours = Neighbours(settings, core, stores, self._tasks.start)
         await neighbours.open(opening)
-        await self._open_doors(opening, core, stores, clients, database.writer, neighbours)
+        await self._open_doors(opening, core, stores, clients, database, neighbours)
 
     async def _core(
         self, opening: AsyncExitStack, stores: Stores, directory: Directory
@@ -122,7 +123,7 @@ class Service:
         core: Core,
         stores: Stores,
         clients: ClientService,
-        writer: Writer,
+        database: Database,
         neighbours: Neighbours,
     ) -> None:
         """For clients and operators; and what looks after the service meanwhile."""
@@ -138,7 +139,7 @@ class Service:
         opening.callback(self._tasks.start(look_after_rooms(rooms)).cancel)
         opening.callback(entrance.shut)
         await entrance.open()
-        operated = self._operated(core, stores, writer, entrance, watch, retention, neighbours)
+        operated = self._operated(core, stores, database, entrance, watch, retention, neighbours)
         self._administration = Administration(operated)
         await self._administration.open(opening)
 
@@ -146,7 +147,7 @@ class Service:
         self,
         core: Core,
         stores: Stores,
-        writer: Writer,
+        database: Database,
         entrance: Entrance,
         watch: AccountWatch,
         retention: Retention,
@@ -159,7 +160,7 @@ class Service:
             core,
             stores,
             entrance,
-            writer,
+            database.writer,
             watch,
             retention,
             Witnessed(core, clients),
@@ -168,7 +169,19 @@ class Service:
             self._tasks.start,
             self._ended.set,
             neighbours.overview,
+            self._beside(core, database, neighbours),
         )
+
+    def _beside(self, core: Core, database: Database, neighbours: Neighbours) -> Beside:
+        """What Prometheus is told beside the numbers of clients."""
+        settings = self._settings
+        queues: Queues = {
+            "writes": lambda: database.writer.behind,
+            "reads": lambda: database.reader.waiting,
+            "password checks": lambda: self._passwords.waiting,
+        }
+        files = partial(read_status, settings) if settings.accounts.files else lambda: None
+        return Beside(neighbours.overview, neighbours.components, core.rooms, files, queues)
 
     def reload(self, begun: Callable[[], None], done: Callable[[], None]) -> None:
         """Have the configuration read again; `done` is called however it goes."""
@@ -211,12 +224,12 @@ class Service:
     ) -> ClientService:
         settings, sasl = self._settings, self._settings.sasl
         loop = asyncio.get_running_loop()
-        off_loop = Bounded[Checked](partial(loop.run_in_executor, threads))
+        self._passwords = Bounded[Checked](partial(loop.run_in_executor, threads))
         return ClientService(
             stream_settings=self._stream_settings(core, fake_secret, settings),
             limits=client_limits(settings),
             tls=tls,
-            accounts=chain_accounts(settings, stores, core.accounts, off_loop, fake_secret),
+            accounts=chain_accounts(settings, stores, core.accounts, self._passwords, fake_secret),
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,

@@ -57,11 +57,7 @@ def message_path(settings: Settings) -> MessagePath:
     tables = core.tables
     return MessagePath(
         tuple(_steps(Sent, [*tables.sent.entries(), *tables.copies.entries()])),
-        tuple(
-            _steps(
-                Received, [*tables.entered.entries(), *tables.received.entries(), *tables.delivery.entries()]
-            )
-        ),
+        tuple(_steps(Received, [*tables.arriving.entries(), *tables.delivery.entries()])),
     )
 
 

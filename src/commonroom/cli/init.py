@@ -14,8 +14,9 @@ from commonroom.admin.setup import check_new, setup
 from commonroom.cli.output import config_option, explained, own_name
 from commonroom.config import ConfigError, ListenAddress, Settings
 from commonroom.config.addresses import DatabaseUrl, Domain, Listen
+from commonroom.config.c2s import C2s
 from commonroom.config.kinds import Kind, ListOf, RefusedError, T
-from commonroom.config.schema import C2s, Database
+from commonroom.config.schema import Database
 from commonroom.net.certificates import CertificateError
 from commonroom.storage.errors import StorageError
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from commonroom.config.addresses import EVERY_ADDRESS, Domain, HostAndPort, Listen, ListenAddress
-from commonroom.config.kinds import Choice, FilePath, Flag, ListOf, Whole, duration, size
+from commonroom.config.kinds import Choice, FilePath, Flag, ListOf, Number, Whole, duration, size
 from commonroom.config.option import Key, option, tables
 
 
@@ -170,6 +170,17 @@ class Federation:
     )
     connections_per_address: int = option(
         Whole(1, 1_000_000), 50, "How many of them may come from one IP address. Large hosters have several."
+    )
+    new_connections_per_second: float = option(
+        Number(0.1, 1_000_000),
+        20,
+        "How many connections one IP address may begin each second in the long run; further ones are turned "
+        "away at once.",
+    )
+    new_connection_burst: int = option(
+        Whole(1, 1_000_000),
+        500,
+        "How many it may begin at once before `new_connections_per_second` counts.",
     )
     bytes_per_second: int = option(
         size("1 KiB", "1 GiB"),

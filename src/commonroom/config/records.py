@@ -17,6 +17,10 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+def _kept(default: str, example: str, doc: str, least: str = "0s", most: str = "3650d") -> float:
+    return option(duration(least, most), default, doc, example=example, live=True)
+
+
 def _purpose(default: str) -> str:
     return option(Text(), default, "What that is for, as `commonroom privacy` tells your users.", live=True)
 
@@ -26,48 +30,34 @@ class Records:
     """What is recorded. Never the text of a message. Each kind is kept for a time, then erased; 0 records
     nothing. `commonroom privacy` makes a text for your users of this table."""
 
-    accounts: float = option(
-        duration("0s", "3650d"),
+    accounts: float = _kept(
         "365d",
+        "730d",
         "How long it is kept what became of accounts that are in files: when they appeared, departed, came "
         "back, were locked, renamed or erased, and when files were held back.",
-        example="730d",
-        live=True,
     )
-    logins: float = option(
-        duration("0s", "3650d"),
-        "90d",
-        "How long log-ins and failed ones are kept: account, time, IP address.",
-        example="30d",
-        live=True,
+    logins: float = _kept(
+        "90d", "30d", "How long log-ins and failed ones are kept: account, time, IP address."
     )
-    sessions: float = option(
-        duration("0s", "3650d"),
-        "90d",
-        "How long it is kept when clients were connected: address, begin and end, IP address.",
-        example="30d",
-        live=True,
+    sessions: float = _kept(
+        "90d", "30d", "How long it is kept when clients were connected: address, begin and end, IP address."
     )
-    messages: float = option(
-        duration("0s", "3650d"),
+    messages: float = _kept(
         "0s",
+        "7d",
         "How long it is kept who wrote to whom: both addresses, time, type, and the length of the text.",
-        example="7d",
-        live=True,
     )
-    operators: float = option(
-        duration("1d", "3650d"),
+    operators: float = _kept(
         "365d",
+        "730d",
         "How long it is kept what operators did, and what they read. This cannot be turned off.",
-        example="730d",
-        live=True,
+        least="1d",
     )
-    statistics: float = option(
-        duration("0s", "36500d"),
+    statistics: float = _kept(
         "1095d",
+        "365d",
         "How long numbers of each day are kept: users, messages, peaks, clients. They name nobody.",
-        example="365d",
-        live=True,
+        most="36500d",
     )
     readers: tuple[Role, ...] = option(
         ListOf(Choice(Role)),

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from commonroom.core.message import (
-    ENTERING,
+    ARRIVING,
     RECEIVED_FIRST,
     RECEIVED_THEN,
     SENT_FIRST,
@@ -175,7 +175,7 @@ class Tables(NamedTuple):
     iq: dict[IqKey, IqHandler]
     sent: StageTable
     copies: StageTable
-    entered: StageTable
+    arriving: StageTable
     received: StageTable
     delivery: StageTable
     rooms: StageTable
@@ -255,7 +255,7 @@ def compile_features(features: Sequence[Feature]) -> Tables:
         marks.iq,
         _stage_table(marks.stages, SENT_FIRST),
         _stage_table(marks.stages, SENT_THEN),
-        _stage_table(marks.stages, ENTERING),
+        _stage_table(marks.stages, ARRIVING),
         _stage_table(marks.stages, RECEIVED_FIRST),
         _stage_table(marks.stages, RECEIVED_THEN),
         StageTable(marks.rooms),

@@ -24,6 +24,9 @@ ID_SIZE = 120
 # Seconds; what is archived, and nobody will ask about, is written after so many, or twice as many.
 EVERY = 1.0
 
+# Messages, of those that have waited since before the start, and have arrived.
+REMEMBERED = 10_000
+
 NOTHING: Mapping[int, Message] = {}
 
 
@@ -96,6 +99,8 @@ class Holding:
         self._waits = waits
         self._outlet = outlet
         self._flying: dict[JID, dict[int, Message]] = {}
+        self._began = next_id()
+        self._given: dict[int, None] = {}  # what waited since before this started, and has arrived
         self._unwritten: dict[int, Held] = {}  # what nobody will ask about, in the order of ids
         self._runs = False
 
@@ -200,6 +205,14 @@ class Holding:
             log.warning("a message that arrived stays on disk", extra={"reason": str(error)})
             return
         _release(held)
+        if held.id < self._began:
+            self._given[held.id] = None
+            if len(self._given) > REMEMBERED:
+                del self._given[next(iter(self._given))]
+
+    def is_given(self, account: JID, id: int) -> bool:
+        """Whether a client was given one since the start, as far as it had waited before."""
+        return id in self._given or id in self.flying(account)
 
     def _landed(self, held: Held) -> bool:
         """Whether it was in flight until now."""

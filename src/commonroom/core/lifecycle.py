@@ -1,7 +1,7 @@
 """What becomes of accounts when the files that list them change: sessions end, data wait, and go."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from commonroom.accounts.chain import Decide, Standing
@@ -65,6 +65,14 @@ class Lifecycle:
         """Whose accounts these are now, by the names in the files, as far as anything is kept for them."""
         found = {jid: await self._stores.accounts.get(jid) for jid in accounts}
         return {jid: kept.login for jid, kept in found.items() if kept is not None}
+
+    async def make_way(self, owners: Mapping[JID, str]) -> None:
+        """These addresses go to accounts with these names in the files: who had one before is erased."""
+        for address, login in owners.items():
+            kept = await self._stores.accounts.get(address)
+            if kept is not None and kept.origin and kept.login != login:
+                self._users.drop(address, DEPARTED)
+                await self._erase(kept)
 
     def rename(self, renamings: Sequence[Renaming]) -> None:
         """Give accounts their new addresses; in the same turn of the loop as the files' word changes."""

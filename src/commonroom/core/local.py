@@ -1,6 +1,6 @@
 """RFC 6120 §10.5 and RFC 6121 §8.5: what comes for one of our own domains and its accounts."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from commonroom.accounts.interfaces import Alias
@@ -9,7 +9,7 @@ from commonroom.core.commit import AfterCommit
 from commonroom.core.delivery import DELIVERY, Addressed, Resources, Verdict
 from commonroom.core.feature import Scope, Tables
 from commonroom.core.handlers import Handlers
-from commonroom.core.message import Outcome, StageTable, run
+from commonroom.core.message import Outcome, run
 from commonroom.core.session import Session
 from commonroom.core.subscription import SUBSCRIPTION_TYPES
 from commonroom.core.user import User
@@ -39,15 +39,18 @@ class LocalDomain:
         self._presences = handlers.presences
         self._subscriptions = handlers.subscriptions
         self._received = tables.received
-        self._arriving = StageTable([*tables.entered.entries(), *tables.received.entries()])
+        self._arriving = tables.arriving
         self._delivery = tables.delivery
         self._writes = writes
         self._find_alias = find_alias
+        self.watch: Callable[[Presence, JID, JID], None] | None = None  # sees what comes for accounts
 
     def receive(self, stanza: Stanza, sender: JID, to: JID) -> Awaitable[None] | None:
         """To the server itself, or to one of its accounts (RFC 6121 §8.4, §8.5)."""
         if to.local is None:
             return self._to_server(stanza, to)
+        if self.watch is not None and isinstance(stanza, Presence):
+            self.watch(stanza, sender, to.bare)
         user = self._users.find(to.bare)
         if user is not None:
             return self._to_user(stanza, user)
@@ -165,6 +168,9 @@ class LocalDomain:
         assert iq.to is not None
         name = iq.to.resource
         if name is None:
+            if not iq.is_request:
+                self._questions.answered_for(user.jid, iq)
+                return None
             return self._iqs.handle(iq, Scope.ACCOUNT, user)
         resource = user.sessions.get(name)
         if iq.is_request and (resource is None or not self._shares_presence(iq, user, name)):

@@ -37,8 +37,8 @@ class Received(Enum):
 # The stages before the disk look, refuse, and write; those behind it show the message to somebody.
 SENT_FIRST = (Sent.LIMIT, Sent.BLOCK, Sent.ARCHIVE)
 SENT_THEN = (Sent.COPY,)
-ENTERING = (Received.LIMIT,)
-RECEIVED_FIRST = (Received.BLOCK, Received.ARCHIVE, Received.HOLD)
+ARRIVING = (Received.LIMIT, Received.BLOCK, Received.ARCHIVE, Received.HOLD)  # from elsewhere
+RECEIVED_FIRST = ARRIVING[1:]
 RECEIVED_THEN = (Received.DELIVER, Received.COPY, Received.STORE, Received.NOTIFY)
 
 

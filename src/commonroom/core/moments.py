@@ -14,6 +14,7 @@ class Moment(Enum):
 
     BOUND = "bound"
     AVAILABLE = "available"  # after its initial presence was broadcast
+    UPDATED = "updated"  # it broadcast presence again
     REACHABLE = "reachable"  # with a priority that lets messages for the bare address come here
     UNAVAILABLE = "unavailable"
     AWAY = "away"  # its connection is gone, but its client may come back (XEP-0198 §5)

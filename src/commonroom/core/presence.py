@@ -40,8 +40,7 @@ class Presences:
     def broadcast(self, presence: Presence, session: Session) -> tuple[Moment, ...]:
         """Show available or unavailable presence to all who may see it (RFC 6121 §4.2.2, §4.4.2, §4.5.2).
 
-        Returns what this means for the session: nothing, if it is a mere update. A probe of nobody is no
-        reason for an error (§4.3).
+        Returns what this means for the session. A probe of nobody is no reason for an error (§4.3).
         """
         if presence.type is PresenceType.AVAILABLE:
             return () if session.closed else self._available(presence, session)
@@ -64,7 +63,7 @@ class Presences:
         if is_initial:
             self._learn_presence(session)
         reached = (Moment.REACHABLE,) if priority >= 0 and not was_reachable else ()
-        return (Moment.AVAILABLE, *reached) if is_initial else reached
+        return (Moment.AVAILABLE if is_initial else Moment.UPDATED, *reached)
 
     def _unavailable(self, presence: Presence, session: Session) -> tuple[Moment, ...]:
         was_available = session.presence is not None

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from commonroom.core.iq import Route
 from commonroom.core.session import Session
-from commonroom.protocol.errors import resource_constraint
+from commonroom.protocol.errors import conflict, resource_constraint
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, IqType
 from commonroom.xml.element import Element
@@ -34,6 +34,7 @@ class NoAnswer(Enum):
 
 
 Answered = Callable[[Iq | NoAnswer], None]
+_Key = tuple[JID | None, str]
 
 
 class _Question(NamedTuple):
@@ -47,7 +48,8 @@ class Questions:
 
     def __init__(self, later: Callable[[float, Callable[[], None]], Timer]) -> None:
         self._later = later
-        self._asked: dict[JID, dict[str, _Question]] = {}
+        # By whom it was asked of, and by the account in whose name (None: the server's own) and the id.
+        self._asked: dict[JID, dict[_Key, _Question]] = {}
         self._number = 0  # never used again: a late answer must not be taken for one to a later question
         self._knows_ping: set[Session] = set()
 
@@ -87,22 +89,42 @@ class Questions:
         request.id = self._expect(request.to, None, PER_SERVICE, answered, patience)
         return route(request)
 
+    def expect_for(self, request: Iq, answered: Answered, patience: float) -> None:
+        """An account asks this, and none of its clients: take the answer, which goes to its bare address.
+
+        Raises conflict if the account asks the same entity something of that id already.
+        """
+        assert request.to is not None and request.sender is not None and request.id is not None
+        key = (request.sender, request.id)
+        if key in self._asked.get(request.to, {}):
+            raise conflict("a request of this id waits for its answer")
+        self._note(request.to, key, None, PER_SERVICE, answered, patience)
+
     def _expect(
         self, asked: JID, session: Session | None, limit: int, answered: Answered, patience: float
     ) -> str:
-        questions = self._asked.setdefault(asked, {})
-        if len(questions) >= limit:
-            raise resource_constraint("too many questions are unanswered")
         self._number += 1
-        key = f"ask-{self._number}"
+        id = f"ask-{self._number}"
+        self._note(asked, (None, id), session, limit, answered, patience)
+        return id
+
+    def _note(
+        self, asked: JID, key: _Key, session: Session | None, limit: int, answered: Answered, patience: float
+    ) -> None:
+        if len(self._asked.get(asked, ())) >= limit:
+            raise resource_constraint("too many questions are unanswered")
         timer = self._later(patience, lambda: self._settle(asked, key, NoAnswer.SILENT))
-        questions[key] = _Question(session, answered, timer)
-        return key
+        self._asked.setdefault(asked, {})[key] = _Question(session, answered, timer)
 
     def answered(self, iq: Iq) -> None:
         """Take a result or error that came for the server; one that nobody asked for is dropped."""
         if iq.sender is not None and iq.id is not None:
-            self._settle(iq.sender, iq.id, iq)
+            self._settle(iq.sender, (None, iq.id), iq)
+
+    def answered_for(self, account: JID, iq: Iq) -> None:
+        """The same for what came for the bare address of an account; see `expect_for`."""
+        if iq.sender is not None and iq.id is not None:
+            self._settle(iq.sender, (account, iq.id), iq)
 
     def session_closed(self, session: Session) -> None:
         """Nobody will answer any more; a new session of that address may have been asked meanwhile."""
@@ -111,7 +133,7 @@ class Questions:
         for key in [key for key, question in asked.items() if question.session is session]:
             self._settle(session.jid, key, NoAnswer.CLOSED)
 
-    def _settle(self, asked: JID, key: str, answer: Iq | NoAnswer) -> None:
+    def _settle(self, asked: JID, key: _Key, answer: Iq | NoAnswer) -> None:
         questions = self._asked.get(asked)
         question = None if questions is None else questions.pop(key, None)
         if questions is not None and not questions:

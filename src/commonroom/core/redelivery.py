@@ -55,6 +55,10 @@ class Redelivery:
     def _message(self, message: Message, session: Session, behind: bool) -> Awaitable[None] | None:
         if message.arrived or any(_has_it(other, message) for other in message.delivered):
             return None
+        if message.type is MessageType.ERROR:  # nobody else has use for it, but what it is about may have
+            if message.held is not None:
+                message.held.missed()
+            return None
         if session in message.delivered and not (behind and message.held is not None):
             again = self._again(message, session.user)
             domain = self._domains[session.user.jid.domain]

@@ -66,8 +66,9 @@ class Movers:
 
     async def carry_archive(self, renaming: Renaming) -> None:
         """What was archived before is found by peer again; until then only without one (XEP-0313 §4.1.1)."""
-        for peer in await self._upkeep.peers(renaming.new):
-            was, now = Conversation(renaming.former, peer), Conversation(renaming.new, peer)
+        were = [Conversation(renaming.former, peer) for peer in await self._upkeep.peers(renaming.new)]
+        for was in await self._upkeep.having(renaming.new, were):
+            now = Conversation(renaming.new, was.peer)
             while await self._upkeep.readdress(was, now, STEP):
                 pass
 

@@ -17,8 +17,9 @@ from commonroom.xml.element import Element
 class Rosters:
     """Changes rosters: in memory at once, then on disk, then told to the clients.
 
-    `interested` are the sessions that asked for the roster (RFC 6121 §2.2); only they get pushes. When a
-    change cannot be written, `forget` drops the user from memory, so that the disk's word counts again.
+    `interested` are the sessions that asked for the roster (RFC 6121 §2.2); only they get pushes, and
+    whoever is `also_told` hears of all (XEP-0356 §4.4). When a change cannot be written, `forget` drops the
+    user from memory, so that the disk's word counts again.
     """
 
     def __init__(self, store: RosterStore, writes: Writes, forget: Callable[[JID], None]) -> None:
@@ -26,6 +27,7 @@ class Rosters:
         self._writes = writes
         self._forget = forget
         self.interested: set[Resource] = set()
+        self.also_told: Callable[[User, Element, int], None] | None = None
 
     async def put(self, user: User, item: RosterItem) -> None:
         """Save an item and push it."""
@@ -78,6 +80,8 @@ class Rosters:
         payload = query(user.roster.ver(version), (item,))
         for resource in self.interested_of(user):
             resource.send(push(resource.jid, payload, version))
+        if self.also_told is not None:
+            self.also_told(user, payload, version)
 
 
 def push(to: JID, payload: Element, version: int) -> Iq:

@@ -74,8 +74,8 @@ class Router:
                 assert isinstance(stanza, Iq)
                 self.iqs += 1
                 waiting = self._submit_iq(stanza, session)
-        except Exception as error:  # the one net: see _refuse
-            return self._refuse(stanza, error)
+        except Exception as error:  # the one net: see `refuse`
+            return self.refuse(stanza, error)
         if waiting is None:
             return None
         if type(waiting) is AfterCommit:
@@ -144,8 +144,8 @@ class Router:
         """Take a stanza whose sender another server has proved to speak for; an AfterCommit is started."""
         try:
             waiting = self._deliver(stanza)
-        except Exception as error:  # the one net: see _refuse
-            return self._refuse(stanza, error)
+        except Exception as error:  # the one net: see `refuse`
+            return self.refuse(stanza, error)
         if waiting is None:
             return None
         if type(waiting) is AfterCommit:
@@ -159,16 +159,16 @@ class Router:
         """Bring a stanza to its destination; a failure is told to its sender."""
         try:
             waiting = self._deliver(stanza)
-        except Exception as error:  # the one net: see _refuse
-            return self._refuse(stanza, error)
+        except Exception as error:  # the one net: see `refuse`
+            return self.refuse(stanza, error)
         return None if waiting is None else self._guard(stanza, waiting)
 
     def tell(self, stanza: Stanza) -> None:
         """Bring a stanza to its destination; what must wait there goes on by itself."""
         try:
             waiting = self._deliver(stanza)
-        except Exception as error:  # the one net: see _refuse
-            waiting = self._refuse(stanza, error)
+        except Exception as error:  # the one net: see `refuse`
+            waiting = self.refuse(stanza, error)
         if waiting is not None:
             self._start(self._guard(stanza, waiting))
 
@@ -183,22 +183,22 @@ class Router:
     ) -> Awaitable[None] | None:
         """Do the work that a stanza still needs; a failure of it, or the one that came before, is told."""
         if failure is not None:
-            return self._refuse(stanza, failure)
+            return self.refuse(stanza, failure)
         try:
             waiting = work()
-        except Exception as error:  # the one net: see _refuse
-            return self._refuse(stanza, error)
+        except Exception as error:  # the one net: see `refuse`
+            return self.refuse(stanza, error)
         return None if waiting is None else self._guard(stanza, waiting)
 
     async def _guard(self, stanza: Stanza, waiting: Awaitable[None]) -> None:
         try:
             await waiting
-        except Exception as error:  # the one net: see _refuse
-            answer = self._refuse(stanza, error)
+        except Exception as error:  # the one net: see `refuse`
+            answer = self.refuse(stanza, error)
             if answer is not None:
                 await answer
 
-    def _refuse(self, stanza: Stanza, error: Exception) -> Awaitable[None] | None:
+    def refuse(self, stanza: Stanza, error: Exception) -> Awaitable[None] | None:
         """Answer with the error, unless the stanza is itself one (RFC 6120 §8.3.1)."""
         if isinstance(stanza, Message):
             stanza.arrive()  # nobody will get it any more, and the sender knows

@@ -10,9 +10,10 @@ from typing import Protocol
 from commonroom.core.commit import AfterCommit
 from commonroom.core.outbox import Outbox
 from commonroom.core.user import User
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID
-from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Owed, Presence, Stanza
+from commonroom.protocol.stanza import Iq, IqType, Message, MessageType, Presence, Stanza
 from commonroom.protocol.stream_management import REQUEST
 from commonroom.xml.element import Element
 

@@ -43,10 +43,14 @@ class Outcome(NamedTuple):
 
 
 class Command(Protocol):
-    """A command that somebody may run; `form` is what must be filled in first, None if nothing."""
+    """A command that somebody may run; `form` is what must be filled in first, None if nothing.
+
+    `is_for_all`: it needs no role.
+    """
 
     node: str
     name: str
+    is_for_all: bool
 
     def form(self) -> Element | None:
         """What to ask."""
@@ -126,12 +130,12 @@ class AdHoc(Feature):
 
     def _command(self, node: str, requester: JID) -> Command:
         allowed = self._commands.of(requester)
-        if not allowed:
-            raise forbidden()
         command = next((each for each in allowed if each.node == node), None)
-        if command is None:
-            raise item_not_found("there is no such command, or it is not for you")
-        return command
+        if command is not None:
+            return command
+        if all(each.is_for_all for each in allowed):
+            raise forbidden()
+        raise item_not_found("there is no such command, or it is not for you")
 
     async def _begin(self, command: Command, requester: JID, action: str) -> Element:
         if action not in ("execute", "complete", "next"):

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from commonroom.core.delegations import Delegations
 from commonroom.core.feature import Feature, Scope, Tables, Xep, on_iq
 from commonroom.core.local import LocalDomain
 from commonroom.core.nodes import Nodes
 from commonroom.core.session import Session
 from commonroom.core.user import User
 from commonroom.protocol.caps import NS_CAPS, Identity, verification_string
+from commonroom.protocol.dataforms import NS_DATA, form_fields
 from commonroom.protocol.errors import item_not_found, service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq
@@ -25,17 +27,24 @@ class Disco(Feature):
     """Tells who the server and the accounts are, and what they can do; XEP-0115 §6.3 for the server's caps.
 
     `node` names the software in the capabilities (XEP-0115 §4); `services` are those beside each domain, and
-    `nodes` know of further nodes.
+    `nodes` know of further nodes. Of what is delegated, components say what they can (XEP-0355 §7.2).
     """
 
     xep = Xep("0030", "2.5.0")
     disco = (NS_DISCO_INFO, NS_DISCO_ITEMS, NS_CAPS)
     account_disco = (NS_DISCO_INFO, NS_DISCO_ITEMS)
 
-    def __init__(self, node: str, services: Mapping[str, Sequence[JID]] = NO_SERVICES, *nodes: Nodes) -> None:
+    def __init__(
+        self,
+        node: str,
+        services: Mapping[str, Sequence[JID]] = NO_SERVICES,
+        *nodes: Nodes,
+        delegations: Delegations | None = None,
+    ) -> None:
         self._node = node
         self._services = services
         self._nodes = nodes
+        self._delegations = delegations
 
     def compiled(self, tables: Tables) -> None:
         self._features = tables.disco
@@ -44,7 +53,12 @@ class Disco(Feature):
         self._ver = verification_string((SERVER,), self._features, self._forms)
 
     def stream_features(self) -> tuple[Element, ...]:
-        """The server's capabilities, so that clients need not ask (XEP-0115 §6.3)."""
+        """The server's capabilities, so that clients need not ask (XEP-0115 §6.3).
+
+        Not where components have their part in them: they come and go.
+        """
+        if self._delegations is not None:
+            return ()
         return (Element(NS_CAPS, "c", {"hash": "sha-1", "node": self._node, "ver": self._ver}),)
 
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.SERVER)
@@ -52,7 +66,7 @@ class Disco(Feature):
         """What the service is and can do (XEP-0030 §3.1), by itself or as the node of its caps; or a node."""
         node = iq.request().get("node")
         if node in (None, f"{self._node}#{self._ver}"):
-            return _info(node, SERVER, self._features, self._forms)
+            return self._nest(_info(node, SERVER, self._features, self._forms), domain.name, bare=False)
         for each in self._nodes:
             found = each.info(node, _asker(iq))
             if found is not None:
@@ -75,13 +89,13 @@ class Disco(Feature):
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.OWN_ACCOUNT)
     def own_info(self, iq: Iq, session: Session) -> Element:
         """What the server does for the account that asks."""
-        return self._account_info(iq)
+        return self._account_info(iq, session.user)
 
     @on_iq("get", NS_DISCO_INFO, "query", to=Scope.ACCOUNT)
     def account_info(self, iq: Iq, user: User) -> Element:
         """Only for those who see the account's presence: others get what a missing account gives (§8)."""
         _for_subscribers(iq, user)
-        return self._account_info(iq)
+        return self._account_info(iq, user)
 
     @on_iq("get", NS_DISCO_ITEMS, "query", to=Scope.OWN_ACCOUNT)
     def own_items(self, iq: Iq, session: Session) -> Element:
@@ -96,10 +110,34 @@ class Disco(Feature):
         _for_subscribers(iq, user)
         return _no_items(iq)
 
-    def _account_info(self, iq: Iq) -> Element:
+    def _account_info(self, iq: Iq, user: User) -> Element:
         if iq.request().get("node") is not None:
             raise item_not_found()
-        return _info(None, ACCOUNT, self._account_features, ())
+        return self._nest(_info(None, ACCOUNT, self._account_features, ()), user.jid, bare=True)
+
+    def _nest(self, info: Element, at: JID, bare: bool) -> Element:
+        """Components speak for what they manage, and the server does not (XEP-0355 §7.2.1, §7.2.3)."""
+        delegations = self._delegations
+        if delegations is None:
+            return info
+        ours = [e for e in info.elements() if not delegations.hides(at.domain, _announced(e))]
+        theirs = [*delegations.nested(at.domain, bare)]
+        known = {e.get("var") for e in ours if e.name == "feature"}
+        features = sorted({feature for each in theirs for feature in each.features} - known)
+        info.children = [
+            *ours,
+            *(identity for each in theirs for identity in each.identities),
+            *(Element(NS_DISCO_INFO, "feature", {"var": feature}) for feature in features),
+            *(form for each in theirs for form in each.forms),
+        ]
+        return info
+
+
+def _announced(element: Element) -> str:
+    """What a feature is, or what a form is about (XEP-0128 §2)."""
+    if element.namespace == NS_DATA:
+        return form_fields(element)["FORM_TYPE"][0]
+    return element.get("var") or ""
 
 
 def _asker(iq: Iq) -> JID:

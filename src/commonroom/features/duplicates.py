@@ -12,9 +12,10 @@ from commonroom.core.moments import Moment
 from commonroom.core.questions import Timer
 from commonroom.core.session import Session
 from commonroom.core.user import ARCHIVE, User
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.jid import JID
 from commonroom.protocol.repeats import has_unique_id, is_same
-from commonroom.protocol.stanza import Message, Owed
+from commonroom.protocol.stanza import Message
 from commonroom.protocol.stanza_ids import origin_of
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes

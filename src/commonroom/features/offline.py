@@ -158,8 +158,9 @@ class Offline(Feature):
         return await self._store.load(account, limit, after)
 
     def is_given(self, account: JID, id: int) -> bool:
-        """Whether some client was sent one, and has not acknowledged it."""
-        return id in self._holding.flying(account)
+        """Whether since the start some client was sent one that had waited before, or has yet to acknowledge
+        one."""
+        return self._holding.is_given(account, id)
 
     async def has_room(self, account: JID, size: int) -> bool:
         """Whether so many bytes more would be kept."""

@@ -9,9 +9,10 @@ from weakref import WeakKeyDictionary
 from commonroom.core.feature import Feature, Xep, on_message
 from commonroom.core.message import Outcome, Received
 from commonroom.core.user import ARCHIVE, User
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.jid import JID
 from commonroom.protocol.repeats import has_unique_id, is_same
-from commonroom.protocol.stanza import Message, Owed
+from commonroom.protocol.stanza import Message
 from commonroom.protocol.stanza_ids import origin_of
 from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes
@@ -33,7 +34,8 @@ class Mailbox(Protocol):
         """Read the oldest ones behind an id."""
 
     def is_given(self, account: JID, id: int) -> bool:
-        """Whether some client was sent one, and has not acknowledged it."""
+        """Whether since the start some client was sent one that had waited before, or has yet to acknowledge
+        one."""
 
 
 class Repetitions(Feature):

@@ -47,7 +47,8 @@ class RosterQueries(Feature):
     def read(self, iq: Iq, session: Session) -> Element | Answered:
         """The roster, or what changed since the version that the client has (RFC 6121 §2.1.3, §2.6)."""
         roster = session.user.roster
-        self._rosters.interested.add(session)
+        if not session.closed:
+            self._rosters.interested.add(session)
         ver = iq.request().get("ver")
         known = None if ver is None else roster.known(ver)
         if known is None:

@@ -1,9 +1,10 @@
 """What went wrong with other servers lately, and why: kept for `commonroom s2s list`, and bounded."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from datetime import datetime
 from typing import NamedTuple
 
+from commonroom.federation.advice import kind_of
 from commonroom.federation.journal import Step
 
 REMEMBERED = 500
@@ -21,16 +22,21 @@ class Failure(NamedTuple):
 
 
 class Failures:
-    """Of each domain and direction the last; the oldest are forgotten first."""
+    """Of each domain and direction the last; the oldest are forgotten first.
+
+    `counts` has how many there were since the start, by direction and kind of reason.
+    """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], Failure] = OrderedDict()
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def add(
         self, domain: str, direction: str, at: datetime, reason: str, steps: tuple[Step, ...] = ()
     ) -> Failure:
         """One more."""
         key = (domain, direction)
+        self.counts[direction, kind_of(reason)] += 1
         before = self._kept.pop(key, None)
         failure = Failure(domain, direction, at, reason, 1 if before is None else before.times + 1, steps)
         self._kept[key] = failure

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from commonroom.core.subscription import SUBSCRIPTION_TYPES
 from commonroom.features.offline import is_worth_keeping
@@ -54,6 +55,33 @@ class Kept:
         self._keeping.secure(self)
 
 
+class Listeners(NamedTuple):
+    """Who can hear that a message failed: whether its sender is somebody whose clients do, and the address
+    of one of them; None while there is none."""
+
+    may_hear: Callable[[JID], bool]
+    find: Callable[[JID], JID | None]
+
+
+class Refusal:
+    """Its sender was promised the message, and is told now that it cannot be sent: until it surely knows,
+    the message stays on disk."""
+
+    __slots__ = ("_keeping", "_stanza")
+
+    def __init__(self, keeping: "Keeping", stanza: Stanza) -> None:
+        self._keeping = keeping
+        self._stanza = stanza
+
+    def arrived(self) -> None:
+        """It knows."""
+        self._keeping.settle(self._stanza)
+
+    def missed(self) -> None:
+        """Its client is gone: so the message is tried again."""
+        self._keeping.postpone(self._stanza)
+
+
 class KeptPresence(Presence):
     """A change of a subscription: unlike other presence, nothing repeats it."""
 
@@ -63,9 +91,8 @@ class KeptPresence(Presence):
 class Keeping:
     """Keeps messages whose senders are told that they were handled (XEP-0198 §4), and subscriptions.
 
-    `tell` takes a refusal to its sender. `listener` finds who of the sender's clients can hear of a failure:
-    an address, or None while nobody can. For so long as `patience` lasts, nothing that is kept is given up
-    before somebody can be told.
+    `tell` takes a refusal to its sender. For so long as `patience` lasts, nothing that is kept is given up
+    before a client of its sender's surely knows.
     """
 
     def __init__(
@@ -75,7 +102,7 @@ class Keeping:
         next_id: Callable[[], int],
         now: Callable[[], datetime],
         tell: Callable[[Stanza], None],
-        listener: Callable[[JID], JID | None],
+        listeners: Listeners,
         patience: timedelta,
     ) -> None:
         self._store = store
@@ -83,8 +110,9 @@ class Keeping:
         self._next_id = next_id
         self._now = now
         self._tell = tell
-        self._listener = listener
+        self._listeners = listeners
         self._patience = patience
+        self.postpone: Callable[[Stanza], None] = self.settle  # until there is a queue for it
         self._loaded: dict[str, list[Message]] = {}  # what was kept before the start, by origin
         self._until = now()
 
@@ -181,12 +209,18 @@ class Keeping:
 
     def must_wait(self, stanza: Stanza) -> bool:
         """Whether it is tried again later, because nobody could be told now that it failed."""
-        held = stanza.held
-        if not isinstance(held, Kept) or not held.is_on_disk or type(stanza) is not Message:
+        if not self._is_promised(stanza):
             return False
         assert stanza.sender is not None
-        is_old = self._now() - from_stamp(held.id) > self._patience
-        return not is_old and self._listener(stanza.sender) is None
+        return self._listeners.find(stanza.sender) is None
+
+    def _is_promised(self, stanza: Stanza) -> bool:
+        """Whether somebody was told that it was handled, not too long ago."""
+        held, sender = stanza.held, stanza.sender
+        if not isinstance(held, Kept) or not held.is_on_disk or type(stanza) is not Message:
+            return False
+        assert sender is not None
+        return self._listeners.may_hear(sender) and self._now() - from_stamp(held.id) <= self._patience
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
         """Nothing is tried any more: its sender is told, by any client if the one that sent it is gone."""
@@ -194,11 +228,13 @@ class Keeping:
             former = self._loaded.get(origin_of(stanza) or "", [])
             former[:] = [each for each in former if each is not stanza]  # its sender may try again
         answer = stanza.refused(error)
+        if isinstance(answer, Message) and answer.to is not None and self._is_promised(stanza):
+            answer.to = self._listeners.find(answer.to) or answer.to
+            answer.held = Refusal(self, stanza)
+        else:
+            self.settle(stanza)
         if answer is not None and answer.to is not None:
-            if stanza.held is not None:
-                answer.to = self._listener(answer.to) or answer.to
             self._tell(answer)
-        self.settle(stanza)
 
     def settle(self, stanza: Stanza) -> None:
         """Nobody waits for it any more."""

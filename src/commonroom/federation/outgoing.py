@@ -61,7 +61,7 @@ class Link:
     All goes over the first of the `carriers`; the others are there for when that ends.
     """
 
-    __slots__ = ("carriers", "congested_since", "is_dialing", "pair", "queue", "size")
+    __slots__ = ("carriers", "congested_since", "is_dialing", "is_full", "pair", "queue", "size")
 
     def __init__(self, pair: Pair, waiting: Iterable[Stanza] = ()) -> None:
         self.pair = pair
@@ -69,6 +69,7 @@ class Link:
         self.queue: deque[Stanza] | None = deque(waiting) or None
         self.size = sum(len(stanza.xml()) for stanza in self.queue or ())
         self.is_dialing = False
+        self.is_full = False  # and that was logged
         self.congested_since: float | None = None
 
     @property
@@ -112,6 +113,7 @@ class Outgoing:
         self._limits = limits
         self._around = around
         self._keeping = keeping
+        keeping.postpone = self._postpone
         self._failures = failures
         self._links: dict[Pair, Link] = {}
         self._resting: dict[Pair, _Rest] = {}
@@ -172,6 +174,9 @@ class Outgoing:
         size = len(stanza.xml())
         queue, before = (deque[Stanza](), 0) if link.queue is None else (link.queue, link.size)
         if len(queue) >= self._limits.stanzas or before + size > self._limits.size:
+            if not link.is_full:  # once, until all of it has left
+                log.warning("a queue is full", extra={"domain": link.pair.to, "stanzas": len(queue)})
+            link.is_full = True
             raise resource_constraint(f"too much waits to be sent to {link.pair.to}")
         queue.append(stanza)
         link.queue, link.size = queue, before + size
@@ -187,6 +192,7 @@ class Outgoing:
         if not queue:
             link.queue = None
             link.congested_since = None
+            link.is_full = False
         elif link.carrier is carrier:
             self._await_drain(link)
 
@@ -231,6 +237,23 @@ class Outgoing:
             link.queue, link.size = deque(kept), sum(len(stanza.xml()) for stanza in kept)
         elif kept:
             self._try_later(link.pair, kept)
+
+    def _postpone(self, stanza: Stanza) -> None:
+        """Its sender could not be told that it failed."""
+        assert stanza.sender is not None
+        assert stanza.to is not None
+        pair = Pair(stanza.sender.domain, stanza.to.domain)
+        link = self._links.get(pair)
+        if self._is_stopping:
+            return
+        if link is None:
+            self._try_later(pair, [stanza])
+        elif link.carrier is not None and link.queue is None:
+            link.carrier.send(stanza)
+        else:
+            link.queue = link.queue or deque()
+            link.queue.append(stanza)
+            link.size += len(stanza.xml())
 
     def _try_later(self, pair: Pair, kept: list[Stanza]) -> None:
         """When the pair has rested; whoever finds a way before, takes it along."""
@@ -409,6 +432,10 @@ class Outgoing:
     def links(self) -> list[Link]:
         """All ways that there are or are looked for."""
         return list(self._links.values())
+
+    def postponed(self) -> dict[Pair, int]:
+        """How many stanzas are tried again later, by their pair."""
+        return {pair: len(kept) for pair, kept in self._kept.items()}
 
     @property
     def resting(self) -> int:

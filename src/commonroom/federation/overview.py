@@ -1,6 +1,6 @@
 """What operators see of other servers, and what they can do: for `commonroom s2s`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from commonroom.federation.failures import Failure, Failures
@@ -53,16 +53,22 @@ class Overview:
         return tuple(sorted(wanted, key=lambda each: (each.theirs, each.direction, each.ours)))
 
     def queues(self) -> tuple[Queue, ...]:
-        """Where something waits, or a way is looked for."""
-        return tuple(
+        """Where something waits, also for another try, or a way is looked for."""
+        found = [
             Queue(link.pair.sender, link.pair.to, len(link.queue or ()), link.is_dialing)
             for link in self._outgoing.links()
             if link.queue or link.is_dialing
-        )
+        ]
+        found += [Queue(*pair, count, False) for pair, count in self._outgoing.postponed().items()]
+        return tuple(found)
 
     def failures(self) -> tuple[Failure, ...]:
         """What went wrong lately, the latest first."""
         return tuple(self._failures.latest())
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How often something went wrong since the start, by direction and kind of reason: a fixed list."""
+        return self._failures.counts
 
     def close(self, domain: str) -> int:
         """End every connection with a domain; how many there were. New ones may begin at once."""

@@ -1,13 +1,16 @@
-"""RFC 6120 §13.12: where connections arrive, and how many may come, in all and from one address."""
+"""RFC 6120 §13.12: where connections arrive, how many may come, in all and from one address, and how fast."""
 
 import asyncio
 import errno
 import logging
+import math
 import os
 import socket
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from commonroom.config import ListenAddress
 from commonroom.config.addresses import EVERY_ADDRESS
@@ -20,6 +23,7 @@ BACKLOG = 1024  # a whole institution reconnects at once after a restart
 AT_ONCE = 2  # accepted in one turn of the loop; those who are in already have theirs in between
 RECOVERY = 0.5  # seconds until the next look when the system has nothing left for a connection
 WARN_EVERY = 60.0  # seconds
+RECENT = 50_000  # addresses that connected lately, of which it is known how often; some 200 bytes each
 ADVICE = {
     errno.EADDRINUSE: "another program listens there already; stop it, or choose another port",
     errno.EADDRNOTAVAIL: "this machine has no such address; choose one that it has",
@@ -32,6 +36,24 @@ class ListenError(Exception):
     """It is not possible to listen there; the text names the address and says what to do."""
 
 
+class Share(NamedTuple):
+    """What is granted: connections at a time, in all and to each address; and how many new ones each address
+    may make a second in the long run, and at once before that counts."""
+
+    connections: int
+    per_address: int
+    rate: float = math.inf
+    burst: int = 1
+
+
+class _Bucket(NamedTuple):
+    """How many connections more an address may make, as of when; and when that was logged."""
+
+    left: float
+    at: float
+    told: float
+
+
 class Admission:
     """Counts connections, in all and of each address; what comes beyond is accepted and closed at once.
 
@@ -39,34 +61,55 @@ class Admission:
     that has its share could keep everybody out. Closed, a client tries the next server.
     """
 
-    __slots__ = ("_connections", "_counts", "_full", "_per_address", "_told", "total")
+    __slots__ = ("_clock", "_counts", "_full", "_recent", "_share", "_told", "total")
 
-    def __init__(self, connections: int, per_address: int) -> None:
-        self._connections = connections
-        self._per_address = per_address
+    def __init__(self, share: Share, clock: Callable[[], float] = time.monotonic) -> None:
+        self._share = share
+        self._clock = clock
         self._counts: dict[str | bytes, int] = {}
+        self._recent: OrderedDict[str | bytes, _Bucket] = OrderedDict()  # who came last is last
         self._told: set[str | bytes] = set()
         self._full = False
         self.total = 0
 
-    def change(self, connections: int, per_address: int) -> None:
+    def change(self, share: Share) -> None:
         """Let in so many from now on; nobody is turned out."""
-        self._connections = connections
-        self._per_address = per_address
+        self._share = share
 
     def enter(self, host: str) -> bool:
         """Count one in; False if it must not go on (RFC 6120 §13.12, rule 1)."""
         origin = origin_of(host)
         count = self._counts.get(origin, 0)
-        if self.total >= self._connections:
+        if self.total >= self._share.connections:
             self._warn_full()
             return False
-        if count >= self._per_address:
+        if count >= self._share.per_address:
             self._warn_crowded(origin, host)
+            return False
+        if self._share.rate != math.inf and not self._may_come(origin, host):
             return False
         self._counts[origin] = count + 1
         self.total += 1
         return True
+
+    def _may_come(self, origin: str | bytes, host: str) -> bool:
+        """Whether the address has not made too many of late; if it has not, this one counts."""
+        now, (_, _, rate, burst) = self._clock(), self._share
+        left, at, told = self._recent.pop(origin, _Bucket(burst, now, -math.inf))
+        left = min(burst, left + (now - at) * rate)
+        comes = left >= 1
+        if not comes and now - told >= WARN_EVERY:
+            told = now
+            log.warning("connections come too fast", extra={"address": host, "per_second": rate})
+        self._recent[origin] = _Bucket(left - comes, now, told)
+        self._forget(now - max(burst / rate, WARN_EVERY))
+        return comes
+
+    def _forget(self, before: float) -> None:
+        """Those who may make as many again as anybody; and of very many who come, the first."""
+        recent = self._recent
+        while recent and (len(recent) > RECENT or next(iter(recent.values())).at < before):
+            recent.popitem(last=False)
 
     def leave(self, host: str) -> None:
         """Count one out that was counted in."""
@@ -76,18 +119,19 @@ class Admission:
         if not self._counts[origin]:
             del self._counts[origin]
             self._told.discard(origin)
-        if self.total < self._connections * 0.9:
+        if self.total < self._share.connections * 0.9:
             self._full = False
 
     def _warn_full(self) -> None:
         if not self._full:  # once, not for each that is turned away
             self._full = True
-            log.warning("all connections are taken", extra={"connections": self._connections})
+            log.warning("all connections are taken", extra={"connections": self._share.connections})
 
     def _warn_crowded(self, origin: str | bytes, host: str) -> None:
         if origin not in self._told:
             self._told.add(origin)
-            log.warning("too many connections", extra={"address": host, "connections": self._per_address})
+            facts = {"address": host, "connections": self._share.per_address}
+            log.warning("too many connections", extra=facts)
 
 
 def origin_of(host: str) -> str | bytes:

@@ -18,11 +18,12 @@ from commonroom.net.rates import Allowance, Allowances, Rate
 from commonroom.net.rounds import NONE, Rounds
 from commonroom.net.tls import TlsContexts
 from commonroom.net.tls_outgoing import OutgoingContexts
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.dialback import Pair, Verification, Verified
 from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.s2s import PeerSettings, PeerStream
 from commonroom.protocol.s2s_in import Demand
-from commonroom.protocol.stanza import Message, Owed, Stanza
+from commonroom.protocol.stanza import Message, Stanza
 from commonroom.protocol.stream_management import REQUEST, counted_too_many
 from commonroom.protocol.stream_management import answer as acknowledgement
 from commonroom.storage.errors import StorageError
@@ -37,6 +38,8 @@ REST_AFTER = 1.0
 KEEP_ALIVE = 300.0
 # Bytes that a peer has not taken yet; while there are more, its stanzas wait in their queue.
 CONGESTED = 256 * 1024
+# Of a connection, so many offences are in the log.
+OFFENCES_LOGGED = 3
 # Stanzas that it has not acknowledged yet (XEP-0198); the same.
 UNACKNOWLEDGED = 2000
 # Of what it sent, and no client may have got yet, so much stays in memory.
@@ -154,6 +157,7 @@ class PeerConnection:
         "_has_asked",
         "_identity",
         "_is_answering",
+        "_offences",
         "_outbox",
         "_owed",
         "_present",
@@ -174,6 +178,7 @@ class PeerConnection:
         self._present = present or service.present
         self._arrivals: Arrivals | None = None
         self._identity: Identity | None = None
+        self._offences = 0
         self._used = self.began = service.clock()
         self._allowance = Allowance(service.limits.stranger, self.began)
         self._trusted: tuple[str, ...] = ()  # domains that its certificate proves it to be
@@ -270,6 +275,18 @@ class PeerConnection:
         if waiting is not None:
             self._service.spawn(_finish(waiting))
 
+    def offended(self, reason: str) -> None:
+        """The peer does what it may not. Of one connection, the log has no more than the first few."""
+        self._offences += 1
+        if self._offences <= OFFENCES_LOGGED:
+            facts = {"address": self._connection.address[0], "domain": self.says, "reason": reason}
+            log.info("server misbehaves", extra=facts)
+
+    @property
+    def says(self) -> str:
+        """Who it is, as far as it has said."""
+        return " ".join(self.speaks_for)
+
     # XEP-0198 between servers: what was not acknowledged when a stream ends is sent again over the next
 
     def counts(self) -> None:
@@ -335,11 +352,16 @@ class PeerConnection:
         through = outbox.place(handled)
         if through > outbox.sent:
             raise counted_too_many(handled, outbox.sent)
+        self._has_asked = False
         if through > outbox.confirmed:
             for stanza in outbox.confirm(through):
                 if stanza.held is not None:
                     stanza.held.arrived()
-        self._has_asked = False
+            if (
+                outbox.stanzas and not self._stream.closed
+            ):  # sent behind the question, perhaps the last for long
+                self.write(REQUEST)
+                self._has_asked = True
 
     def unacknowledged(self) -> tuple[Stanza, ...]:
         """What the peer may not have got, of what it was to acknowledge."""

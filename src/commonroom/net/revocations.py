@@ -1,4 +1,4 @@
-"""RFC 5280: lists of certificates that their authorities have revoked."""
+"""Lists of certificates that their authorities have revoked (RFC 5280)."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +72,12 @@ def read_revocations(
                 raise CertificateError(f"{path}: the list of {_name(each)} is not signed by that authority")
             else:
                 found.append(each)
-    return Revocations(found)
+    try:
+        return Revocations(found)
+    except ValueError as error:
+        raise CertificateError(
+            f"a revocation list has something in it that is no extension: {error}"
+        ) from None
 
 
 def _load(path: Path) -> list[x509.CertificateRevocationList]:

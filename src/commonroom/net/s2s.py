@@ -121,6 +121,11 @@ class IncomingConnection(PeerConnection):
         return self._stream.speaks_for
 
     @property
+    def says(self) -> str:
+        """Who it is, or claims to be."""
+        return " ".join(self.speaks_for) or self._stream.claimed
+
+    @property
     def ours(self) -> list[str]:
         """Our domain that it connected to."""
         return [self._stream.domain or ""]
@@ -129,7 +134,7 @@ class IncomingConnection(PeerConnection):
         """Before the peer is somebody, the deadline; then a look whether memory can be given back."""
         if not self._stream.is_authenticated:
             if self._stream.domain is not None:
-                self._log("server refused", domain="", reason="it did not show in time who it is")
+                self._log("server refused", domain=self.says, reason="it did not show in time who it is")
             text = "you did not show in time who you are"
             self._stream.fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, text))
             return

@@ -9,8 +9,8 @@ from commonroom.protocol.errors import StreamCondition, StreamError
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.protocol.s2s import PeerHost, PeerStream, is_stanza, read_addresses
 from commonroom.xml.element import Element
-from commonroom.xml.names import NS_CLIENT, NS_STREAMS
-from commonroom.xml.parser import Limits, StreamHeader
+from commonroom.xml.names import NS_CLIENT, NS_PRIVILEGE, NS_STREAMS
+from commonroom.xml.parser import Limits, StreamHeader, StreamParser
 from commonroom.xml.serializer import escape_attribute
 
 NS_COMPONENT = "jabber:component:accept"
@@ -44,6 +44,17 @@ class ComponentStream(PeerStream):
         self.domain: str | None = None  # once it is whom it claims to be
         self._on_element = self._handshake
 
+    @property
+    def claimed(self) -> str:
+        """Whom it said to be, if anybody."""
+        return self._claimed
+
+    def _begin_stream(self) -> None:
+        """A request that it wraps must be in jabber:client by itself (XEP-0356 §6.3): the parser changes
+        nothing."""
+        self._parser = StreamParser(self._limits)
+        self._is_open = False
+
     def _on_header(self, raw: StreamHeader) -> None:
         if raw.namespace != NS_STREAMS or raw.default_namespace != NS_COMPONENT:
             raise StreamError(StreamCondition.INVALID_NAMESPACE, f"this port is for {NS_COMPONENT}")
@@ -51,9 +62,9 @@ class ComponentStream(PeerStream):
             domain = JID.parse(raw.attributes.get("to", "")).domain
         except InvalidJID:
             domain = ""
+        self._claimed = domain
         if self._host.secret(domain) is None:
             raise StreamError(StreamCondition.HOST_UNKNOWN, "there is no component of that name")
-        self._claimed = domain
         self._open()
 
     def _open(self) -> None:
@@ -65,6 +76,7 @@ class ComponentStream(PeerStream):
         )
 
     def _handshake(self, element: Element) -> None:
+        _to_content(element)
         secret = self._host.secret(self._claimed)
         if (element.namespace, element.name) != (NS_CLIENT, "handshake") or secret is None:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "show first that you know the secret")
@@ -79,9 +91,22 @@ class ComponentStream(PeerStream):
 
     def _stanza(self, element: Element) -> None:
         """From anybody at its domain, to anybody (XEP-0114 §3)."""
+        _to_content(element)
         if not is_stanza(element):
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"<{element.name}/> is no stanza")
         sender, _ = read_addresses(element)
         if sender.domain != self.domain:
             raise StreamError(StreamCondition.INVALID_FROM, f"you are {self.domain}")
         self._give(element, sender)
+
+
+def _to_content(element: Element) -> None:
+    """Inside of the service content is in jabber:client, whatever stream it came by (RFC 6120 §4.8.2).
+
+    Recursive: the parser bounds the depth.
+    """
+    if element.namespace == NS_COMPONENT:
+        element.namespace = NS_CLIENT
+    for child in element.children:
+        if not isinstance(child, str) and (child.namespace, child.name) != (NS_PRIVILEGE, "privileged_iq"):
+            _to_content(child)

@@ -59,6 +59,9 @@ class PeerHost(Protocol):
     def unmanaged(self) -> None:
         """The peer does not acknowledge after all (XEP-0198 §3)."""
 
+    def offended(self, reason: str) -> None:
+        """The peer does what it may not: the stream ends for that, or it means nothing. For the log."""
+
 
 class PeerStream:
     """One server's stream. What to do with the next element is the method in `_on_element`."""
@@ -106,6 +109,7 @@ class PeerStream:
                 else:
                     self._on_end()
             except StreamError as error:
+                self._host.offended(str(error))
                 self.fail(error)
         return len(events)
 

@@ -138,6 +138,11 @@ class IncomingStream(PeerStream):
         return self.identity is not None or bool(self._pairs)
 
     @property
+    def claimed(self) -> str:
+        """Whom the peer said to be, if anybody."""
+        return self._claimed or ""
+
+    @property
     def speaks_for(self) -> list[str]:
         """The domains that the peer has shown to be, for people."""
         proved = {pair.sender for pair in self._pairs}
@@ -289,6 +294,7 @@ class IncomingStream(PeerStream):
     def _dialback(self, element: Element) -> None:
         """An answer is none of ours: we ask nothing on this stream (XEP-0220 §3.1)."""
         if "type" in element.attributes:
+            self._host.offended("it answers a dialback question that nobody asked")
             return
         pair = read_pair(element)
         if element.name == "result":
@@ -304,6 +310,8 @@ class IncomingStream(PeerStream):
             verified = Verified(Outcome.VALID)
         else:
             verified = Verified(Outcome.INVALID)
+            pair = request.pair
+            self._host.offended(f"{pair.to} was given a dialback key of {pair.sender} that is not ours")
         self._host.write(verify_answer(request.pair.reverse, request.stream_id, verified))
 
     def _asks_to_send(self, pair: Pair, key: str) -> None:
@@ -313,7 +321,9 @@ class IncomingStream(PeerStream):
         refusal = self._refusal(pair)
         if refusal is not None:
             self._host.write(result_answer(pair, refusal))
-            if refusal.condition != "item-not-found":
+            if refusal.condition == "item-not-found":
+                self._host.offended(f"{pair.sender} wants to send to {pair.to}, which is not served here")
+            else:
                 self._host.refused(pair.sender, refusal.words or refusal.condition)
         elif self._may_send(pair):
             self._host.write(result_answer(pair, Verified(Outcome.VALID)))

@@ -258,10 +258,14 @@ class OutgoingStream(PeerStream):
         if element.name == "result" and pair in self._asked:
             self._asked.remove(pair)
             self._answered(pair, verified)
-        elif element.name == "verify":
+            return
+        request = None
+        if element.name == "verify":
             request = self._verifications.pop((pair.reverse, element.get("id") or ""), None)
-            if request is not None:
-                self._host.verified(request, verified)
+        if request is not None:
+            self._host.verified(request, verified)
+        else:
+            self._host.offended("it answers a dialback question that nobody asked")
 
     def _answered(self, pair: Pair, verified: Verified) -> None:
         if verified.outcome is Outcome.VALID:

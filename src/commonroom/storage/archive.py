@@ -16,6 +16,7 @@ from commonroom.storage.tables import archive, archive_erasure, archive_owner
 from commonroom.storage.wanted import cut, matches
 
 _OWNER = archive_owner.c.address == bindparam("owner")
+OVERHEAD = 200  # of a row in memory, beside its texts: addresses, and the origin's id
 _plain = str.__str__  # the drivers take long to find out what to do with a subclass of str
 
 
@@ -52,7 +53,8 @@ class SqlArchiveStore:
             "body": message.body,
             "xml": message.xml,
         }
-        self._writer.append(self._append, row)
+        size = len(message.xml) + len(message.body or "") + OVERHEAD
+        self._writer.append_row(self._append, row, size)
 
     async def page(
         self, owner: JID, wanted: ArchiveFilter, limit: int, backwards: bool = False

@@ -1,12 +1,14 @@
 """What is done for archives in the background: old messages go, and what was erased leaves the disk."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, func, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, select
 
 from commonroom.protocol.jid import JID
-from commonroom.storage.archive_reading import SEEN, conversation, conversation_of
+from commonroom.storage.archive_readdressing import Readdressing
+from commonroom.storage.archive_reading import conversation_of
 from commonroom.storage.archive_words import ArchiveWords
 from commonroom.storage.connection import Connection
 from commonroom.storage.database import Database
@@ -25,7 +27,8 @@ class SqlArchiveUpkeep:
     def __init__(self, database: Database, words: ArchiveWords) -> None:
         self._reader = database.reader
         self._words = words
-        compiled = database.statement
+        self._readdressing = Readdressing(database)
+        compiled, of_owner = database.statement, archive_erasure.c.owner == bindparam("number")
         self._first_ages = compiled(_ages())
         self._ages = compiled(_ages().where(archive_owner.c.address > bindparam("address")))
         self._owner = compiled(
@@ -38,34 +41,11 @@ class SqlArchiveUpkeep:
         self._rows_of_peer = compiled(
             rows.where(*conversation_of(bindparam("number"))).limit(bindparam("limit"))
         )
-        own = select(archive_owner.c.id).where(archive_owner.c.address == bindparam("owner"))
-        self._peers = compiled(
-            select(archive.c.peer).where(archive.c.owner == own.scalar_subquery()).distinct()
-        )
-        self._conversation = compiled(
-            select(archive.c.id).where(*conversation_of(bindparam("number")), SEEN).limit(bindparam("limit"))
-        )
-        self._move = compiled(
-            update(archive)
-            .where(archive.c.id == bindparam("id"))
-            .values(conversation=bindparam("new_conversation"), peer=bindparam("new_peer"))
-        )
         self._remove = compiled(delete(archive).where(_OF_OWNER, _THROUGH))
         self._remove_one = compiled(delete(archive).where(archive.c.id == bindparam("id")))
         self._gone = compiled(select(archive_owner.c.id, archive_owner.c.indexed).where(_GONE).limit(1))
-        self._erased = compiled(
-            select(
-                archive_erasure.c.owner,
-                archive_owner.c.indexed,
-                archive_erasure.c.peer,
-                archive_erasure.c.conversation,
-                archive_erasure.c.through,
-            )
-            .join(archive_owner, archive_owner.c.id == archive_erasure.c.owner)
-            .limit(1)
-        )
+        self._erased = compiled(_erased())
         self._forget_owner = compiled(delete(archive_owner).where(archive_owner.c.id == bindparam("number")))
-        of_owner = archive_erasure.c.owner == bindparam("number")
         self._forget_erasures = compiled(delete(archive_erasure).where(of_owner))
         self._forget_erasure = compiled(
             delete(archive_erasure).where(
@@ -90,17 +70,15 @@ class SqlArchiveUpkeep:
 
     async def peers(self, owner: JID) -> tuple[JID, ...]:
         """List with whom an archive has messages."""
-        rows = await self._reader.read(lambda c: c.rows(self._peers, {"owner": owner}))
-        return tuple(JID.parse(peer) for (peer,) in rows)
+        return await self._readdressing.peers(owner)
+
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that an archive still has messages of."""
+        return await self._readdressing.having(owner, were)
 
     async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
         """Make messages those of another conversation."""
-        before, after = conversation(*was), conversation(*now)
-        if (before, was.peer) == (after, now.peer):
-            return 0
-        which: Parameters = {"conversation": before, "peer": was.peer, "limit": limit}
-        change: Parameters = {"new_conversation": after, "new_peer": now.peer}
-        return await self._words.step(partial(self._readdress, now.owner, which, change))
+        return await self._words.step(partial(self._readdressing.step, was, now, limit))
 
     async def purge(self, limit: int) -> int:
         """Take off the disk what nobody sees any more."""
@@ -119,14 +97,6 @@ class SqlArchiveUpkeep:
         if not (owners := connection.rows(self._owner, {"owner": owner})):
             return 0
         return self._shorten(connection, owners[0], before - 1, limit)
-
-    def _readdress(self, owner: JID, which: Parameters, change: Parameters, connection: Connection) -> int:
-        if not (owners := connection.rows(self._owner, {"owner": owner})):
-            return 0
-        found = connection.rows(self._conversation, {**which, "number": owners[0][0]})
-        if found:
-            connection.execute_many(self._move, [{"id": id, **change} for (id,) in found])
-        return len(found)
 
     def _purge(self, limit: int, connection: Connection) -> int:
         if erased := connection.rows(self._erased, {}):
@@ -170,6 +140,15 @@ class SqlArchiveUpkeep:
 
 
 _EVERY = 2**63 - 1
+
+
+def _erased() -> Select[*tuple[Any, ...]]:
+    """The next one of the erasures that wait."""
+    columns = (archive_erasure.c.peer, archive_erasure.c.conversation, archive_erasure.c.through)
+    owner = archive_owner.c.id == archive_erasure.c.owner
+    return (
+        select(archive_erasure.c.owner, archive_owner.c.indexed, *columns).join(archive_owner, owner).limit(1)
+    )
 
 
 def _ages() -> Select[*tuple[Any, ...]]:

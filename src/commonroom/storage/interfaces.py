@@ -347,11 +347,11 @@ class ArchiveUpkeep(Protocol):
     async def peers(self, owner: JID) -> tuple[JID, ...]:
         """List with whom an archive has messages, by bare address."""
 
-    async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
-        """Make up to `limit` messages those of a conversation whose owner or peer has another address now.
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that an archive still has messages of."""
 
-        The archive is where `now` says; returns how many there were.
-        """
+    async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
+        """Make up to `limit` messages those of what a conversation is `now`; returns how many there were."""
 
     async def purge(self, limit: int) -> int:
         """Take up to `limit` messages off the disk that were erased or have lost their owner.

@@ -110,6 +110,11 @@ class MemoryArchiveStore:
         """List with whom an archive has messages."""
         return tuple({message.peer.bare for message in self.kept.get(owner, [])})
 
+    async def having(self, owner: JID, were: Sequence[Conversation]) -> tuple[Conversation, ...]:
+        """Those of these former conversations that an archive still has messages of."""
+        peers = {message.peer.bare for message in self.kept.get(owner, [])}
+        return tuple(was for was in were if was.peer in peers)
+
     async def readdress(self, was: Conversation, now: Conversation, limit: int) -> int:
         """Make messages those of another conversation."""
         kept, moved = self.kept.get(now.owner, []), 0

@@ -31,7 +31,7 @@ class Reader:
         self._backend = backend
         self._loop = loop
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._waiting = 0
+        self.waiting = 0
         self._closed = False
         self._ended = [loop.create_future() for _ in range(backend.readers)]
         self._threads = [
@@ -45,10 +45,10 @@ class Reader:
         """Do the work on a reader's thread; raises StorageError."""
         if self._closed:
             raise StorageError("the database is closed")
-        if self._waiting >= LARGEST_QUEUE:
-            raise StorageBusy(f"{self._waiting} reads wait for the database")
+        if self.waiting >= LARGEST_QUEUE:
+            raise StorageBusy(f"{self.waiting} reads wait for the database")
         waiter = self._loop.create_future()
-        self._waiting += 1
+        self.waiting += 1
         self._jobs.put(_Job(work, waiter))
         result: T = await waiter
         return result
@@ -65,7 +65,7 @@ class Reader:
 
     def _settle(self, waiter: Waiter, result: object, error: Exception | None) -> None:
         """On the loop's thread: a job is done."""
-        self._waiting -= 1
+        self.waiting -= 1
         if waiter.done():
             return  # nobody waits any more
         if error is None:

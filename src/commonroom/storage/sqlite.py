@@ -20,8 +20,11 @@ from commonroom.storage.statements import Query, Row, Statement
 # How long SQLite itself waits for a lock that another process (the command line) holds. The writer tries
 # again anyway; a start waits longer, because the other process may be bringing the tables up to date.
 BUSY_MS = 500
-# Of pages, in the memory of each connection to the database; the system keeps the file's pages, too.
-CACHE_KIB = 256
+# Of pages, in the memory of each connection to the database; the system keeps the file's pages, too. The one
+# that writes has those at which the archives' indexes grow (docs/decisions/0025-archived-chat.md).
+CACHE_KIB, WRITERS_CACHE_KIB = 256, 4096
+# So many pages are copied from the log to the file at once: less often means fewer times for the same page.
+LOG_PAGES = 4000
 BUSY_AT_START_MS = 20_000
 
 _TEMPORARY = {
@@ -170,7 +173,8 @@ class SqliteBackend:
             "foreign_keys = on",
             f"query_only = {'off' if writing else 'on'}",
             f"busy_timeout = {BUSY_MS}",
-            f"cache_size = -{CACHE_KIB}",
+            f"cache_size = -{WRITERS_CACHE_KIB if writing else CACHE_KIB}",
+            f"wal_autocheckpoint = {LOG_PAGES}",
         ):
             connection.execute(Statement(f"PRAGMA {pragma}"), {})
 

@@ -19,6 +19,9 @@ LARGEST_QUEUE_BYTES = 64 << 20
 PATIENCE = 5.0
 # Seconds; what comes so soon behind a commit has more on its way behind it.
 SOON = 0.005
+# Writes; so many make a commit cheap. While there are fewer, but more than one, it pays to wait for others.
+MANY = 16
+BUSY = 1 / 3  # of `commit_delay` is enough when there are many
 
 # What failed for good is a bug, so that this is more than anybody will ever ask for.
 _REMEMBERED_FAILURES = 1000
@@ -30,8 +33,9 @@ class Writer:
     Writes are numbered from 1 in the order in which they are appended. What one turn of the loop appends is
     handed to the thread at once, and so is in one transaction: the rows of a message in the archives of both
     sides, and what waits for its recipient. The thread takes all that has gathered; when more comes while it
-    commits, or soon behind, it gathers for `commit_delay` seconds before the next commit, and not at all when
-    it was idle. When too much waits, `append` raises StorageBusy.
+    commits, or soon behind, it gathers for `commit_delay` seconds before the next commit, for a third of them
+    when there is much, or somebody writes one thing after the other; and not at all when it was idle. When
+    too much waits, `append` raises StorageBusy.
     """
 
     def __init__(self, committer: Committer, loop: Loop, commit_delay: float) -> None:
@@ -64,6 +68,10 @@ class Writer:
     def append(self, statement: Statement, *rows: Parameters) -> None:
         """Run a statement for each row with the next commit; for all of them or for none."""
         self._append(((statement, rows),), _size(rows))
+
+    def append_row(self, statement: Statement, row: Parameters, size: int) -> None:
+        """The same for one row whose size is known: to look takes 1.5 µs of a message's 40."""
+        self._append(((statement, (row,)),), size)
 
     def append_together(self, *steps: Step) -> None:
         """Run several statements with the next commit; all of them or none."""
@@ -139,23 +147,25 @@ class Writer:
                 self._loop.call_soon_threadsafe(_raise, error)
 
     def _failure(self, since: int, through: int) -> StorageError | None:
+        if not self._failures:
+            return None
         return next((failure for number, failure in self._failures if since < number <= through), None)
 
     def _run(self) -> None:
-        idle_since = -inf
-        while (taken := self._take(idle_since)) is not None:
+        idle_since, written = -inf, 0
+        while (taken := self._take(idle_since, written)) is not None:
             batch, size = taken
             begun = perf_counter()
             failures = self._committer.commit(batch)
             self.commits.observe(perf_counter() - begun)
-            idle_since = monotonic()
+            idle_since, written = monotonic(), len(batch)
             self._loop.call_soon_threadsafe(self._settle, len(batch), size, failures)
         try:
             self._committer.close()
         finally:
             self._loop.call_soon_threadsafe(_tell, self._ended, None)
 
-    def _take(self, idle_since: float) -> tuple[list[Write], int] | None:
+    def _take(self, idle_since: float, written: int) -> tuple[list[Write], int] | None:
         with self._wake:
             while not self._gathered:
                 if self._closing.is_set():
@@ -164,11 +174,16 @@ class Writer:
                 self._wake.wait()
                 self._idle = False
         if monotonic() - idle_since < SOON:
-            self._closing.wait(self._commit_delay)
+            self._closing.wait(self._commit_delay * share_of_delay(written))
         with self._wake:
             taken = self._gathered, self._gathered_bytes
             self._gathered, self._gathered_bytes = [], 0
         return taken
+
+
+def share_of_delay(written: int) -> float:
+    """For how much of the delay it pays to gather, when the last batch had so many writes."""
+    return 1 if 1 < written < MANY else BUSY
 
 
 def _size(rows: Sequence[Parameters]) -> int:

@@ -55,3 +55,8 @@ NS_MAM = "urn:xmpp:mam:2"
 
 # XEP-0359
 NS_STANZA_IDS = "urn:xmpp:sid:0"
+
+# XEP-0355 §12.1
+NS_DELEGATION = "urn:xmpp:delegation:2"
+# XEP-0356 §11.1
+NS_PRIVILEGE = "urn:xmpp:privilege:2"

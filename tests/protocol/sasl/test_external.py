@@ -76,6 +76,6 @@ def test_whether_the_account_is_there_decides() -> None:
         asked = exchange(JULIET)
         asked.receive(b"")
         assert asked.found(exists) == outcome
-        assert asked.receive(b"") == Failure(SaslCondition.MALFORMED_REQUEST)
+        assert asked.receive(b"") == Failure(SaslCondition.MALFORMED_REQUEST, "juliet")
         with pytest.raises(RuntimeError):
             asked.found(True)

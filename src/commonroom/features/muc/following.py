@@ -81,7 +81,9 @@ class Following:
 
     async def _readdress_archive(self, room: JID, moves: Mapping[JID, JID]) -> None:
         """Who said something may take it back, whatever their address is now (XEP-0424 §5)."""
-        for former, new in in_turn(moves):
+        were = [Conversation(room, former) for former in moves]
+        known = {was.peer for was in await self._upkeep.having(room, were)}
+        for former, new in in_turn(moves) if known else ():
             was, now = Conversation(room, former), Conversation(room, new)
             while await self._upkeep.readdress(was, now, STEP):
                 pass

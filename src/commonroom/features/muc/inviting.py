@@ -57,7 +57,9 @@ def _invite(room: Room, message: Message, invites: list[Element]) -> Effects:
     for invitee, invite in invitees:
         reason = invite.child_text(NS_MUC_USER, "reason")
         more = tuple(child for child in invite.elements() if child.name == "continue")
-        told.messages.append(invitation(room, invitee, message.sender, name, reason, message.id, more))
+        sent = invitation(room, invitee, message.sender, name, reason, message.id, more)
+        sent.owed = message.owed  # its sender counts on this one
+        told.messages.append(sent)
     return told.conclude(effects)
 
 
