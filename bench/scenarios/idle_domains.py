@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bench.generator import Generator
 from bench.run import Run
 from bench.scenarios.idle import MIB
-from bench.scenarios.s2s import SERVERS
 from bench.scenarios.scenario import GENERATOR, Figure, Options, Row, Scenario, settle
 from bench.servers.catalog import ANYBODY, OURS
 from bench.servers.server import Server
@@ -59,9 +58,8 @@ TALKED_WITH = Case("talked with once", are_there=True, per_second=100, seconds=1
 def measure(run: Run, options: Options) -> Iterator[Row]:
     """Each with servers that were just started, one after the other."""
     for case in (ABSENT, TALKED_WITH):
-        names = [name for name in run.names if not case.are_there or name.startswith(OURS)]
         for number in range(options.rounds if options.wants(case.title) else 0):
-            for name in names:
+            for name in run.names:
                 yield Row(case.title, name, number, _measured(run, name, case))
 
 
@@ -144,5 +142,5 @@ IDLE_DOMAINS = Scenario(
         GENERATOR,
     ),
     measure=measure,
-    servers=SERVERS,
+    servers=(OURS,),
 )
