@@ -19,6 +19,7 @@ from commonroom.config.addresses import (
     ListenAddress,
     Uri,
 )
+from commonroom.config.components import Component, Privileges
 from commonroom.config.kinds import Choice, Duration, FilePath, Flag, Kind, ListOf, Number, Size, Text, Whole
 from commonroom.config.option import Checked, Option, Table, Tables, entries
 from commonroom.config.people import Person
@@ -109,6 +110,12 @@ def _that_fit(settings: Settings) -> Settings:
     accounts = replace(settings.accounts, order=Accounts().order)
     if Mechanism.PLAIN not in settings.sasl.mechanisms:
         accounts = replace(accounts, files={})
-    domains = {f"component.{name}": each for name, each in settings.components.domains.items()}
+    domains = {f"component.{name}": _allowed(each) for name, each in settings.components.domains.items()}
     components = replace(settings.components, domains=domains)
     return replace(settings, accounts=accounts, components=components)
+
+
+def _allowed(component: Component) -> Component:
+    """With privileges that do not contradict each other."""
+    contradicts = list(component.privileges.faults())
+    return replace(component, privileges=Privileges()) if contradicts else component
