@@ -214,6 +214,11 @@ def test_xep0288_2_2_nothing_is_sent_before_the_peer_counts_or_does_not_within_a
     other = World().log_in(BIDI)
     other.pass_time(GRACE)
     assert other.carried == [pair]
+    talking = World().log_in(BIDI)
+    talking.send(MESSAGE)
+    assert talking.carried == [pair]
+    talking.pass_time(GRACE)
+    assert talking.carried == [pair]
 
 
 @pytest.mark.parametrize("counts", [True, False])

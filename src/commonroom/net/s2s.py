@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from commonroom.core.arrivals import Arrivals
 from commonroom.net.connection import Connection
 from commonroom.net.peer import KEEP_ALIVE, REST_AFTER, PeerConnection, PeerService, Present
 from commonroom.net.tls import TlsEngine
@@ -93,7 +94,8 @@ class IncomingConnection(PeerConnection):
         self._service.failed(domain, self._connection.address[0], reason)
 
     def turned_around(self, pair: Pair) -> None:
-        """XEP-0288: when the peer has turned on acknowledgements, or does not within a moment."""
+        """XEP-0288: when the peer has turned on acknowledgements; or sends a stanza without, or nothing for a
+        moment."""
         if self._outbox is not None or self._stream.identity is None:
             self._service.carry(pair, self)
         else:
@@ -104,6 +106,11 @@ class IncomingConnection(PeerConnection):
         """What it is sent from now on is counted."""
         super().managed()
         self._carry()
+
+    def _line(self) -> Arrivals:
+        """Its first stanza is here: what answers it goes back the same way."""
+        self._carry()
+        return super()._line()
 
     def _carry(self) -> None:
         turned, self._turned = self._turned, []
