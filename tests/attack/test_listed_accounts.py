@@ -344,6 +344,7 @@ def test_attack_broken_files_under_load(server: Server, listing: Listing):
     def come_and_go() -> None:
         while not done.is_set():
             failures.append(outcome(server, "p11"))
+            time.sleep(0.05)  # or the limit of new connections ends it
 
     with online(server, "p10") as client:
         visitor = threading.Thread(target=come_and_go)

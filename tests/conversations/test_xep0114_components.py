@@ -63,6 +63,7 @@ def test_xep0114_3_a_wrong_secret_is_refused_and_logged(caplog: pytest.LogCaptur
 def test_xep0114_3_what_it_may_not_do_ends_its_stream_and_is_logged(
     stanza: str, reason: str, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level(logging.WARNING)
     here = world()
     juliet = here.online("juliet@capulet.lit/balcony")
     connected = admitted(here, DOMAIN)
@@ -137,6 +138,7 @@ def test_one_that_leaves_is_not_sent_to_any_more():
 
 
 def test_one_that_never_reads_costs_its_own_queue_and_is_logged(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.WARNING)
     here = world()
     deaf, other = admitted(here, DOMAIN), admitted(here, "other.capulet.lit")
     juliet = here.online("juliet@capulet.lit/balcony")
