@@ -46,11 +46,12 @@ def room_services(
     if not settings.rooms.enabled:
         return ()
     policy = name_policy(settings)
+    is_online = partial(_is_online, find, frozenset(settings.domains))
     services = []
     for domain in settings.domains:
         address = room_domain(settings, domain)
         service = _service(
-            address, settings, stores, around, router, questions, next_id, find, spread, policy
+            address, settings, stores, around, router, questions, next_id, is_online, spread, policy
         )
         router.domains[address.domain] = service
         services.append(service)
@@ -103,7 +104,7 @@ def _service(
     router: Router,
     questions: Questions,
     next_id: Callable[[], int],
-    find: Callable[[JID], User | None],
+    is_online: Callable[[JID], bool | None],
     spread: Spread,
     policy: NamePolicy,
 ) -> RoomService:
@@ -128,7 +129,7 @@ def _service(
         spread,
         questions,
         next_id,
-        partial(_is_online, find, frozenset(settings.domains)),
+        is_online,
     )
     service.connect(_desk(address, settings, stores, around, router, service))
     return service
