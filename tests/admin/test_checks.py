@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_a_file_that_is_no_database_is_an_error(settings: Settings) -> None:
 
 
 def test_a_database_of_a_newer_program_is_an_error(settings: Settings) -> None:
-    with sqlite3.connect(settings.state / SQLITE_FILE) as file:
+    with closing(sqlite3.connect(settings.state / SQLITE_FILE)) as file, file:
         file.execute("UPDATE commonroom_version SET version_num = '9999'")
     file.close()
     found = the_one(settings)

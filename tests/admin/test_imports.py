@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_a_database_that_fails_is_told_with_what_was_imported(tmp_path: Path) ->
 
     async def run() -> None:
         async with open_registry(settings) as office:
-            with sqlite3.connect(tmp_path / SQLITE_FILE) as file:
+            with closing(sqlite3.connect(tmp_path / SQLITE_FILE)) as file, file:
                 file.execute(
                     "CREATE TRIGGER refuse BEFORE INSERT ON account WHEN new.jid LIKE 'user299%'"
                     " BEGIN SELECT RAISE(ABORT, 'no room'); END"

@@ -6,8 +6,10 @@ import os
 import socket
 import stat
 import struct
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h11
 
@@ -22,6 +24,9 @@ BACKLOG = 64
 LINGER = 1.0  # seconds
 CREDENTIALS = struct.Struct("3i")
 FAULTS = (OSError, TimeoutError, h11.RemoteProtocolError, h11.LocalProtocolError)
+# From 3.13 on, Python looks for a socket where it was bound, to remove it one day: the folder's number in that
+# path is another file's by then.
+OURS_TO_REMOVE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class HttpServer:
@@ -55,7 +60,10 @@ class HttpServer:
             finally:
                 os.close(folder)
             self._paths.append(path)
-            self._servers.append(await asyncio.start_unix_server(self._arrived, sock=sock, backlog=BACKLOG))
+            server = await asyncio.start_unix_server(
+                self._arrived, sock=sock, backlog=BACKLOG, **_OURS_TO_REMOVE
+            )
+            self._servers.append(server)
         except OSError as error:
             raise ListenError(
                 f"{path}: {os.strerror(error.errno or 0)}; give the folder to the service's user"
