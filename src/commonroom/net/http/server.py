@@ -24,8 +24,8 @@ BACKLOG = 64
 LINGER = 1.0  # seconds
 CREDENTIALS = struct.Struct("3i")
 FAULTS = (OSError, TimeoutError, h11.RemoteProtocolError, h11.LocalProtocolError)
-# From 3.13 on, Python looks for a socket where it was bound, to remove it one day: the folder's number in that
-# path is another file's by then.
+# From 3.13 on, Python looks for a socket where it was bound, to remove it one day: the folder's number in
+# that path is another file's by then.
 OURS_TO_REMOVE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
@@ -61,7 +61,7 @@ class HttpServer:
                 os.close(folder)
             self._paths.append(path)
             server = await asyncio.start_unix_server(
-                self._arrived, sock=sock, backlog=BACKLOG, **_OURS_TO_REMOVE
+                self._arrived, sock=sock, backlog=BACKLOG, **OURS_TO_REMOVE
             )
             self._servers.append(server)
         except OSError as error:
