@@ -201,6 +201,7 @@ def test_attack_bytes_before_the_error_count(server: Server):
     """However the bytes are cut, what was complete before the fault is dealt with, and nothing after it."""
     data = "<message to='{0}' id='good'/><message><!-- --></message><message to='{0}' id='evil'/>"
     with online(server, "u1") as other:
+        other.fence()  # what waited for it
         for cut in (1, 7, 1000):
             with logged_in(server, "u0") as client:
                 text = data.format(other.jid).encode()

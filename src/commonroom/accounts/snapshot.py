@@ -41,11 +41,14 @@ def create(path: Path) -> sqlite3.Connection:
 def open_finished(path: Path) -> sqlite3.Connection:
     """Read one; raises sqlite3.Error if it is none of this version."""
     connection = sqlite3.connect(uri(path), uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA cache_size = -{LOOKING_UP}")
-    found = connection.execute("SELECT value FROM fact WHERE name = 'version'").fetchone()
-    if found != (VERSION,):
+    try:
+        connection.execute(f"PRAGMA cache_size = -{LOOKING_UP}")
+        found = connection.execute("SELECT value FROM fact WHERE name = 'version'").fetchone()
+        if found != (VERSION,):
+            raise sqlite3.DatabaseError("it is of another version")
+    except sqlite3.Error:
         connection.close()
-        raise sqlite3.DatabaseError("it is of another version")
+        raise
     return connection
 
 
