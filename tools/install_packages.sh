@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Debian packages of servers, without starting them, or says what is missing and stops.
+# Installs Debian packages, without starting the servers among them, or says what is missing and stops.
 #
 #   tools/install_packages.sh WHO-NEEDS-THEM PACKAGE...      e.g. tools/install_packages.sh 'the lab' prosody
 set -eu
@@ -38,4 +38,4 @@ if [ ! -e "$policy" ]; then
 fi
 as_root apt-get update -q >&2
 as_root env DEBIAN_FRONTEND=noninteractive $command_line -q -y >&2
-echo "None of these was started. Where systemd runs, they will be at the next boot: systemctl disable NAME" >&2
+echo "No server was started. Where systemd runs, those installed will be at the next boot: systemctl disable NAME" >&2
