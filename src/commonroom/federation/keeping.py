@@ -138,10 +138,9 @@ class Keeping:
         """Each that was kept explains one that comes within a while after the start."""
         if self._now() > self._until:
             self._loaded.clear()
-        origin = origin_of(message)
-        former = self._loaded.get(origin) if origin is not None and has_unique_id(message) else None
-        for each in former or ():
-            if former and is_same(message, each.xml()):
+        former = self._loaded.get(origin_of(message) or "", []) if has_unique_id(message) else []
+        for each in former:
+            if is_same(message, each.xml()):
                 former.remove(each)
                 return True
         return False
