@@ -9,8 +9,9 @@ from commonroom.core.signs import PATIENCE
 from commonroom.features.offline import PAGE
 from commonroom.protocol.jid import JID
 from commonroom.storage.errors import StorageError
-from commonroom.storage.memory import MemoryOfflineStore
+from commonroom.storage.memory import Memory, MemoryOfflineStore
 from commonroom.storage.records import OfflineMessage
+from tests.conversations.managed import managed
 from tests.conversations.test_xep0160_offline import bodies, chat
 from tests.conversations.world import Client, World
 
@@ -277,6 +278,42 @@ def test_xep0160_2_what_is_stored_while_the_store_is_read_is_read_too(world: Wor
     world.memory.writes.release()
     world.turn()
     assert sorted(map(str, juliet.bodies())) == ["1", "2", "3"]
+
+
+class Slow(MemoryOfflineStore):
+    """What is removed is there until the disk catches up."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory)
+        self._removed: list[tuple[JID, int]] = []
+
+    def remove(self, account: JID, id: int) -> None:
+        self._removed.append((account, id))
+
+    def catch_up(self) -> None:
+        while self._removed:
+            super().remove(*self._removed.pop())
+
+
+def test_xep0160_2_what_is_acknowledged_while_the_next_page_is_read_comes_once(world: World):
+    store = Slow(world.memory)
+    world.stores = replace(world.stores, offline=store)
+    world.restart()
+    romeo = world.online("romeo@example.org/orchard")
+    fill(romeo, PAGE + 1)
+    juliet = managed(world, "juliet@example.org/balcony", presence="")
+    juliet.send("<presence/>")
+    page = juliet.read()
+    (asked,) = (e for e in page if e.name == "iq" and e.get("type") == "get")
+    world.memory.writes.hold()
+    romeo.send("<iq type='set' id='p'><query xmlns='jabber:iq:private'><x xmlns='urn:x'/></query></iq>")
+    juliet.send(f"<iq type='result' to='example.org' id='{asked.get('id')}'/>")
+    juliet.acknowledge()
+    world.memory.writes.release()
+    world.turn()
+    assert juliet.bodies() == numbers(PAGE + 1, PAGE + 1)
+    store.catch_up()
+    assert kept(world) == 1
 
 
 class Broken(MemoryOfflineStore):

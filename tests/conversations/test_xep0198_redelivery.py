@@ -12,6 +12,10 @@ JULIET = "juliet@example.org"
 CARBONS = "<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>"
 PREFS = "<iq type='set' id='p'><prefs xmlns='urn:xmpp:mam:2' default='never'/></iq>"
 QUERY = "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>"
+FIRST = (
+    "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'>"
+    "<set xmlns='http://jabber.org/protocol/rsm'><max>1</max></set></query></iq>"
+)
 DAY = 24 * 3600
 
 
@@ -298,8 +302,8 @@ def test_order_is_kept_when_the_session_ends_while_the_disk_is_slow(
 # The archive
 
 
-def catch_up(client: Client) -> list[str | None]:
-    client.send(QUERY)
+def catch_up(client: Client, query: str = QUERY) -> list[str | None]:
+    client.send(query)
     found = []
     for element in client.received():
         result = element.child("urn:xmpp:mam:2", "result")
@@ -336,6 +340,24 @@ def test_xep0313_what_was_only_written_to_it_still_waits(world: World, romeo: Ma
     assert catch_up(client) == ["1"]
     client.cut()
     assert waiting(world, f"{JULIET}/other") == ["1"]
+
+
+def test_xep0313_what_is_behind_the_page_that_was_read_waits(world: World, romeo: Managed):
+    """It was not given to anybody: another client gets it, and it does not fill the account's room."""
+    romeo.send(chat(1) + chat(2) + chat(3))
+    client = world.login(f"{JULIET}/new")
+    assert catch_up(client, FIRST) == ["1"]
+    client.leave()
+    assert waiting(world, f"{JULIET}/other") == ["2", "3"]
+
+
+def test_xep0313_a_page_that_was_read_and_not_acknowledged_waits(world: World, romeo: Managed):
+    romeo.send(chat(1) + chat(2))
+    client = world.login(f"{JULIET}/new")
+    assert catch_up(client, FIRST) == ["1"]
+    assert catch_up(client) == ["1", "2"]
+    client.cut()
+    assert waiting(world, f"{JULIET}/other") == ["1", "2"]
 
 
 def test_xep0313_what_is_on_its_way_to_another_client_counts_as_well(

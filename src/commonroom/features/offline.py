@@ -172,7 +172,7 @@ class Offline(Feature):
     async def read(self, session: Session, ids: Sequence[int]) -> Mapping[int, Keeper]:
         """Who is to hear whether the session's client gets these messages of its archive: for those that no
         client surely has. They are sent at once."""
-        user = session.user
+        user, wanted = session.user, frozenset(ids)
         if not user.mail_count or not ids:
             return {}
         flying = dict(self._holding.flying(user.jid))
@@ -180,11 +180,14 @@ class Offline(Feature):
         if session.closed:
             return {}
         keepers: dict[int, Keeper] = {
-            id: _ReadElsewhere(message) for id, message in flying.items() if not message.arrived
+            id: _ReadElsewhere(message)
+            for id, message in flying.items()
+            if id in wanted and not message.arrived
         }
         for stored in found:
-            keepers[stored.id] = held = self._held(stored, user)
-            self._holding.hand_out(Message(), held)
+            if stored.id in wanted:  # what nobody carries would never land
+                keepers[stored.id] = held = self._held(stored, user)
+                self._holding.hand_out(Message(), held)
         return keepers
 
     # Catching up
@@ -240,13 +243,19 @@ class Offline(Feature):
     async def _rows(self, user: User, limit: int, after: int = 0) -> list[OfflineMessage]:
         """The first of those that wait and that no session was given; `limit` at least, if there are so many.
 
-        What was on its way to a client when the reading began may have left the disk meanwhile.
+        What was on its way to a client when the reading began may have left the disk meanwhile, or be about
+        to: it is looked at before what was written so far is waited for.
         """
-        await self._writes.flushed()
         flying = set(self._holding.flying(user.jid))
-        stored = await self._store.load(user.jid, limit + len(flying), after)
-        flying.update(self._holding.flying(user.jid))
-        return [message for message in stored if message.id not in flying]
+        await self._writes.flushed()
+        while True:
+            flying.update(self._holding.flying(user.jid))
+            asked = limit + len(flying)
+            stored = await self._store.load(user.jid, asked, after)
+            flying.update(self._holding.flying(user.jid))
+            found = [message for message in stored if message.id not in flying]
+            if len(found) >= limit or len(stored) < asked:
+                return found
 
     def _send(self, page: list[OfflineMessage], is_last: bool, session: Session) -> None:
         for stored in page:
