@@ -7,7 +7,7 @@ from types import coroutine
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
-from commonroom.storage.errors import StorageError
+from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
@@ -38,10 +38,14 @@ def _next_turn() -> Generator[None, None, None]:
 
 
 class MemoryWrites:
-    """See `interfaces.Writes`. `hold` plays a slow disk, `release` lets it catch up or fail."""
+    """See `interfaces.Writes`. `hold` plays a slow disk, `release` lets it catch up or fail.
+
+    While it `is_full`, it takes nothing.
+    """
 
     def __init__(self) -> None:
         self.appended = 0
+        self.is_full = False
         self._settled = 0
         self._held = False
         self._waiting: list[tuple[int, Told]] = []
@@ -53,7 +57,9 @@ class MemoryWrites:
         return self.appended - self._settled
 
     def note(self) -> None:
-        """Count a write."""
+        """Count a write; raises StorageBusy."""
+        if self.is_full:
+            raise StorageBusy("too much waits for the disk")
         self.appended += 1
         if not self._held:
             self._settled = self.appended
