@@ -10,9 +10,10 @@ from commonroom.app.rooms import tidying
 from commonroom.config.rooms import RoomLimits, Rooms
 from commonroom.features.muc.affiliations import Affiliation
 from commonroom.features.muc.room import Room
+from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_MUC_ADMIN
-from commonroom.protocol.stanza import Presence, PresenceType
+from commonroom.protocol.stanza import Message, Presence, PresenceType
 from commonroom.storage.room_records import RoomGrave
 from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, here, make, said, say
 from tests.conversations.test_rooms_presence import EVE, Elsewhere
@@ -282,5 +283,25 @@ def test_xep0045_18_1_2_who_was_heard_since_it_was_asked_is_there() -> None:
     assert elsewhere.pings()
     elsewhere.enter("Eve")
     alice.received()
-    w.advance(10 * 60)
+    w.advance(3 * 60)
     assert here(alice.received()) == []
+    for _ in range(17):
+        alice.send(" ")
+        w.advance(60)
+    assert here(alice.received()) == ["-Eve"]
+
+
+def test_xep0045_18_1_2_what_its_server_sends_back_is_no_sign_of_a_client() -> None:
+    w = World(ALICE)
+    alice = w.online(f"{ALICE}/a")
+    make(alice, "Alice")
+    elsewhere = Elsewhere(w)
+    elsewhere.enter("Eve")
+    alice.received()
+    for number in range(3):
+        say(alice, f"message {number}")
+        for stanza in elsewhere.got:
+            if isinstance(stanza, Message):
+                elsewhere.send(stanza.refused(service_unavailable()))  # type: ignore[arg-type]
+        w.advance(50)
+    assert here(alice.received()) == ["-Eve"]

@@ -32,6 +32,7 @@ from commonroom.protocol.stanza_ids import read_archive_id
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import StoredRoom
 from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
 
 # How often the service looks for what is idle or silent, in seconds.
 ROUND = 60.0
@@ -237,6 +238,8 @@ class RoomService:
         if is_counted(stanza):
             held.activity.count(seconds)
         self._watch.note(stanza.sender, room.address, seconds)
+        if not _is_error(stanza):  # which servers send for clients that are not there
+            self._watch.trust(stanza.sender, room.address)
         is_inside = stanza.sender in room.by_address
         if not is_inside:
             held.left(stanza.sender)
@@ -399,6 +402,10 @@ def _needs_no_room(stanza: Stanza) -> bool:
     if isinstance(stanza, Iq):
         return not stanza.is_request
     return stanza.type is MessageType.ERROR
+
+
+def _is_error(stanza: Stanza) -> bool:
+    return stanza.child(NS_CLIENT, "error") is not None
 
 
 def _retracted(stanza: Stanza) -> int | None:
