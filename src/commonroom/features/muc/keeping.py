@@ -72,7 +72,7 @@ class Keeping:
             return
         held.is_stored = False
         address, config = held.room.address, held.room.config
-        if self._with_graves:
+        if self._with_graves and config.persistent:  # a temporary one just ends
             # Whoever comes reads it, so that of a closed room says nothing: who was a member is forgotten.
             is_open = not config.members_only and config.password is None
             words = (ended.reason, ended.alternate) if is_open else (None, None)
