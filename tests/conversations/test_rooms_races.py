@@ -12,13 +12,14 @@ from commonroom.features.muc.affiliations import Affiliation
 from commonroom.features.muc.room import Room
 from commonroom.protocol.errors import service_unavailable
 from commonroom.protocol.jid import JID
-from commonroom.protocol.muc import NS_MUC_ADMIN
+from commonroom.protocol.muc import NS_MUC_ADMIN, NS_MUC_OWNER
 from commonroom.protocol.stanza import Message, Presence, PresenceType
 from commonroom.storage.room_records import RoomGrave
 from tests.conversations.rooms import HALL, SERVICE, codes, configure, enter, here, make, said, say
+from tests.conversations.test_rooms_archive import affiliate, query
 from tests.conversations.test_rooms_presence import EVE, Elsewhere
 from tests.conversations.test_rooms_unused import DAY
-from tests.conversations.world import Gate, World, condition, with_options
+from tests.conversations.world import Client, Gate, World, condition, with_options
 
 ALICE, BOB, CAROL = "alice@example.org", "bob@example.org", "carol@example.org"
 
@@ -200,6 +201,43 @@ def test_an_unused_room_that_was_destroyed_meanwhile_stops_nobody() -> None:
     slow.gate.is_open = True
     w.turn()
     assert list(w.memory.rooms.heads) == []
+
+
+# The archive
+
+
+def slow_archive() -> tuple[World, Client, Client, Slow]:
+    w = World(ALICE, BOB, settings=with_options(rooms=Rooms(tombstone=0)))
+    slow = Slow(w.stores.archive, "page")
+    w.stores = replace(w.stores, archive=slow)
+    w.restart()
+    alice, bob = w.online(f"{ALICE}/a"), w.online(f"{BOB}/b")
+    make(alice, "Alice", enablelogging="1")
+    return w, alice, bob, slow
+
+
+def test_xep0313_6_1_2_a_room_made_again_is_not_read_by_who_might_read_its_predecessor() -> None:
+    w, alice, bob, slow = slow_archive()
+    slow.gate.is_open = False
+    query(bob)
+    alice.send(f"<iq type='set' id='d' to='{HALL}'><query xmlns='{NS_MUC_OWNER}'><destroy/></query></iq>")
+    make(alice, "Alice", enablelogging="1", membersonly="1")
+    say(alice, "between us")
+    slow.gate.is_open = True
+    w.turn()
+    (answer,) = bob.received()
+    assert condition(answer) == "item-not-found"
+
+
+def test_xep0313_6_1_2_who_was_banned_while_the_archive_was_read_reads_nothing() -> None:
+    w, alice, bob, slow = slow_archive()
+    say(alice, "between us")
+    slow.gate.is_open = False
+    query(bob)
+    affiliate(alice, BOB, "outcast")
+    slow.gate.is_open = True
+    w.turn()
+    assert [condition(answer) for answer in bob.received()] == ["forbidden"]
 
 
 # When nothing more can be written
