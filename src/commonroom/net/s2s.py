@@ -118,6 +118,11 @@ class IncomingConnection(PeerConnection):
             if not self._stream.closed:
                 self._service.carry(pair, self)
 
+    def close(self) -> None:
+        """The stream has said its last word: it carries nothing while the peer reads that."""
+        super().close()
+        self._service.drop(self)
+
     def left(self, words: str) -> None:
         """It says why it goes."""
         self._log("server left", domain=" ".join(self.speaks_for), reason=words)
