@@ -91,12 +91,16 @@ class Dialer:
         resolver: Resolver,
         policies: Policies,
         present_dane: Callable[[Published], Present],
+        patience: float,
         at_once: int = 256,
     ) -> None:
+        """`patience`: the seconds of one call, as whoever calls has it; half of what is left of them goes to
+        a server that has not answered while there is another one to try."""
         self._service = service
         self._present_dane = present_dane
         self._resolver = resolver
         self._policies = policies
+        self._patience = patience
         self._places = asyncio.Semaphore(at_once)
 
     async def dial(
@@ -122,14 +126,21 @@ class Dialer:
             raise UnreachableError(str(error), error.lasts) from None
         journal.note("located", f"{plan.how}: {', '.join(map(str, plan.targets))}")
         failures: list[UnreachableError] = []
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._patience
         for target in plan.targets:
             call = _Call(self._service, self._resolver, policy, pair, owner, journal, verifications)
+            share = None if target is plan.targets[-1] else (end - clock()) / 2
             try:
-                if plan.secure:
-                    await call.look_for_dane(target, self._present_dane)
-                return await call.reach(target)
+                async with asyncio.timeout(share):
+                    if plan.secure:
+                        await call.look_for_dane(target, self._present_dane)
+                    return await call.reach(target)
             except UnreachableError as error:
                 failures.append(error)
+            except TimeoutError:
+                journal.note("failed", f"{target}: it does not answer")
+                failures.append(UnreachableError(f"{target}: it does not answer", is_passing=True))
         reasons = dict.fromkeys(error.reason for error in failures)
         raise UnreachableError(
             "; ".join(reasons),
