@@ -68,6 +68,13 @@ def test_xep0368_5_no_direct_tls_is_not_no_service():
     assert locate(zone).targets == (Target("xmpp.example.net", 5269, False),)
 
 
+def test_xep0368_5_no_direct_tls_and_no_answer_about_the_other_is_not_no_service():
+    zone = Zone().put(f"{DIRECT}example.net", "SRV", "0 0 0 .")
+    zone.broken = {f"{PLAIN}example.net"}
+    error = not_found(zone)
+    assert (str(error), error.lasts) == (f"DNS gave no answer about {PLAIN}example.net", False)
+
+
 def test_xep0368_3_both_services_are_one_list_by_priority():
     zone = Zone()
     zone.put(f"{PLAIN}example.net", "SRV", "10 0 5269 b.example.net.", "30 0 5269 d.example.net.")
@@ -264,6 +271,19 @@ def test_a_failure_that_is_kept_is_raised_anew_each_time():
         assert len({id(each) for each in raised}) == 3
 
     asyncio.run(run())
+
+
+def test_who_waits_no_longer_takes_the_answer_from_nobody_else():
+    zone = Zone().put("x.example", "A", "192.0.2.1")
+
+    async def run() -> int:
+        memory = Memory(zone, Clock(), start)
+        impatient, patient = (asyncio.ensure_future(memory("x.example", "A")) for _ in range(2))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        return len((await patient).found)
+
+    assert asyncio.run(run()) == 1
 
 
 # dnspython

@@ -1,5 +1,6 @@
 """RFC 6120 §3.2, XEP-0368: what DNS says, asked without blocking and remembered as long as it may be."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -117,7 +118,7 @@ class Memory:
             asked = self._asked.get(key)
             if asked is None:
                 asked = self._asked[key] = self._start(self._ask(key))
-            answer = await asked
+            answer = await asyncio.shield(asked)  # whoever gives up waiting ends it for nobody else
         if isinstance(answer, UnansweredError):
             raise UnansweredError(*answer.args)  # what is kept is not raised: it would hold on to the frames
         return answer
