@@ -186,6 +186,47 @@ def test_not_for_ever():
     run(test)
 
 
+HERS = JID.parse("rosaline@example.org/ball")
+
+
+def test_what_an_erased_account_wrote_goes_nowhere_any_more_and_leaves_the_disk():
+    async def test(world: World) -> None:
+        world.listeners.clear()
+        world.dialer.outcomes = [DOWN]
+        owed, tybalt = Owed(1000), JID.parse("tybalt@example.com")
+        send(world, said("rests"), owed)
+        owed.secure()
+        await world.turn()
+        send(world, said("waits", to=tybalt), owed)
+        world.send("other", HERS, tybalt)
+        leaves = Presence(PresenceType.UNSUBSCRIBED, tybalt, ROMEO, "end")
+        world.elsewhere.receive(leaves, ROMEO, tybalt)
+        owed.secure()
+        assert await on_disk(world) == ["rests", "waits", "end"]
+        world.outgoing.forget(ROMEO.bare)
+        assert await on_disk(world) == ["end"]
+        assert world.outgoing.postponed() == {}
+        world.outgoing.carry(Pair(OURS, "example.com"), carrier := Carrier(Pair(OURS, "example.com")))
+        assert (ids(carrier.sent), world.returned) == (["other", "end"], [])
+
+    run(test)
+
+
+def test_what_an_erased_account_wrote_is_not_sent_again_after_a_connection_ends():
+    async def test(world: World) -> None:
+        owed, carrier = Owed(1000), Carrier()
+        world.outgoing.carry(PAIR, carrier)
+        send(world, said("gone"), owed)
+        world.send("other", HERS)
+        carrier.unsure = tuple(carrier.sent)
+        world.outgoing.forget(ROMEO.bare)
+        world.outgoing.drop(carrier)
+        world.outgoing.carry(PAIR, later := Carrier())
+        assert ids(later.sent) == ["other"]
+
+    run(test)
+
+
 def test_what_waits_behind_a_slow_reader_stays_in_its_queue_while_nobody_can_hear():
     async def test(world: World) -> None:
         first, second = Carrier(), Carrier()
