@@ -1,5 +1,6 @@
 """XEP-0198 §4: what somebody was told is handled reaches the other server, whatever becomes of ours."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 
@@ -403,6 +404,27 @@ def test_a_stop_keeps_every_message_whoever_sent_it():
         assert (world.returned, await on_disk(world)) == ([], ["2"])
 
     run(test, lambda: World(Federation()))
+
+
+def test_a_stop_keeps_what_comes_while_it_waits_for_acknowledgements():
+    async def test(world: World) -> None:
+        gate, down = asyncio.Event(), UnreachableError("down")
+
+        async def dial(*_: object) -> None:
+            await gate.wait()
+            raise down
+
+        world.dialer.dial = dial  # type: ignore[method-assign]
+        world.send("before")
+        await world.turn()
+        world.outgoing.save()
+        world.elsewhere.receive(said("meanwhile"), ROMEO, JULIET)
+        gate.set()
+        await world.turn()
+        world.outgoing.end()
+        assert await on_disk(world) == ["meanwhile"]
+
+    run(test)
 
 
 def test_rooms_hear_of_failures_themselves():

@@ -213,9 +213,9 @@ class Outgoing:
             link.congested_since = since  # it has not caught up since then
 
     def _bounce(self, link: Link, error: StanzaError) -> None:
-        queue, link.queue = link.queue, None
         if self._is_stopping:
-            return
+            return  # the end keeps it
+        queue, link.queue = link.queue, None
         kept = []
         for stanza in queue or ():
             if self._keeping.must_wait(stanza):
@@ -299,8 +299,8 @@ class Outgoing:
 
     def _failed(self, link: Link, why: UnreachableError, journal: Journal) -> None:
         link.is_dialing = False
-        if link.carriers:
-            return  # the peer was faster, and its stream carries both directions
+        if link.carriers or self._is_stopping:
+            return  # the peer was faster, and its stream carries both directions; or the end keeps what waits
         pair, reason = link.pair, why.reason
         failure = self._failures.add(pair.to, "out", self._around.now(), reason, tuple(journal.steps))
         facts = {"domain": pair.to, "from": pair.sender, "reason": reason, "times": failure.times}
