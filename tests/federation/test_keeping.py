@@ -414,7 +414,7 @@ def test_a_stop_keeps_what_comes_while_it_waits_for_acknowledgements():
             await gate.wait()
             raise down
 
-        world.dialer.dial = dial  # type: ignore[method-assign]
+        world.dialer.dial = dial  # type: ignore[assignment,method-assign]
         world.send("before")
         await world.turn()
         world.outgoing.save()

@@ -9,7 +9,7 @@ import dns.rdata
 import pytest
 
 from commonroom.config import ListenAddress
-from commonroom.federation.lookup import REMEMBERED, Dns, Memory, Records, UnansweredError
+from commonroom.federation.lookup import MOST_RECORDS, REMEMBERED, Dns, Memory, Records, UnansweredError
 from commonroom.federation.resolver import NoServerError, Plan, Record, Resolver, Target, dns_name, in_order
 from tests.lab.nameserver import Nameserver
 
@@ -307,6 +307,15 @@ def test_dns_is_asked_at_the_address_that_is_configured():
         nameserver.broken.add("broken.example")
         with pytest.raises(UnansweredError, match="SERVFAIL"):
             ask(nameserver, "broken.example", "A")
+    finally:
+        nameserver.close()
+
+
+def test_of_very_many_records_only_the_first_are_kept():
+    nameserver = Nameserver().start()
+    try:
+        nameserver.put("many.example", "A", *(f"192.0.2.{number}" for number in range(200)))
+        assert len(ask(nameserver, "many.example", "A").found) == MOST_RECORDS
     finally:
         nameserver.close()
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from commonroom.federation.dane import Published, published
-from commonroom.federation.journal import Journal
+from commonroom.federation.journal import Journal, one_line
 from commonroom.federation.policy import Policies, Policy
 from commonroom.federation.resolver import NoServerError, Resolver, Target
 from commonroom.net.peer import PeerService, Present
@@ -40,7 +40,7 @@ class UnreachableError(Exception):
         is_passing: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = one_line(reason)
         self.is_not_found = is_not_found
         self.is_invalid = is_invalid
         self.is_passing = is_passing

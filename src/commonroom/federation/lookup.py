@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import dns.asyncresolver
@@ -21,6 +22,7 @@ KEEP_NOTHING = 60.0
 KEEP_FAILURE = 20.0
 PATIENCE = 10.0  # for one question, with all that the resolver tries
 REMEMBERED = 20_000  # answers
+MOST_RECORDS = 20  # of one answer: whoever publishes thousands is not helped by it
 
 
 class UnansweredError(Exception):
@@ -76,7 +78,8 @@ class Dns:
         secure = self._is_validated(answer.response)
         if answer.rrset is None:
             return Records((), KEEP_NOTHING, secure)
-        return Records(tuple(answer.rrset), float(answer.rrset.ttl), secure)
+        found = tuple(islice(answer.rrset, MOST_RECORDS))
+        return Records(found, float(answer.rrset.ttl), secure)
 
     def _is_validated(self, response: dns.message.Message) -> bool:
         return self._validates and bool(response.flags & dns.flags.AD)
