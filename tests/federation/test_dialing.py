@@ -8,7 +8,8 @@ import pytest
 
 from commonroom.app.dialogue import Listener
 from commonroom.config.federation import Federation, Security
-from commonroom.federation.dialing import Dialer, UnreachableError
+from commonroom.federation import dialing
+from commonroom.federation.dialing import Dialer, UnreachableError, first_connected
 from commonroom.federation.journal import Journal
 from commonroom.federation.policy import Policies
 from commonroom.federation.resolver import Resolver
@@ -48,3 +49,66 @@ def test_rfc6120_3_2_1_a_server_that_says_nothing_leaves_time_for_the_next(silen
     assert caught.value.reason == (
         f"a.example:{silent}: it does not answer; b.example:{closed}: it refuses connections"
     )
+
+
+# Addresses
+
+
+class Network:
+    """Each address answers after so many seconds, or refuses."""
+
+    def __init__(self, **answers: float | OSError) -> None:
+        self.answers = answers
+        self.tried: list[str] = []
+        self.sockets: dict[str, socket.socket] = {}
+        self.closed: list[str] = []
+
+    async def connect(self, address: str, port: int) -> socket.socket:
+        self.tried.append(address)
+        answer = self.answers[address]
+        if isinstance(answer, OSError):
+            raise answer
+        await asyncio.sleep(answer)
+        self.sockets[address] = socket.socket()
+        return self.sockets[address]
+
+    def first(self, monkeypatch: pytest.MonkeyPatch, head_start: float = 0.01) -> str:
+        monkeypatch.setattr(dialing, "HEAD_START", head_start)
+
+        async def run() -> str:
+            sock, address = await first_connected(list(self.answers), 5269, self.connect)
+            assert sock is self.sockets[address]
+            await asyncio.sleep(0)
+            self.closed = [each for each, sock in self.sockets.items() if sock.fileno() == -1]
+            sock.close()
+            return address
+
+        return asyncio.run(run())
+
+
+def test_rfc8305_the_first_that_answers_is_taken_and_the_others_are_let_go(monkeypatch: pytest.MonkeyPatch):
+    network = Network(silent=3600, slow=3600, quick=0)
+    assert network.first(monkeypatch) == "quick"
+    assert network.tried == ["silent", "slow", "quick"]
+
+
+def test_rfc8305_one_that_refuses_costs_no_time(monkeypatch: pytest.MonkeyPatch):
+    assert Network(refusing=ConnectionRefusedError(), well=0).first(monkeypatch, 3600) == "well"
+
+
+def test_rfc8305_one_that_answers_in_its_head_start_is_alone(monkeypatch: pytest.MonkeyPatch):
+    network = Network(well=0, other=0)
+    assert (network.first(monkeypatch, 3600), network.tried) == ("well", ["well"])
+
+
+def test_rfc8305_of_two_that_answer_at_once_one_is_closed(monkeypatch: pytest.MonkeyPatch):
+    network = Network(one=0.02, other=0.01)
+    taken = network.first(monkeypatch, 0.01)
+    assert network.closed == [address for address in network.sockets if address != taken]
+
+
+def test_when_all_refuse_it_is_said_why(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ConnectionRefusedError):
+        Network(refusing=ConnectionRefusedError(), away=OSError()).first(monkeypatch)
+    with pytest.raises(OSError, match="no address"):
+        Network().first(monkeypatch)

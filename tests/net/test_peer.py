@@ -31,7 +31,11 @@ MESSAGE = f"<message type='chat' from='juliet@{THEIRS}' to='romeo@{OURS}' id='m'
 
 
 class Timer:
-    def cancel(self) -> None: ...
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def cancel(self) -> None:
+        self.call = lambda: None
 
 
 class Wire:
@@ -90,7 +94,7 @@ class World:
     def __init__(self, rate: Rate = UNLIMITED) -> None:
         self.seconds = 0.0
         self.rate = rate
-        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.timers: list[tuple[float, Timer]] = []
         self.writes = MemoryWrites()
         self.debts: list[Debt] = []
         self.carried: list[Pair] = []
@@ -124,15 +128,15 @@ class World:
         self.peer.connected(self.wire)  # type: ignore[arg-type]
 
     def later(self, delay: float, call: Callable[[], None]) -> Timer:
-        self.timers.append((self.seconds + delay, call))
-        return Timer()
+        self.timers.append((self.seconds + delay, Timer(call)))
+        return self.timers[-1][1]
 
     def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
-        due = [call for at, call in self.timers if at <= self.seconds]
-        self.timers = [(at, call) for at, call in self.timers if at > self.seconds]
-        for call in due:
-            call()
+        due = [timer for at, timer in self.timers if at <= self.seconds]
+        self.timers = [(at, timer) for at, timer in self.timers if at > self.seconds]
+        for timer in due:
+            timer.call()
 
     def enter(self, stanza: Stanza) -> None:
         """Its recipient gets it, and may acknowledge it."""
