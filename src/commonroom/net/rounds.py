@@ -7,7 +7,6 @@ from typing import Generic, Protocol, TypeVar
 
 from commonroom.core.questions import Timer
 
-
 log = logging.getLogger(__name__)
 
 
