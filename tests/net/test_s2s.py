@@ -72,8 +72,24 @@ def test_a_stream_that_is_used_is_not_closed():
     out = Out()
     out.wait(KEEP_ALIVE)
     out.connection.send(to_peer(1))
+    out.connection.receive(f"<a {SM} h='1'/>".encode())
     assert out.wait(IDLE - KEEP_ALIVE) == " "
     assert out.owner.heard == ["ready"]
+
+
+def test_xep0198_4_what_was_answered_too_early_is_asked_for_again():
+    """Or it would be sent again when the stream ends, and be there twice."""
+    out = Out()
+    out.connection.receive(f"<enabled {SM}/>".encode())
+    out.connection.send(to_peer(1))
+    out.connection.receive(f"<a {SM} h='0'/>".encode())
+    assert out.wait(KEEP_ALIVE) == f"<r {SM}/>"
+    world = World().log_in(BIDI)
+    world.send(f"<enable {SM}/>")
+    world.peer.send(to_peer(1))
+    world.wire.text = ""
+    world.pass_time(KEEP_ALIVE)
+    assert world.wire.text == f"<r {SM}/>"
 
 
 class Expiring:

@@ -154,6 +154,7 @@ class IncomingConnection(PeerConnection):
             self.judge_again()
         if self._service.clock() - self._connection.last_received >= REST_AFTER:
             self._stream.rest()
+        self._say_something("")
         self._look_after(KEEP_ALIVE)
 
     def _log(self, event: str, **facts: str) -> None:
@@ -314,6 +315,5 @@ class OutgoingConnection(PeerConnection):
             return
         if now - self._connection.last_received >= REST_AFTER:
             self._stream.rest()
-        if not self._stream.closed:
-            self._connection.write(" ")
+        self._say_something(" ")
         self._look_after(min(KEEP_ALIVE, longest - unused))
