@@ -9,13 +9,15 @@ import pytest
 from commonroom.app.dialogue import Listener
 from commonroom.config.federation import Federation, Security
 from commonroom.federation import dialing
+from commonroom.federation.dane import Published
 from commonroom.federation.dialing import Dialer, UnreachableError, first_connected
 from commonroom.federation.journal import Journal
 from commonroom.federation.policy import Policies
 from commonroom.federation.resolver import Resolver
+from commonroom.net.peer import Present
 from commonroom.protocol.dialback import Pair
 from tests.federation.test_resolver import PLAIN, Zone
-from tests.net.test_peer import OURS, THEIRS, World
+from tests.net.test_peer import HEADER, OURS, THEIRS, World
 
 
 @pytest.fixture
@@ -32,16 +34,23 @@ def closed() -> int:
         return int(server.getsockname()[1])
 
 
+def dialer(zone: Zone) -> Dialer:
+    policies = Policies(Federation(security=Security.UNENCRYPTED))
+    return Dialer(World().service, Resolver(zone, lambda: 0.5), policies, never, 0.2)
+
+
+def never(found: Published) -> Present:
+    raise AssertionError("nothing is published")
+
+
 def test_rfc6120_3_2_1_a_server_that_says_nothing_leaves_time_for_the_next(silent: int, closed: int):
     zone = Zone().put(f"{PLAIN}{THEIRS}", "SRV", f"1 0 {silent} a.example.", f"2 0 {closed} b.example.")
     for host in ("a.example", "b.example"):
         zone.put(host, "A", "127.0.0.1")
 
     async def dial() -> None:
-        policies = Policies(Federation(security=Security.UNENCRYPTED))
-        dialer = Dialer(World().service, Resolver(zone, lambda: 0.5), policies, lambda _: None, 0.2)  # type: ignore[arg-type,return-value]
         async with asyncio.timeout(0.2):
-            await dialer.dial(Pair(OURS, THEIRS), Listener(), Journal(asyncio.get_running_loop().time))
+            await dialer(zone).dial(Pair(OURS, THEIRS), Listener(), Journal(asyncio.get_running_loop().time))
 
     with pytest.raises(UnreachableError) as caught:
         asyncio.run(dial())
@@ -49,6 +58,27 @@ def test_rfc6120_3_2_1_a_server_that_says_nothing_leaves_time_for_the_next(silen
     assert caught.value.reason == (
         f"a.example:{silent}: it does not answer; b.example:{closed}: it refuses connections"
     )
+
+
+def test_xep0220_2_5_a_server_that_does_not_know_the_domain_is_not_it():
+    zone = Zone().put("a.example", "A", "127.0.0.1")
+    error = "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"version='1.0'")
+        writer.write(f"{HEADER}{error}</stream:stream>".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    async def dial() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            zone.put(f"{PLAIN}{THEIRS}", "SRV", f"1 0 {port} a.example.")
+            await dialer(zone).dial(Pair(OURS, THEIRS), Listener(), Journal(lambda: 0.0))
+
+    with pytest.raises(UnreachableError, match="host-unknown") as caught:
+        asyncio.run(dial())
+    assert caught.value.is_not_found
 
 
 # Addresses

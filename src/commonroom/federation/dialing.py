@@ -15,6 +15,7 @@ from commonroom.net.peer import PeerService, Present
 from commonroom.net.s2s import OutgoingConnection, Owner
 from commonroom.net.sockets import tune
 from commonroom.protocol.dialback import Pair, Verification, Verified
+from commonroom.protocol.s2s_out import NOT_SERVED
 
 # Seconds until the next address is tried beside one that has not answered yet (RFC 8305).
 HEAD_START = 0.25
@@ -196,6 +197,7 @@ class _Call:
             self._journal.note("failed", f"{target}: {reason}")
             raise UnreachableError(
                 f"{target.host}: {reason}",
+                is_not_found=reason.startswith(NOT_SERVED),  # XEP-0220 §2.5
                 is_invalid=self._is_invalid,
                 is_passing=not connection.failure and not self._is_refused,
             )
