@@ -67,11 +67,7 @@ class Rounds(Generic[Member]):
         for member in self._due.pop(number):
             if member.appointment == number:  # another's visit can have ended it
                 member.appointment = NONE
-                self._make(member)
-
-    def _make(self, member: Member) -> None:
-        """A fault is one member's: the others have deadlines."""
-        try:
-            self._visit(member)
-        except Exception:
-            log.exception("a visit failed")
+                try:
+                    self._visit(member)
+                except Exception:  # one member's fault; the others have deadlines
+                    log.exception("a visit failed")
