@@ -1,5 +1,6 @@
 """XEP-0198 §4: what somebody was told is handled reaches the other server, whatever becomes of ours."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 
@@ -186,6 +187,47 @@ def test_not_for_ever():
     run(test)
 
 
+HERS = JID.parse("rosaline@example.org/ball")
+
+
+def test_what_an_erased_account_wrote_goes_nowhere_any_more_and_leaves_the_disk():
+    async def test(world: World) -> None:
+        world.listeners.clear()
+        world.dialer.outcomes = [DOWN]
+        owed, tybalt = Owed(1000), JID.parse("tybalt@example.com")
+        send(world, said("rests"), owed)
+        owed.secure()
+        await world.turn()
+        send(world, said("waits", to=tybalt), owed)
+        world.send("other", HERS, tybalt)
+        leaves = Presence(PresenceType.UNSUBSCRIBED, tybalt, ROMEO, "end")
+        world.elsewhere.receive(leaves, ROMEO, tybalt)
+        owed.secure()
+        assert await on_disk(world) == ["rests", "waits", "end"]
+        world.outgoing.forget(ROMEO.bare)
+        assert await on_disk(world) == ["end"]
+        assert world.outgoing.postponed() == {}
+        world.outgoing.carry(Pair(OURS, "example.com"), carrier := Carrier(Pair(OURS, "example.com")))
+        assert (ids(carrier.sent), world.returned) == (["other", "end"], [])
+
+    run(test)
+
+
+def test_what_an_erased_account_wrote_is_not_sent_again_after_a_connection_ends():
+    async def test(world: World) -> None:
+        owed, carrier = Owed(1000), Carrier()
+        world.outgoing.carry(PAIR, carrier)
+        send(world, said("gone"), owed)
+        world.send("other", HERS)
+        carrier.unsure = tuple(carrier.sent)
+        world.outgoing.forget(ROMEO.bare)
+        world.outgoing.drop(carrier)
+        world.outgoing.carry(PAIR, later := Carrier())
+        assert ids(later.sent) == ["other"]
+
+    run(test)
+
+
 def test_what_waits_behind_a_slow_reader_stays_in_its_queue_while_nobody_can_hear():
     async def test(world: World) -> None:
         first, second = Carrier(), Carrier()
@@ -362,6 +404,27 @@ def test_a_stop_keeps_every_message_whoever_sent_it():
         assert (world.returned, await on_disk(world)) == ([], ["2"])
 
     run(test, lambda: World(Federation()))
+
+
+def test_a_stop_keeps_what_comes_while_it_waits_for_acknowledgements():
+    async def test(world: World) -> None:
+        gate, down = asyncio.Event(), UnreachableError("down")
+
+        async def dial(*_: object) -> None:
+            await gate.wait()
+            raise down
+
+        world.dialer.dial = dial  # type: ignore[assignment,method-assign]
+        world.send("before")
+        await world.turn()
+        world.outgoing.save()
+        world.elsewhere.receive(said("meanwhile"), ROMEO, JULIET)
+        gate.set()
+        await world.turn()
+        world.outgoing.end()
+        assert await on_disk(world) == ["meanwhile"]
+
+    run(test)
 
 
 def test_rooms_hear_of_failures_themselves():
