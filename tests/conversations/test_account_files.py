@@ -314,6 +314,22 @@ def test_a_file_that_stays_broken_is_not_read_again_and_again(
     assert status.since == int(world.now().timestamp())
 
 
+def test_a_change_that_could_not_be_put_in_force_is_tried_again(world: ListedWorld) -> None:
+    """The disk was full, or the database out of reach: the files are the same, and still to be followed."""
+    world.files.people("romeo", "nurse")
+    in_the_way = world.settings.state / "accounts" / "next.sqlite3"
+    in_the_way.unlink(missing_ok=True)
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match=r"next\.sqlite3"):
+        world.look()
+    in_the_way.rmdir()
+    world.look()
+    assert world.try_login("juliet") == "success"
+    world.seconds += RETRY_AFTER
+    world.look()
+    assert world.try_login("juliet") == "not-authorized"
+
+
 def test_an_emptied_file_is_held_back_however_few_there_were(world: ListedWorld) -> None:
     juliet = world.online("juliet@example.org/j")
     world.files.path("passwd").write_bytes(b"")

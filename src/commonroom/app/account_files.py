@@ -45,7 +45,7 @@ Thread = Callable[[Callable[[], T]], Awaitable[T]]
 LOOK_EVERY = 0.5
 # Accounts that change in one step: others have their turn between steps.
 STEP = 200
-# What could not be read is tried again after so long, if it does not change before.
+# What could not be read, or put in force, is tried again after so long, if it does not change before.
 RETRY_AFTER = 30.0
 # An alarm is repeated.
 ALARM_EVERY = 3600.0
@@ -141,11 +141,10 @@ class AccountFilesWatch:
 
     async def _read_again(self, stamps: list[Stamp | None]) -> None:
         self._held = None
-        self._read, self._retry_at = stamps, math.inf
+        self._read, self._retry_at = stamps, self._now() + RETRY_AFTER  # if it fails, the disk perhaps
         try:
             plan = await self._thread(self._build)
         except Unreadable as error:
-            self._retry_at = self._now() + RETRY_AFTER  # it may be the disk, and no other file then
             await self._tell(FilesState.UNREADABLE, str(error))
             if self._warn("account files cannot be read; what they said before counts", str(error)):
                 self._audit.record(Tag.FILES_UNREADABLE, facts={"reason": str(error)})
@@ -153,8 +152,9 @@ class AccountFilesWatch:
         reason = plan.hold(hold_rule(self._settings))
         if reason is None or confirmed_by(self._settings, plan) is not None:
             await self._apply(plan)
+            self._retry_at = math.inf
             return
-        self._held = plan
+        self._held, self._retry_at = plan, math.inf
         await self._tell(FilesState.HELD, reason, plan)
         self._record(Tag.FILES_HELD, plan)
         self._warn("account files are held back; see `commonroom user plan` and `confirm`", reason)
