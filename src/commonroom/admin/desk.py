@@ -133,7 +133,9 @@ def _read(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name in arguments:
         if name not in known:
             there = f"it has: {', '.join(known)}" if known else "it has none"
-            raise BadArgument(f"{name[:RECORDED]}: {operation.name} has no such argument; {there}")
+            raise BadArgument(
+                f"{_recordable(name[:RECORDED])}: {operation.name} has no such argument; {there}"
+            )
     given = {}
     for name, argument in known.items():
         if name in arguments:
@@ -187,7 +189,7 @@ def _is_xml(text: str) -> bool:
 
 
 def _recordable(text: str) -> str:
-    """Also of what is refused because no database takes it."""
+    """Also of what is refused because no database takes it, and no answer can carry it."""
     return text if _is_xml(text) else ascii(text)
 
 
