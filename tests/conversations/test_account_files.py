@@ -122,6 +122,23 @@ def test_no_keys_are_kept_where_none_are_wanted(tmp_path: Path) -> None:
     assert found.keys == ()
 
 
+def test_what_is_offered_since_a_reload_gets_keys_at_the_next_login(tmp_path: Path) -> None:
+    world = ListedWorld(tmp_path, "juliet", keys=KeyPolicy.OFFERED)
+    world.keys.use(("SHA-1",))
+    world.try_login("juliet")
+    first = kept(world, JULIET)
+    world.keys.use(("SHA-256", "SHA-1"))
+    assert world.try_login("juliet", "other") == "not-authorized"
+    assert kept(world, JULIET) == first
+    assert world.try_login("juliet") == "success"
+    second = kept(world, JULIET)
+    assert first is not None
+    assert second is not None
+    assert [keys.hash_name for keys in second.keys] == ["SHA-1", "SHA-256"]
+    assert second.keys[0] == first.keys[0]
+    assert second.verifier == first.verifier
+
+
 # Changes of the files
 
 
