@@ -116,7 +116,7 @@ class Desk:
         at_hand = {**self._subjects, Caller: caller}
         for subject in operation.subjects:
             if subject.type not in at_hand and not subject.optional:
-                raise NeedsService(f"{operation.name}: this needs the service, which is not running")
+                raise NeedsService(f"{operation.name}: {_absent(caller)}")
         subjects = {each.name: at_hand.get(each.type) for each in operation.subjects}
         try:
             result = await operation.function(**subjects, **given)
@@ -126,6 +126,13 @@ class Desk:
         if operation.scope in self._after:
             await self._after[operation.scope]()
         return result
+
+
+def _absent(caller: Caller) -> str:
+    """Why there is nothing that an operation could work with."""
+    if caller.way is Way.COMMAND:
+        return "this needs the service, which is not running"
+    return "the configuration of this service turns off what this is about"
 
 
 def _read(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
