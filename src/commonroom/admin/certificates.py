@@ -1,7 +1,7 @@
 """Operations on certificates, and the DNS records that lead to the service."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -197,23 +197,7 @@ def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFa
         it = facts(path)
     except CertificateError as error:
         raise AdminError(str(error)) from None
-    return CertificateFacts(
-        file=str(path),
-        used_for=domains,
-        subject=it.subject,
-        issuer=it.issuer,
-        dns=it.dns,
-        srv=it.srv,
-        xmpp=it.xmpp,
-        key=it.key,
-        signature=it.signature,
-        serial=it.serial,
-        sha256=it.sha256,
-        begins=it.begins,
-        ends=it.ends,
-        days_left=(it.ends - now).days,
-        chain=it.chain,
-    )
+    return CertificateFacts(file=str(path), used_for=domains, days_left=(it.ends - now).days, **asdict(it))
 
 
 def _what_it_is(it: Facts, now: datetime) -> str:
