@@ -167,36 +167,14 @@ class AccountFilesWatch:
     # A change becomes true
 
     async def _apply(self, plan: Plan) -> None:
-        """May be done again after a crash: only the end of it makes it the state to compare with."""
-        renamings = [
-            Renaming(change.former, change.address)
-            for change in plan.changes(ChangeKind.RENAMED)
-            if change.former is not None
-        ]
+        """May be done again after a crash or a failure: only the end of it makes it the state to compare with."""
         by = await self._thread(partial(confirmed_by, self._settings, plan))
         if by is not None:
             self._record(Tag.FILES_CONFIRMED, plan, by)
         if not plan.is_empty:
             self._record(Tag.FILES_CHANGED, plan)
-        formers = {one.former for one in renamings}
-        news = [one.new for one in renamings if one.new not in formers]
-        owners = await self._thread(partial(plan.logins, news))
-        logins = await self._lifecycle.logins(one.former for one in renamings)
-        await self._lifecycle.make_way(owners)
-        self._directory.use(plan.path)
-        renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
-        self._lifecycle.rename(renamings)
-        steps = (
-            (self._lifecycle.depart, (ChangeKind.DEPARTED,)),
-            (self._lifecycle.lock, (ChangeKind.LOCKED,)),
-            (self._lifecycle.unlock, (ChangeKind.UNLOCKED,)),
-            (self._lifecycle.change, (ChangeKind.PASSWORD,)),
-            (self._lifecycle.appear, (ChangeKind.ADDED,)),
-        )
-        for do, kinds in steps:
-            for accounts in _in_steps(plan, kinds):
-                await do(accounts)
-                await self._writes.flushed()
+        renamings = await self._rename(plan)
+        await self._change(plan)
         await self._lifecycle.follow(renamings)
         await self._lifecycle.tell_contacts(renamings)
         await self._writes.flushed()
@@ -206,6 +184,37 @@ class AccountFilesWatch:
         log.info("account files are in force", extra=_counts(plan))
         if plan.fault_count:
             self._warn(f"account files have {plan.fault_count} faults", plan.faults[0])
+
+    async def _rename(self, plan: Plan) -> list[Renaming]:
+        """From here on the new files say who is who. Gives what was to be done."""
+        renamings = [
+            Renaming(change.former, change.address)
+            for change in plan.changes(ChangeKind.RENAMED)
+            if change.former is not None
+        ]
+        formers = {one.former for one in renamings}
+        news = [one.new for one in renamings if one.new not in formers]
+        owners = await self._thread(partial(plan.logins, news))
+        logins = await self._lifecycle.logins(one.former for one in renamings)
+        await self._lifecycle.make_way(owners)
+        self._directory.use(plan.path)
+        renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
+        self._lifecycle.rename(renamings)
+        return renamings
+
+    async def _change(self, plan: Plan) -> None:
+        """What becomes of accounts beside their addresses."""
+        steps = (
+            (self._lifecycle.depart, ChangeKind.DEPARTED),
+            (self._lifecycle.lock, ChangeKind.LOCKED),
+            (self._lifecycle.unlock, ChangeKind.UNLOCKED),
+            (self._lifecycle.change, ChangeKind.PASSWORD),
+            (self._lifecycle.appear, ChangeKind.ADDED),
+        )
+        for do, kind in steps:
+            for accounts in _in_steps(plan, kind):
+                await do(accounts)
+                await self._writes.flushed()
 
     def _is_due(self, renaming: Renaming, login: str | None) -> bool:
         """Not if it was done before a crash, and somebody else has the former address since."""
@@ -247,8 +256,8 @@ def _counts(plan: Plan) -> dict[str, int]:
     return {"accounts": plan.accounts} | {kind.value: count for kind, count in plan.counts.items() if count}
 
 
-def _in_steps(plan: Plan, kinds: tuple[ChangeKind, ...]) -> Iterator[list[JID]]:
-    changes = (change.address for change in plan.changes(*kinds))
+def _in_steps(plan: Plan, kind: ChangeKind) -> Iterator[list[JID]]:
+    changes = (change.address for change in plan.changes(kind))
     while step := list(islice(changes, STEP)):
         yield step
 
