@@ -167,7 +167,7 @@ class AccountFilesWatch:
     # A change becomes true
 
     async def _apply(self, plan: Plan) -> None:
-        """May be done again after a crash or a failure: only the end of it makes it the state to compare with."""
+        """May be done again after a failure or a crash: only its end makes it the state to compare with."""
         by = await self._thread(partial(confirmed_by, self._settings, plan))
         if by is not None:
             self._record(Tag.FILES_CONFIRMED, plan, by)
