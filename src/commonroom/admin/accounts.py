@@ -261,6 +261,14 @@ async def find(registry: Registry, address: str) -> Account:
     return account
 
 
+async def known(registry: Registry, address: str) -> JID:
+    """The address of an account that exists, or that a file lists; raises BadAddress or NoSuchAccount."""
+    jid = local_address(registry.domains, address)
+    if registry.listed(jid) is None:
+        await find(registry, address)
+    return jid
+
+
 def made(registry: Registry, jid: JID, password: str) -> Account:
     """An account that is new; costs milliseconds of CPU. Raises BadPassword."""
     try:
