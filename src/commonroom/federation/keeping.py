@@ -139,7 +139,7 @@ class Keeping:
         return stanza
 
     def _keep_message(self, message: Message, owed: Owed) -> Message | None:
-        """What comes again over another stream has the id of the first in its sender's archive (`Duplicates`).
+        """What comes again over another stream has the id that its sender's archive knows (`Duplicates`).
 
         Its sender counts on it from now on, by another stream than the one that owes it.
         """
