@@ -111,6 +111,24 @@ def test_what_arrives_while_it_is_read_is_counted_once(world: World, reads: Slow
     assert (on_disk(world), user(world).mail_count, user(world).mail_size) == (0, 0, 0)
 
 
+def test_what_is_given_to_another_and_comes_back_while_it_is_read_waits_no_more_either(
+    world: World, reads: SlowReads, romeo: Managed
+):
+    romeo.send(chat(1))
+    other, first = reader(world, "other"), reader(world, "first")
+    reads.stop()
+    gate = reads.gate
+    assert catch_up(other.client) == []
+    reads.go_on()
+    first.send("<presence/>")
+    assert first.bodies() == ["1"]
+    gone(world, first)
+    reads.go_on(gate)
+    world.turn()
+    other.acknowledge()
+    assert (on_disk(world), user(world).mail_count) == (0, 0)
+
+
 # Pages
 
 

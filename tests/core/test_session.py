@@ -236,7 +236,10 @@ def test_a_session_that_breaks_is_not_silent_for_ever(
     world: World, slow: Slow, romeo: Client, monkeypatch: pytest.MonkeyPatch
 ):
     """What fails outside of the net for stanzas is a bug; the client comes anew."""
-    session = world.core.users.find(JID.parse("romeo@example.org")).sessions["orchard"]
+    user = world.core.users.find(JID.parse("romeo@example.org"))
+    assert user is not None
+    session = user.sessions["orchard"]
+    assert isinstance(session, Session)
 
     def breaks(stanza: object, session: Session) -> None:
         raise RuntimeError("clumsy")
@@ -247,7 +250,7 @@ def test_a_session_that_breaks_is_not_silent_for_ever(
     assert condition(romeo.received()[-1]) == "internal-server-error"
     assert romeo.closed
     assert not session.is_waiting
-    assert world.core.users.find(JID.parse("romeo@example.org")).sessions == {}
+    assert user.sessions == {}
 
 
 # A stop

@@ -182,35 +182,35 @@ class Offline(Feature):
         client surely has. They are sent at once."""
         user, wanted = session.user, frozenset(ids)
         while user.mail_count and wanted:
-            before = wanted & self._holding.flying(user.jid).keys()
-            found = await self._among(user, wanted)
+            with self._holding.taken(user.jid) as taken:
+                found = await self._among(user, wanted)
             flying = self._holding.flying(user.jid)
             if session.closed:
                 break
-            if before <= flying.keys():  # or else what came back meanwhile was not looked at
-                return self._shown(found, [flying[id] for id in wanted & flying.keys()], user)
+            if wanted & taken <= flying.keys():  # or else what came back meanwhile was not looked at
+                waiting = [stored for stored in found if stored.id not in taken]
+                return self._shown(waiting, [flying[id] for id in wanted & taken], user)
         return {}
 
     async def _among(self, user: User, wanted: frozenset[int]) -> list[OfflineMessage]:
-        """Those of them that wait, and that no session was given."""
+        """Those of them that wait, and that no session was given when they were read."""
         found: list[OfflineMessage] = []
         after, last = min(wanted) - 1, max(wanted)
-        with self._holding.taken(user.jid) as taken:
-            while after < last:
-                rows = await self._rows(user, PAGE, after)
-                found += [stored for stored in rows if stored.id in wanted]
-                after = rows[-1].id if len(rows) >= PAGE else last
-            return [stored for stored in found if stored.id not in taken]
+        while after < last:
+            rows = await self._rows(user, PAGE, after)
+            found += [stored for stored in rows if stored.id in wanted]
+            after = rows[-1].id if len(rows) >= PAGE else last
+        return found
 
     def _shown(
-        self, found: Sequence[OfflineMessage], flying: Sequence[Message], user: User
+        self, waiting: Sequence[OfflineMessage], flying: Sequence[Message], user: User
     ) -> dict[int, Keeper]:
         """What nobody carries would never land: the others wait on."""
         keepers: dict[int, Keeper] = {}
         for message in flying:
             if isinstance(message.held, Held):
                 keepers[message.held.id] = _ReadElsewhere(message)
-        for stored in found:
+        for stored in waiting:
             keepers[stored.id] = held = self._held(stored, user)
             self._holding.hand_out(Message(), held)
         return keepers
