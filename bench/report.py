@@ -58,6 +58,7 @@ METHOD = """\
   in the tables that say so.
 - **Tuned** means: Prosody with `gc = { mode = "generational" }`, ejabberd with `+sbwt none`, without
   modules that ours has no counterpart of. They are Debian's packages, and ours runs on Debian's Python.
+- **In flight** is how many messages each pair has on their way at once: with 1, each answers the one before.
 - **The floor** is a relay in C that knows TLS and nothing of XMPP.
 
 ```
@@ -74,7 +75,7 @@ make bench ARGS=report                        # this page again
 need matplotlib (`.venv/bin/python -m pip install -e '.[bench]'`); the service and its tests do not. What
 each run found is kept in bench/results/ as JSON, row by row. tests/bench/test_call_budget.py holds the
 number of function calls that one message and one copy of a presence may take, and test_border_budget.py that
-of a message to and from another server: both are checked with every test run, and only go down.
+of a message to and from another server: both are checked with every test run. Who raises one writes down why.
 """
 
 

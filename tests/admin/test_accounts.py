@@ -96,6 +96,22 @@ def test_what_does_not_exist_cannot_be_changed() -> None:
             done(work)
 
 
+def test_what_waits_for_other_servers_goes_with_who_wrote_it() -> None:
+    office = registry()
+    done(add_account(office, ALICE, "secret"))
+    outbound = office.stores.outbound
+    stanza = "<{} from='{}/phone' to='carol@example.net'/>"
+    for id, name, sender in (
+        (1, "message", ALICE),
+        (2, "presence", ALICE),
+        (3, "message", "bob@example.org"),
+    ):
+        outbound.add(id, stanza.format(name, sender))
+    outbound.add(4, "<message from='")
+    done(remove_account(office, ALICE))
+    assert [row.id for row in done(outbound.load(10))] == [2, 3, 4]
+
+
 def test_a_new_account_has_keys_for_each_hash_and_no_password() -> None:
     office = replace(registry(), hash_names=("SHA-1", "SHA-512"))
     assert done(add_account(office, "Alice@example.org", "secret")) == ALICE

@@ -24,6 +24,7 @@ ALICE = "alice@localhost"
 def config(tmp_path: Path) -> Path:
     """A service with one room."""
     path = set_up(tmp_path)
+    worked(run("user", "add", ALICE, "--password-stdin", "-c", path, stdin="secret"))
     worked(run("room", "create", CHESS, "--owner", ALICE, "-c", path))
     return path
 
@@ -36,6 +37,17 @@ def test_what_is_no_room_is_told(config: Path, address: str) -> None:
 def test_a_room_that_is_not_there_is_told(config: Path) -> None:
     for words in (("show",), ("members",), ("history",), ("destroy", "--yes"), ("approve",), ("refuse",)):
         assert "tea@" in failed(run("room", *words, "tea@group.localhost", "-c", config))
+
+
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [("bob@localhost", "there is no such account"), ("alice@example.org", "not served here"), ("@", "@")],
+)
+def test_a_room_belongs_to_an_account(config: Path, owner: str, told: str) -> None:
+    answer = failed(run("room", "create", "tea@group.localhost", "--owner", owner, "-c", config))
+    assert f"{owner}: " in answer
+    assert told in answer
+    assert worked(run("room", "list", "-c", config)) == f"{CHESS}\n"
 
 
 def test_a_room_is_made_once(config: Path) -> None:

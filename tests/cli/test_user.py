@@ -179,8 +179,8 @@ def test_at_a_terminal_a_removal_is_asked_about(config: Path, tmp_path: Path) ->
 
 
 def test_who_is_removed_is_on_no_rooms_list(config: Path) -> None:
-    add(config, "alice@localhost")
-    for name, owner in (("chess", "alice@localhost"), ("tea", "bob@example.org")):
+    for name, owner in (("chess", "alice@localhost"), ("tea", "bob@localhost")):
+        add(config, owner)
         worked(run("room", "create", f"{name}@group.localhost", "--owner", owner, "-c", config))
     worked(run("room", "members", "tea@group.localhost", "--set", "alice@localhost", "outcast", "-c", config))
     worked(run("user", "remove", "alice@localhost", "--yes", "-c", config))

@@ -394,9 +394,12 @@ def test_who_is_removed_by_an_operator_is_a_stranger_to_contacts_and_rooms() -> 
     client = world.online(f"{bob}/b")
     make(client, "Bob")
     appoint(client, alice, "admin")
+    forgotten: list[JID] = []
+    world.core.accounts.erasure.reach(forgotten.append)
     office = registry(world.settings, world.stores)
     world.start(remove_account(office, alice, Eraser(world.core.accounts.erasure.erase)))
     world.turn()
+    assert forgotten == [alice]
     assert alice not in world.memory.kept
     assert lists(world) == {"bob@example.org": "owner"}
     assert world.memory.kept[bob].items[alice].state is SubscriptionState.NONE

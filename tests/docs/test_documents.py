@@ -81,3 +81,15 @@ def test_adding_a_feature_names_marks_and_moments_that_exist() -> None:
         assert moment in Moment.__members__
     for stage in re.findall(r"Received\.(\w+)", text):
         assert stage in Received.__members__
+
+
+def test_adding_a_feature_quotes_what_is_there() -> None:
+    """Its example can be opened: line by line, each piece is in one of the files that the page names."""
+    text = (ROOT / "docs" / "adding-a-feature.md").read_text()
+    files = ["src/commonroom/features/time.py", "tests/conversations/test_xep0199_ping.py"]
+    assert all(file in text for file in files)
+    sources = [(ROOT / file).read_text() for file in (*files, "src/commonroom/catalog.py")]
+    pieces = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(pieces) == 3
+    for paragraph in [paragraph for piece in pieces for paragraph in piece.split("\n\n")]:
+        assert any(paragraph.strip("\n") in source for source in sources), paragraph

@@ -1,11 +1,13 @@
 """XEP-0198 §4: what somebody was told is handled reaches the other server, whatever becomes of ours."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 
 import pytest
 
 from commonroom.config.federation import Federation
+from commonroom.federation import keeping
 from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.keeping import Keeping
 from commonroom.federation.outgoing import BEGUN_PER_SECOND
@@ -186,6 +188,120 @@ def test_not_for_ever():
     run(test)
 
 
+def again(owed: Owed, world: World, id: str = "1") -> None:
+    """Over another stream, recognised by what its sender's archive has."""
+    message = said(id)
+    message.sent_id = f"17{id}"
+    send(world, message, owed)
+
+
+def test_what_its_sender_sends_again_over_another_stream_goes_out_once_and_is_on_disk_before_that_is_told():
+    async def test(world: World) -> None:
+        carrier, streams = Carrier(), [Owed(), Owed(), Owed()]
+        world.dialer.outcomes = [carrier]
+        again(streams[0], world)
+        again(streams[1], world)  # while it waits for the stream
+        assert await on_disk(world) == ["1"]
+        await world.turn()
+        again(streams[2], world)
+        assert ids(carrier.sent) == ["1"]
+        acknowledge(carrier, 1)
+        again(Owed(), world)
+        assert (ids(carrier.sent), await on_disk(world)) == (["1"], [])
+        again(Owed(), world, "2")
+        assert ids(carrier.sent) == ["1", "2"]
+
+    run(test)
+
+
+def test_what_was_refused_may_be_sent_again():
+    async def test(world: World) -> None:
+        carrier = Carrier()
+        world.dialer.outcomes = [DOWN, carrier]
+        again(Owed(), world)
+        await world.turn()
+        assert world.conditions() == ["remote-server-timeout"]
+        with pytest.raises(Exception, match="down"):
+            again(Owed(), world)  # and refused at once
+        world.pass_time(5.1)
+        again(Owed(), world)
+        await world.turn()
+        assert ids(carrier.sent) == ["1"]
+
+    run(test)
+
+
+def test_what_could_not_be_written_may_be_sent_again():
+    async def test(world: World) -> None:
+        carrier, owed = Carrier(), Owed()
+        world.dialer.outcomes = [carrier]
+        world.stores.writes.hold()  # type: ignore[attr-defined]
+        again(owed, world)
+        owed.secure()
+        world.stores.writes.release(StorageError("the disk is full"))  # type: ignore[attr-defined]
+        again(Owed(), world)
+        await world.turn()
+        assert ids(carrier.sent) == ["1", "1"]
+
+    run(test)
+
+
+def test_of_very_many_the_first_are_forgotten(monkeypatch: pytest.MonkeyPatch):
+    """They come twice, rather than never."""
+    monkeypatch.setattr(keeping, "TAKEN", 2)
+
+    async def test(world: World) -> None:
+        carrier = Carrier()
+        world.dialer.outcomes = [carrier]
+        for id in ("1", "2", "3", "1"):
+            again(Owed(), world, id)
+        await world.turn()
+        assert ids(carrier.sent) == ["1", "2", "3", "1"]
+
+    run(test)
+
+
+HERS = JID.parse("rosaline@example.org/ball")
+
+
+def test_what_an_erased_account_wrote_goes_nowhere_any_more_and_leaves_the_disk():
+    async def test(world: World) -> None:
+        world.listeners.clear()
+        world.dialer.outcomes = [DOWN]
+        owed, tybalt = Owed(1000), JID.parse("tybalt@example.com")
+        send(world, said("rests"), owed)
+        owed.secure()
+        await world.turn()
+        send(world, said("waits", to=tybalt), owed)
+        world.send("other", HERS, tybalt)
+        leaves = Presence(PresenceType.UNSUBSCRIBED, tybalt, ROMEO, "end")
+        world.elsewhere.receive(leaves, ROMEO, tybalt)
+        owed.secure()
+        assert await on_disk(world) == ["rests", "waits", "end"]
+        world.outgoing.forget(ROMEO.bare)
+        assert await on_disk(world) == ["end"]
+        assert world.outgoing.postponed() == {}
+        world.outgoing.carry(Pair(OURS, "example.com"), carrier := Carrier(Pair(OURS, "example.com")))
+        assert (ids(carrier.sent), world.returned) == (["other", "end"], [])
+
+    run(test)
+
+
+def test_what_an_erased_account_wrote_is_not_sent_again_after_a_connection_ends():
+    async def test(world: World) -> None:
+        owed, carrier = Owed(1000), Carrier()
+        world.outgoing.carry(PAIR, carrier)
+        send(world, said("gone"), owed)
+        world.send("other", HERS)
+        carrier.unsure = tuple(carrier.sent)
+        world.outgoing.forget(ROMEO.bare)
+        world.outgoing.drop(carrier)
+        world.outgoing.carry(PAIR, later := Carrier())
+        assert ids(later.sent) == ["other"]
+
+    run(test)
+
+
 def test_what_waits_behind_a_slow_reader_stays_in_its_queue_while_nobody_can_hear():
     async def test(world: World) -> None:
         first, second = Carrier(), Carrier()
@@ -362,6 +478,27 @@ def test_a_stop_keeps_every_message_whoever_sent_it():
         assert (world.returned, await on_disk(world)) == ([], ["2"])
 
     run(test, lambda: World(Federation()))
+
+
+def test_a_stop_keeps_what_comes_while_it_waits_for_acknowledgements():
+    async def test(world: World) -> None:
+        gate, down = asyncio.Event(), UnreachableError("down")
+
+        async def dial(*_: object) -> None:
+            await gate.wait()
+            raise down
+
+        world.dialer.dial = dial  # type: ignore[assignment,method-assign]
+        world.send("before")
+        await world.turn()
+        world.outgoing.save()
+        world.elsewhere.receive(said("meanwhile"), ROMEO, JULIET)
+        gate.set()
+        await world.turn()
+        world.outgoing.end()
+        assert await on_disk(world) == ["meanwhile"]
+
+    run(test)
 
 
 def test_rooms_hear_of_failures_themselves():

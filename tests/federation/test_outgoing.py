@@ -15,8 +15,9 @@ from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
 from commonroom.federation.keeping import Keeping, Listeners
-from commonroom.federation.outgoing import RESTING, Around, Outgoing, QueueLimits
+from commonroom.federation.outgoing import Around, Outgoing, QueueLimits
 from commonroom.federation.policy import Policies
+from commonroom.federation.resting import RESTING
 from commonroom.net.peer import Facts
 from commonroom.protocol.dialback import Pair
 from commonroom.protocol.errors import StanzaError

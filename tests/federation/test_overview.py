@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from commonroom.federation.advice import OTHER
+from commonroom.federation.dialing import UnreachableError
 from commonroom.federation.failures import REMEMBERED, Failures
+from commonroom.federation.journal import LONGEST, Journal
 from commonroom.federation.overview import Overview, PeerStream
 from commonroom.net.peer import Facts
 
@@ -50,6 +52,16 @@ def test_a_domains_connections_are_closed_and_no_others():
     third = Connection("a.example", "example.org")
     assert overview(one, other, third).close("b.example") == 2
     assert [each.ended for each in (one, other, third)] == [["reset"], ["reset"], []]
+
+
+def test_what_others_write_is_one_line_of_some_length_and_nothing_for_a_terminal():
+    text = "go away\n\x9b2J" + "a" * 10_000
+    expected = "go away??2J" + "a" * (LONGEST - 11)
+    journal, failures = Journal(lambda: 0.0), Failures()
+    journal.note("failed", text)
+    assert journal.steps[0].detail == expected
+    assert failures.add("d.example", "in", NOW, text).reason == expected
+    assert UnreachableError(text).reason == expected
 
 
 def test_failures_are_counted_and_the_oldest_forgotten():

@@ -9,7 +9,7 @@ import dns.rdata
 import pytest
 
 from commonroom.config import ListenAddress
-from commonroom.federation.lookup import REMEMBERED, Dns, Memory, Records, UnansweredError
+from commonroom.federation.lookup import MOST_RECORDS, REMEMBERED, Dns, Memory, Records, UnansweredError
 from commonroom.federation.resolver import NoServerError, Plan, Record, Resolver, Target, dns_name, in_order
 from tests.lab.nameserver import Nameserver
 
@@ -66,6 +66,13 @@ def test_xep0368_5_no_direct_tls_is_not_no_service():
     assert not_found(zone).lasts
     zone.put(f"{PLAIN}example.net", "SRV", "0 0 5269 xmpp.example.net.")
     assert locate(zone).targets == (Target("xmpp.example.net", 5269, False),)
+
+
+def test_xep0368_5_no_direct_tls_and_no_answer_about_the_other_is_not_no_service():
+    zone = Zone().put(f"{DIRECT}example.net", "SRV", "0 0 0 .")
+    zone.broken = {f"{PLAIN}example.net"}
+    error = not_found(zone)
+    assert (str(error), error.lasts) == (f"DNS gave no answer about {PLAIN}example.net", False)
 
 
 def test_xep0368_3_both_services_are_one_list_by_priority():
@@ -266,6 +273,19 @@ def test_a_failure_that_is_kept_is_raised_anew_each_time():
     asyncio.run(run())
 
 
+def test_who_waits_no_longer_takes_the_answer_from_nobody_else():
+    zone = Zone().put("x.example", "A", "192.0.2.1")
+
+    async def run() -> int:
+        memory = Memory(zone, Clock(), start)
+        impatient, patient = (asyncio.ensure_future(memory("x.example", "A")) for _ in range(2))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        return len((await patient).found)
+
+    assert asyncio.run(run()) == 1
+
+
 # dnspython
 
 
@@ -287,6 +307,15 @@ def test_dns_is_asked_at_the_address_that_is_configured():
         nameserver.broken.add("broken.example")
         with pytest.raises(UnansweredError, match="SERVFAIL"):
             ask(nameserver, "broken.example", "A")
+    finally:
+        nameserver.close()
+
+
+def test_of_very_many_records_only_the_first_are_kept():
+    nameserver = Nameserver().start()
+    try:
+        nameserver.put("many.example", "A", *(f"192.0.2.{number}" for number in range(200)))
+        assert len(ask(nameserver, "many.example", "A").found) == MOST_RECORDS
     finally:
         nameserver.close()
 

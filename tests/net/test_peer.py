@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from commonroom.net.limits import ConnectionLimits
-from commonroom.net.peer import MOMENT, PeerLimits, PeerService
+from commonroom.net.peer import MOMENT, Carrier, PeerLimits, PeerService
 from commonroom.net.rates import Rate
 from commonroom.net.s2s import GRACE, IncomingConnection
 from commonroom.protocol.dialback import DialbackKeys, Pair
@@ -31,7 +31,11 @@ MESSAGE = f"<message type='chat' from='juliet@{THEIRS}' to='romeo@{OURS}' id='m'
 
 
 class Timer:
-    def cancel(self) -> None: ...
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def cancel(self) -> None:
+        self.call = lambda: None
 
 
 class Wire:
@@ -90,10 +94,11 @@ class World:
     def __init__(self, rate: Rate = UNLIMITED) -> None:
         self.seconds = 0.0
         self.rate = rate
-        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.timers: list[tuple[float, Timer]] = []
         self.writes = MemoryWrites()
         self.debts: list[Debt] = []
         self.carried: list[Pair] = []
+        self.dropped: list[Carrier] = []
         self.service = PeerService(
             settings=PeerSettings(OURS.__eq__, LIMITS, LIMITS, DialbackKeys(b"k"), lambda n: b"r" * n),
             limits=PeerLimits(30, 600, Rate(), ConnectionLimits()),
@@ -106,7 +111,7 @@ class World:
             when_flushed=self.writes.when_flushed,
             verify=lambda *_: None,
             carry=lambda pair, _: self.carried.append(pair),
-            drop=lambda _: None,
+            drop=self.dropped.append,
             failed=lambda *_: None,
             spawn=lambda work: work.close(),
             later=self.later,
@@ -123,15 +128,15 @@ class World:
         self.peer.connected(self.wire)  # type: ignore[arg-type]
 
     def later(self, delay: float, call: Callable[[], None]) -> Timer:
-        self.timers.append((self.seconds + delay, call))
-        return Timer()
+        self.timers.append((self.seconds + delay, Timer(call)))
+        return self.timers[-1][1]
 
     def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
-        due = [call for at, call in self.timers if at <= self.seconds]
-        self.timers = [(at, call) for at, call in self.timers if at > self.seconds]
-        for call in due:
-            call()
+        due = [timer for at, timer in self.timers if at <= self.seconds]
+        self.timers = [(at, timer) for at, timer in self.timers if at > self.seconds]
+        for timer in due:
+            timer.call()
 
     def enter(self, stanza: Stanza) -> None:
         """Its recipient gets it, and may acknowledge it."""
@@ -252,6 +257,14 @@ def test_a_peer_that_does_not_count_after_all_has_what_was_written() -> None:
     world.peer.send(message := to_peer(1))
     world.send(f"<failed {SM}/>")
     assert message.held.has_arrived  # type: ignore[union-attr]
+
+
+def test_xep0288_2_2_a_stream_that_has_ended_carries_nothing_while_its_connection_lingers() -> None:
+    world = World().log_in(BIDI)
+    world.send(MESSAGE)
+    assert (world.carried, world.dropped) == ([Pair(OURS, THEIRS)], [])
+    world.send("</stream:stream>")
+    assert world.dropped == [world.peer]
 
 
 def test_rfc6120_13_12_the_streams_of_one_domain_share_what_it_may_send() -> None:

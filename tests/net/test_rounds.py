@@ -44,6 +44,21 @@ def test_who_missed_the_appointment_is_not_visited():
     assert (visits.made, visits.timers()) == ([], 0)
 
 
+def test_a_visit_that_fails_is_logged_and_the_others_are_made(caplog: pytest.LogCaptureFixture):
+    visits = Visits()
+    for name in ("one", "two"):
+        visits.meet(Member(name), 3)
+
+    def fail(member: Member) -> None:
+        if member.name == "one":
+            raise ValueError("a bug")
+
+    visits.then = fail
+    visits.world.advance(10)
+    assert [name for name, _ in visits.made] == ["one", "two"]
+    assert [record.getMessage() for record in caplog.records] == ["a visit failed"]
+
+
 def test_to_miss_what_was_never_made_harms_nobody():
     Visits().rounds.miss(Member("one"))
 

@@ -33,6 +33,7 @@ class Demanded:
     refused: str | None = None
     needs_tls: bool = True
     allows_dialback: bool = True
+    needs_certificate: bool = False
 
 
 def settings(random: Callable[[int], bytes] = lambda size: b"\7" * size) -> PeerSettings:

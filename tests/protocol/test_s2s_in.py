@@ -423,6 +423,21 @@ def test_xep0288_2_1_not_before_tls_and_not_unasked():
     assert peer.turned == []
 
 
+@pytest.mark.parametrize(("proven", "turned"), [((), []), ((THEIRS,), [Pair(OURS, THEIRS)])])
+def test_xep0288_2_2_what_needs_a_certificate_on_our_way_needs_it_on_this(
+    proven: tuple[str, ...], turned: list[Pair]
+):
+    peer = Incoming(*proven)
+    peer.demanded[THEIRS] = Demanded(needs_certificate=True)
+    peer.open()
+    peer.send("<bidi xmlns='urn:xmpp:bidi'/>")
+    peer.result()
+    for request in peer.verifications:
+        peer.stream.verified(request, Verified(Outcome.VALID))
+    assert peer.stream.is_authenticated
+    assert peer.turned == turned
+
+
 SM = "xmlns='urn:xmpp:sm:3'"
 
 

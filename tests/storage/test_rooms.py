@@ -60,6 +60,19 @@ def test_rooms_are_found_by_whom_they_know(run: Run) -> None:
     run(scenario)
 
 
+def test_a_room_and_its_lists_are_put_at_once(run: Run) -> None:
+    juliet, romeo = RoomAffiliation(JULIET, "owner", "jule"), RoomAffiliation(ROMEO, "member")
+
+    async def scenario(stores: Stores) -> None:
+        stores.rooms.put(head(), (juliet, replace(romeo, affiliation="none")))
+        assert stores.writes.appended == 1
+        stores.rooms.put(head(), (romeo,))
+        await stores.writes.flushed()
+        assert await stores.rooms.load(HALL) == StoredRoom(head(), (juliet, romeo))
+
+    run(scenario)
+
+
 def test_a_room_comes_back_as_it_was_put(run: Run) -> None:
     subject = StoredSubject("<message>ü</message>", CREATED)
     changed = replace(head(public=False, words="fest", days=2), version=7, subject=subject)

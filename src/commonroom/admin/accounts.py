@@ -12,6 +12,7 @@ from commonroom.admin.errors import AccountExists, AdminError, BadAddress, BadPa
 from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.registry import Registry
 from commonroom.admin.scopes import Scope
+from commonroom.federation.keeping import forget_sender
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.storage.records import Account, OfflineUsage
 
@@ -245,6 +246,7 @@ async def remove_account(registry: Registry, address: Addresses, eraser: Eraser 
         await eraser.erase(account)
     else:
         registry.stores.accounts.remove(account.jid)
+        await forget_sender(registry.stores.outbound, account.jid)
     await registry.stores.writes.flushed(before)
     return account.jid
 
@@ -259,6 +261,14 @@ async def find(registry: Registry, address: str) -> Account:
             raise NoSuchAccount(f"{jid}: there is no such account")
         raise NoSuchAccount(f"{jid}: the files of {listed.source} list it, and nothing is kept for it yet")
     return account
+
+
+async def known(registry: Registry, address: str) -> JID:
+    """The address of an account that exists, or that a file lists; raises BadAddress or NoSuchAccount."""
+    jid = local_address(registry.domains, address)
+    if registry.listed(jid) is None:
+        await find(registry, address)
+    return jid
 
 
 def made(registry: Registry, jid: JID, password: str) -> Account:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Annotated
 
+from commonroom.admin.accounts import known
 from commonroom.admin.errors import AdminError, BadAddress
 from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.registry import Registry
@@ -165,12 +166,17 @@ async def show_room(rooms: RoomAdmin, address: Address) -> RoomFacts:
 )
 async def create_room(
     rooms: RoomAdmin,
+    registry: Registry,
     address: Address,
     owner: Annotated[str, Arg("Whose room it is: the address of an account.", Form.ADDRESS)],
 ) -> JID:
-    """Make a room that lasts, with an owner; raises BadAddress or RoomExists."""
+    """Make a room that lasts, with an owner; raises BadAddress, NoSuchAccount or RoomExists."""
+    return await _create(rooms, address, await known(registry, owner))
+
+
+async def _create(rooms: RoomAdmin, address: str, owner: JID) -> JID:
     service, jid = _service(rooms, address)
-    if await service.create(_person(owner), jid) is None:
+    if await service.create(owner, jid) is None:
         raise RoomExists(f"{jid}: there is such a room; show it with `room show`")
     rooms.stores.rooms.settle(jid)
     await rooms.stores.writes.flushed()
@@ -284,7 +290,7 @@ async def requests(rooms: RoomAdmin) -> tuple[RoomRequest, ...]:
 async def approve(rooms: RoomAdmin, address: Address) -> JID:
     """Make a room that was asked for, for who asked for it; raises NoSuchRoom or RoomExists."""
     service, request = await _request(rooms, address)
-    await create_room(rooms, address, request.requester)
+    await _create(rooms, address, _person(request.requester))
     room = Element(NS_CONFERENCE, "x", {"jid": str(request.address)})
     _answer(service, request, f"The room {request.address} is yours.", room)
     return request.address

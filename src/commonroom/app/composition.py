@@ -1,9 +1,10 @@
 """The composition root: puts the parts together. Nobody else is handed more than what it uses."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 from commonroom.accounts.devices import Devices, TokenPolicy
 from commonroom.accounts.directory import Directory
@@ -31,7 +32,6 @@ from commonroom.core.redelivery import Redelivery
 from commonroom.core.resumption import Resumption
 from commonroom.core.rosters import Rosters
 from commonroom.core.router import Router
-from commonroom.core.session import Session
 from commonroom.core.sessions import ConflictPolicy, SessionPolicy, Sessions
 from commonroom.core.signs import SignsOfLife
 from commonroom.core.spread import Spread
@@ -76,6 +76,22 @@ class Core:
 LOST = StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "a change could not be stored; please reconnect")
 
 
+class _Ground(NamedTuple):
+    """What the parts stand on: none of it knows a feature. `components` is None where there are none."""
+
+    settings: Settings
+    stores: Stores
+    around: Surroundings
+    next_id: Callable[[], int]
+    router: Router
+    audit: AuditLog
+    accounts: AccountParts
+    presences: Presences
+    spread: Spread
+    questions: Questions
+    components: ComponentParts | None
+
+
 def build_core(
     settings: Settings, stores: Stores, around: Surroundings, last_id: int = 0, files: Directory | None = None
 ) -> Core:
@@ -83,41 +99,123 @@ def build_core(
 
     `last_id` is the greatest id of a message on the disk: none is used twice, whatever became of the clock.
     """
+    ground = _ground(settings, stores, around, last_id, files)
+    commands = AdminCommands()
+    parts = _parts(ground, commands)
+    declared = features(parts)
+    tables = compile_features(declared)
+    handlers = Handlers(_iqs(tables, ground, parts), ground.questions, ground.presences, parts.subscriptions)
+    sessions = _connect(ground, parts, tables, handlers)
+    make_declared(settings, parts.rooms, around)
+    return Core(
+        router=ground.router,
+        users=ground.accounts.users,
+        sessions=sessions,
+        bind2=Bind2(ground.accounts.users, sessions, tables, parts.clients, around.start),
+        clients=parts.clients,
+        commands=commands,
+        audit=ground.audit,
+        statistics=parts.statistics,
+        devices=parts.devices,
+        resumption=parts.resumption,
+        questions=ground.questions,
+        tables=tables,
+        stream_features=_announced(declared),
+        rooms=parts.rooms,
+        accounts=ground.accounts,
+        lifecycle=lifecycle(settings, ground.accounts, parts),
+        next_id=ground.next_id,
+        components=ground.components,
+    )
+
+
+def _ground(
+    settings: Settings, stores: Stores, around: Surroundings, last_id: int, files: Directory | None
+) -> _Ground:
     router = Router(Nowhere(), stores.writes, around.start)
     audit = AuditLog(stores.audit, recorded(settings), around.microseconds)
     accounts = account_parts(settings, stores, around, router, audit, files)
-    users = accounts.users
-    presences = Presences(router.route, router.tell, users.find, frozenset(settings.domains).__contains__)
-    spread = Spread(users.find, router.tell)
-    commands = AdminCommands()
+    find = accounts.users.find
     questions = Questions(around.later)
-    near = component_parts(settings, users, router, questions, around)
-    parts = _parts(
-        settings, stores, around, last_id, router, users, presences, spread, commands, audit, questions, near
+    return _Ground(
+        settings,
+        stores,
+        around,
+        Ids(around.microseconds, last_id).next,
+        router,
+        audit,
+        accounts,
+        Presences(router.route, router.tell, find, frozenset(settings.domains).__contains__),
+        Spread(find, router.tell),
+        questions,
+        component_parts(settings, accounts.users, router, questions, around),
     )
-    declared = features(parts)
-    tables = compile_features(declared)
-    spread.connect(tables.rooms)
-    handlers = Handlers(_iqs(tables, router, parts), questions, presences, parts.subscriptions)
-    router.connect(handlers, tables)
-    domains = _domains(settings, accounts, handlers, tables, stores)
-    router.domains.update(domains)
-    if near is not None:
-        _let_in(near, parts, handlers, domains)
-    hand_on = Redelivery(router, domains, around.now).hand_on
-    sessions = _sessions(settings, users, handlers, tables, router, around, parts, hand_on)
-    parts.resumption.connect(sessions.close, tables.session)
-    make_declared(settings, parts.rooms, around)
-    bind2 = Bind2(users, sessions, tables, parts.clients, around.start)
-    life = lifecycle(settings, accounts, parts)
-    announced = _announced(declared)
-    return _core(parts, commands, router, accounts, life, sessions, bind2, tables, announced, near)
 
 
-def _iqs(tables: Tables, router: Router, parts: Parts) -> IqHandlers:
+def _parts(ground: _Ground, commands: AdminCommands) -> Parts:
+    settings, stores, around = ground.settings, ground.stores, ground.around
+    router, users, questions = ground.router, ground.accounts.users, ground.questions
+    components = ground.components
+    rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
+    return Parts(
+        settings=settings,
+        stores=stores,
+        questions=questions,
+        rosters=rosters,
+        subscriptions=Subscriptions(rosters, ground.presences, router.route, settings.roster.items),
+        signs=SignsOfLife(questions, around.later),
+        resumption=Resumption(
+            stores.writes, around.later, offered=settings.stream_management.resume_within > 0
+        ),
+        mail_comes=users.mail_comes,
+        around=around,
+        next_id=ground.next_id,
+        find=users.find,
+        route=router.route,
+        devices=Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
+        clients=Clients(),
+        commands=commands,
+        audit=ground.audit,
+        statistics=Statistics(
+            stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)
+        ),
+        rooms=room_services(
+            settings, stores, around, router, questions, ground.next_id, users.find, ground.spread
+        ),
+        of_components=() if components is None else components.features,
+        delegations=None if components is None else components.delegations,
+    )
+
+
+def _iqs(tables: Tables, ground: _Ground, parts: Parts) -> IqHandlers:
+    route = ground.router.route
     if parts.delegations is None:
-        return IqHandlers(tables.iq, router.route)
-    return DelegatingIqs(tables.iq, router.route, parts.delegations, parts.rosters.interested)
+        return IqHandlers(tables.iq, route)
+    return DelegatingIqs(tables.iq, route, parts.delegations, parts.rosters.interested)
+
+
+def _connect(ground: _Ground, parts: Parts, tables: Tables, handlers: Handlers) -> Sessions:
+    """Those that know each other in a circle; gives what opens sessions."""
+    router, resumption = ground.router, parts.resumption
+    ground.spread.connect(tables.rooms)
+    router.connect(handlers, tables)
+    domains = _domains(ground, handlers, tables)
+    router.domains.update(domains)
+    if ground.components is not None:
+        _let_in(ground.components, parts, handlers, domains)
+    sessions = Sessions(
+        ground.accounts.users,
+        handlers,
+        tables,
+        router.submit,
+        ground.around,
+        _session_policy(ground.settings),
+        resumption,
+        parts.signs,
+        Redelivery(router, domains, ground.around.now).hand_on,
+    )
+    resumption.connect(sessions.close, tables.session)
+    return sessions
 
 
 def _let_in(
@@ -131,109 +229,17 @@ def _let_in(
             domain.watch = beside.presence.see
 
 
-def _core(
-    parts: Parts,
-    commands: AdminCommands,
-    router: Router,
-    accounts: AccountParts,
-    life: Lifecycle,
-    sessions: Sessions,
-    bind2: Bind2,
-    tables: Tables,
-    announced: tuple[Element, ...],
-    beside: ComponentParts | None,
-) -> Core:
-    return Core(
-        router,
-        accounts.users,
-        sessions,
-        bind2,
-        parts.clients,
-        commands,
-        parts.audit,
-        parts.statistics,
-        parts.devices,
-        parts.resumption,
-        parts.questions,
-        tables,
-        announced,
-        parts.rooms,
-        accounts,
-        life,
-        parts.next_id,
-        beside,
-    )
-
-
 def _announced(declared: Sequence[Feature]) -> tuple[Element, ...]:
     """What streams announce to those who have logged in."""
     return (Element(NS_BIND, "bind"), *(element for f in declared for element in f.stream_features()))
 
 
-def _domains(
-    settings: Settings, accounts: AccountParts, handlers: Handlers, tables: Tables, stores: Stores
-) -> dict[str, LocalDomain]:
-    users, alias = accounts.users, accounts.directory.alias
+def _domains(ground: _Ground, handlers: Handlers, tables: Tables) -> dict[str, LocalDomain]:
+    users, alias = ground.accounts.users, ground.accounts.directory.alias
     return {
-        name: LocalDomain(JID.of(None, name), users, handlers, tables, stores.writes, alias)
-        for name in settings.domains
+        name: LocalDomain(JID.of(None, name), users, handlers, tables, ground.stores.writes, alias)
+        for name in ground.settings.domains
     }
-
-
-def _sessions(
-    settings: Settings,
-    users: Users,
-    handlers: Handlers,
-    tables: Tables,
-    router: Router,
-    around: Surroundings,
-    parts: Parts,
-    hand_on: Callable[[Session], Awaitable[None] | None],
-) -> Sessions:
-    policy = _session_policy(settings)
-    resumption, signs = parts.resumption, parts.signs
-    return Sessions(users, handlers, tables, router.submit, around, policy, resumption, signs, hand_on)
-
-
-def _parts(
-    settings: Settings,
-    stores: Stores,
-    around: Surroundings,
-    last_id: int,
-    router: Router,
-    users: Users,
-    presences: Presences,
-    spread: Spread,
-    commands: AdminCommands,
-    audit: AuditLog,
-    questions: Questions,
-    beside: ComponentParts | None,
-) -> Parts:
-    ids = Ids(around.microseconds, last_id)
-    rooms = room_services(settings, stores, around, router, questions, ids.next, users.find, spread)
-    rosters = Rosters(stores.rosters, stores.writes, partial(users.drop, error=LOST))
-    return Parts(
-        settings,
-        stores,
-        questions,
-        rosters,
-        Subscriptions(rosters, presences, router.route, settings.roster.items),
-        SignsOfLife(questions, around.later),
-        Resumption(stores.writes, around.later, offered=settings.stream_management.resume_within > 0),
-        users.mail_comes,
-        around,
-        ids.next,
-        users.find,
-        router.route,
-        Devices(stores.devices, stores.writes, _token_policy(settings), around.now, around.random),
-        Clients(),
-        commands,
-        audit,
-        Statistics(stores.statistics, stores.secrets, around.microseconds, around.random, days(settings)),
-        rooms,
-        () if beside is None else beside.features,
-        None if beside is None else beside.delegations,
-    )
 
 
 def days(settings: Settings) -> int:

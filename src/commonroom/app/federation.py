@@ -128,7 +128,7 @@ def build_federation(settings: Settings, around: Inside, secret: bytes) -> Feder
     verifier = Verifier(wanted.connect_timeout, around.start, around.clock)
     authorities = Authorities(wanted.authorities)
     peers = _peers(settings, around, secret, policies, failures, outgoing, verifier, authorities)
-    dialer = Dialer(peers, resolver, policies, partial(_present_dane, authorities))
+    dialer = Dialer(peers, resolver, policies, partial(_present_dane, authorities), wanted.connect_timeout)
     outgoing.connect(dialer)
     verifier.connect(dialer)
     elsewhere = Elsewhere(outgoing, policies, around.keeping, around.is_ours)

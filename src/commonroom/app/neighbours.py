@@ -52,6 +52,7 @@ class Neighbours:
         federation = build_federation(self._settings, around, secret)
         federation.outgoing.begin(await keeping.load())
         self._core.router.elsewhere = federation.destination
+        self._core.accounts.erasure.reach(federation.outgoing.forget)
         self._federation = federation
         opening.push_async_callback(self._leave, federation)
         limits = federation.peers.limits.connection

@@ -149,7 +149,9 @@ def _desk(
         NAME,
         directory,
         Search(directory, service.occupants),
-        RoomArchive(ArchivePages(stores.archive, stores.writes, lengths), router.tell, around.start),
+        RoomArchive(
+            ArchivePages(stores.archive, stores.writes, lengths), router.tell, around.start, service.load
+        ),
         RoomAvatars(stores.rooms, service.show, settings.rooms.limits.avatar_bytes),
         service.facts,
         router.route,

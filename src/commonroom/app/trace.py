@@ -14,7 +14,7 @@ from commonroom.storage.memory import Memory, memory_stores
 
 
 class Station(NamedTuple):
-    """One of the eight names that every stanza passes (docs/architecture.md)."""
+    """One of the names that every stanza of a client passes (docs/architecture.md)."""
 
     module: str
     name: str
@@ -23,6 +23,7 @@ class Station(NamedTuple):
 
 LINE = (
     Station("net.connection", "Connection.readable", "the socket: TLS, buffers, pause and resume"),
+    Station("net.c2s", "ClientConnection.receive", "holds connection, stream and session together; its pace"),
     Station("protocol.c2s", "ServerStream.receive", "parses, negotiates TLS, login and resource"),
     Station("core.session", "Session.take", "one resource; its stanzas stay in order"),
     Station("core.router", "Router.submit", "stamps `from`; the domain of `to` names a destination"),

@@ -75,7 +75,7 @@ def s2s(domain: str, ours: str | None, as_json: bool, path: Path) -> None:
     \b
     Examples:
       commonroom trace s2s example.net
-      commonroom trace s2s example.net --from rooms.example.org --json
+      commonroom trace s2s example.net --from group.example.org --json
     """
     settings = settings_of(path)
     steps: list[ServerStep] = []

@@ -141,7 +141,11 @@ class RoomLimits:
 
     occupants: int = option(Whole(2, 100_000), 2000, "How many people may be in a room at most.")
     rooms_per_person: int = option(Whole(1, 10_000), 200, "In how many rooms one client may be.")
-    owned: int = option(Whole(0, 100_000), 50, "How many lasting rooms one account may own.")
+    owned: int = option(
+        Whole(0, 100_000),
+        50,
+        "How many rooms one account may own: those that last, and those it made that still are in memory.",
+    )
     messages_per_second: int = option(
         Whole(1, 10_000), 2, "How many messages one occupant may send each second in the long run."
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from commonroom.audit.log import AuditLog
 from commonroom.audit.tags import Tag
 from commonroom.core.followers import Followers
+from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Presence, PresenceType, Stanza
 from commonroom.protocol.subscription import removal
 from commonroom.storage.interfaces import AccountStore, RosterStore, Writes
@@ -31,10 +32,15 @@ class Erasure:
         self._tell = tell
         self._audit = audit
         self._followers: Followers | None = None
+        self._forget: Callable[[JID], None] = lambda _: None
 
     def connect(self, followers: Followers) -> None:
         """Where else accounts are known."""
         self._followers = followers
+
+    def reach(self, forget: Callable[[JID], None]) -> None:
+        """What is on its way to other servers in an account's name."""
+        self._forget = forget
 
     async def erase(self, account: Account) -> None:
         """End all subscriptions as its owner would, or who gets the address next would inherit them."""
@@ -42,6 +48,7 @@ class Erasure:
             await self._followers.forget(account.jid)  # first: after a crash, it is done again
         roster = await self._rosters.load(account.jid)
         self._accounts.remove(account.jid)
+        self._forget(account.jid)
         self._audit.record(Tag.STATE_ERASED, account.jid, facts={"source": account.origin})
         self._audit.flush()
         await self._writes.flushed()

@@ -20,6 +20,10 @@ class Turns(Generic[Result]):
         self._start = start
         self._lines: dict[JID, list[Awaitable[None]]] = {}
 
+    def has(self, account: JID) -> bool:
+        """Whether anything is done, or waits, for an account."""
+        return account in self._lines
+
     async def take(self, account: JID, work: Work[Result]) -> Result:
         """Do it when its turn comes; gives what it gave, or raises what it raised."""
         line = self._lines.setdefault(account, [])

@@ -1,12 +1,12 @@
 """XEP-0198 §4: messages that a client sends again, although they are on disk already."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
 from commonroom.core.feature import Feature, Xep, on_message, on_session
+from commonroom.core.lately import Former, Lately
 from commonroom.core.message import Outcome, Sent
 from commonroom.core.moments import Moment
 from commonroom.core.questions import Timer
@@ -17,10 +17,8 @@ from commonroom.protocol.jid import JID
 from commonroom.protocol.repeats import has_unique_id, is_same
 from commonroom.protocol.stanza import Message
 from commonroom.protocol.stanza_ids import origin_of
-from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes
 from commonroom.storage.records import ArchiveFilter, OfflineMessage
-from commonroom.storage.stamps import to_stamp
 
 # What switches the stage on, while any stream of a user's is at its beginning.
 WANT = "duplicates"
@@ -29,9 +27,6 @@ WANT = "duplicates"
 MESSAGES = 100
 SECONDS = 300.0
 
-# How far back it is looked: so long, and so many messages of the archive, in both directions.
-WINDOW = timedelta(days=1)
-LOOKED_AT = 200
 # The recipient's copy came with the sender's: it is among the next so many of the conversation.
 NEAR = 20
 
@@ -65,7 +60,7 @@ class _Watch:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.left = MESSAGES
-        self.sent: dict[str, list[int]] | None = None
+        self.sent: Former | None = None
         self.timer: Timer | None = None
 
 
@@ -89,11 +84,10 @@ class Duplicates(Feature):
         later: Callable[[float, Callable[[], None]], Timer],
     ) -> None:
         self._store = store
-        self._writes = writes
+        self._lately = Lately(store, writes, now)
         self._mailbox = mailbox
         self._keepers = keepers
         self._domains = domains
-        self._now = now
         self._later = later
         # By account and by what each owes, which its messages name; in the order in which they began. One
         # that was closed is here until all that its client sent is handled.
@@ -160,12 +154,7 @@ class Duplicates(Feature):
         """
         for former_stream in self._before(watch):
             await former_stream.come_to_rest()
-        await self._written()
-        found = await self._store.recent(user.jid, to_stamp(self._now() - WINDOW), LOOKED_AT)
-        sent: dict[str, list[int]] = {}
-        for former in found:
-            if former.outgoing and former.origin is not None:
-                sent.setdefault(former.origin, []).append(former.id)
+        sent = await self._lately.find(user.jid, lambda row: row.outgoing)
         if not sent:
             self._stop(watch)
         elif watch.left:
@@ -180,13 +169,12 @@ class Duplicates(Feature):
         return [other.session for other in streams[: streams.index(watch)]] if watch in streams else []
 
     async def _compare(self, message: Message, user: User, former: list[int]) -> Outcome:
-        """With those of the same id; each of them explains one message."""
-        for kept in await self._store.get(user.jid, former):
-            if kept.outgoing and is_same(message, kept.xml):
-                former.remove(kept.id)
-                message.sent_id = str(kept.id)
-                return True if await self._reached(message, kept.id) else None
-        return None
+        """With those of the same id."""
+        id = await self._lately.take(message, user.jid, former, outgoing=True)
+        if id is None:
+            return None
+        message.sent_id = str(id)
+        return True if await self._reached(message, id) else None
 
     async def _reached(self, message: Message, sent_id: int) -> bool:
         """Whether its recipient has the copy of it, or will get it."""
@@ -195,7 +183,7 @@ class Duplicates(Feature):
         assert sender is not None
         if to.local is None or to.domain not in self._domains:
             return False
-        await self._written()
+        await self._lately.written()
         conversation = ArchiveFilter(sender.bare, after=sent_id - 1)
         page = await self._store.page(to.bare, conversation, NEAR)
         is_own = to.bare == sender.bare  # then one row stands for both
@@ -209,7 +197,3 @@ class Duplicates(Feature):
         """Whether it waits for a client, or one has it. Where nothing more fits, it may never have waited."""
         waiting = await self._mailbox.waiting(account, id - 1, 1)
         return any(stored.id == id for stored in waiting) or await self._mailbox.has_room(account, size)
-
-    async def _written(self) -> None:
-        with suppress(StorageError):  # was told to whoever wrote it
-            await self._writes.flushed()

@@ -1,30 +1,21 @@
 """XEP-0198 §4: messages that another server sends again, because it could not know that they had come."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from commonroom.core.feature import Feature, Xep, on_message
+from commonroom.core.lately import Former, Lately
 from commonroom.core.message import Outcome, Received
 from commonroom.core.user import ARCHIVE, User
 from commonroom.protocol.debts import Owed
 from commonroom.protocol.jid import JID
-from commonroom.protocol.repeats import has_unique_id, is_same
+from commonroom.protocol.repeats import has_unique_id
 from commonroom.protocol.stanza import Message
 from commonroom.protocol.stanza_ids import origin_of
-from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, Writes
 from commonroom.storage.records import OfflineMessage
-from commonroom.storage.stamps import to_stamp
-
-# How far back it is looked: so long, and so many messages of the archive, in both directions.
-WINDOW = timedelta(days=1)
-LOOKED_AT = 200
-
-# Of one recipient's archive: the ids there of what came from a domain, by its origin.
-Former = dict[str, list[int]]
 
 
 class Mailbox(Protocol):
@@ -50,11 +41,9 @@ class Repetitions(Feature):
     def __init__(
         self, store: ArchiveStore, writes: Writes, mailbox: Mailbox, began: int, now: Callable[[], datetime]
     ) -> None:
-        self._store = store
-        self._writes = writes
+        self._lately = Lately(store, writes, now)
         self._mailbox = mailbox
         self._began = began
-        self._now = now
         self._known: WeakKeyDictionary[Owed, dict[JID, Former]] = WeakKeyDictionary()
 
     @on_message(Received.LIMIT, wants=ARCHIVE, rooms=False)
@@ -77,13 +66,9 @@ class Repetitions(Feature):
 
     async def _look(self, message: Message, user: User, stream: Owed) -> Outcome:
         """Once for each recipient and stream: what is found came over a former one."""
-        with suppress(StorageError):  # was told to whoever wrote it
-            await self._writes.flushed()
         assert message.sender is not None
-        known: Former = {}
-        for row in await self._store.recent(user.jid, to_stamp(self._now() - WINDOW), LOOKED_AT):
-            if not row.outgoing and row.origin is not None and row.peer.domain == message.sender.domain:
-                known.setdefault(row.origin, []).append(row.id)
+        domain = message.sender.domain
+        known = await self._lately.find(user.jid, lambda row: not row.outgoing and row.peer.domain == domain)
         streams = self._known.get(stream)
         if streams is not None:
             streams[user.jid] = known
@@ -91,14 +76,13 @@ class Repetitions(Feature):
         return await self._compare(message, user, former) if former else None
 
     async def _compare(self, message: Message, user: User, former: list[int]) -> Outcome:
-        """With those of the same origin; each of them explains one message."""
-        for row in await self._store.get(user.jid, former):
-            if not row.outgoing and is_same(message, row.xml):
-                former.remove(row.id)
-                if await self._is_kept(user.jid, row.id):
-                    return True
-                message.archive_id = str(row.id)
-                return None
+        """With those of the same origin."""
+        id = await self._lately.take(message, user.jid, former, outgoing=False)
+        if id is None:
+            return None
+        if await self._is_kept(user.jid, id):
+            return True
+        message.archive_id = str(id)
         return None
 
     async def _is_kept(self, account: JID, id: int) -> bool:

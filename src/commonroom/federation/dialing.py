@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from commonroom.federation.dane import Published, published
-from commonroom.federation.journal import Journal
+from commonroom.federation.journal import Journal, one_line
 from commonroom.federation.policy import Policies, Policy
 from commonroom.federation.resolver import NoServerError, Resolver, Target
 from commonroom.net.peer import PeerService, Present
 from commonroom.net.s2s import OutgoingConnection, Owner
 from commonroom.net.sockets import tune
 from commonroom.protocol.dialback import Pair, Verification, Verified
+from commonroom.protocol.s2s_out import NOT_SERVED
 
 # Seconds until the next address is tried beside one that has not answered yet (RFC 8305).
 HEAD_START = 0.25
@@ -40,7 +41,7 @@ class UnreachableError(Exception):
         is_passing: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = one_line(reason)
         self.is_not_found = is_not_found
         self.is_invalid = is_invalid
         self.is_passing = is_passing
@@ -91,12 +92,16 @@ class Dialer:
         resolver: Resolver,
         policies: Policies,
         present_dane: Callable[[Published], Present],
+        patience: float,
         at_once: int = 256,
     ) -> None:
+        """`patience`: the seconds of one call, as whoever calls has it; half of what is left of them goes to
+        a server that has not answered while there is another one to try."""
         self._service = service
         self._present_dane = present_dane
         self._resolver = resolver
         self._policies = policies
+        self._patience = patience
         self._places = asyncio.Semaphore(at_once)
 
     async def dial(
@@ -122,14 +127,21 @@ class Dialer:
             raise UnreachableError(str(error), error.lasts) from None
         journal.note("located", f"{plan.how}: {', '.join(map(str, plan.targets))}")
         failures: list[UnreachableError] = []
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._patience
         for target in plan.targets:
             call = _Call(self._service, self._resolver, policy, pair, owner, journal, verifications)
+            share = None if target is plan.targets[-1] else (end - clock()) / 2
             try:
-                if plan.secure:
-                    await call.look_for_dane(target, self._present_dane)
-                return await call.reach(target)
+                async with asyncio.timeout(share):
+                    if plan.secure:
+                        await call.look_for_dane(target, self._present_dane)
+                    return await call.reach(target)
             except UnreachableError as error:
                 failures.append(error)
+            except TimeoutError:
+                journal.note("failed", f"{target}: it does not answer")
+                failures.append(UnreachableError(f"{target}: it does not answer", is_passing=True))
         reasons = dict.fromkeys(error.reason for error in failures)
         raise UnreachableError(
             "; ".join(reasons),
@@ -185,6 +197,7 @@ class _Call:
             self._journal.note("failed", f"{target}: {reason}")
             raise UnreachableError(
                 f"{target.host}: {reason}",
+                is_not_found=reason.startswith(NOT_SERVED),  # XEP-0220 §2.5
                 is_invalid=self._is_invalid,
                 is_passing=not connection.failure and not self._is_refused,
             )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from commonroom.federation.advice import kind_of
-from commonroom.federation.journal import Step
+from commonroom.federation.journal import Step, one_line
 
 REMEMBERED = 500
 
@@ -38,7 +38,9 @@ class Failures:
         key = (domain, direction)
         self.counts[direction, kind_of(reason)] += 1
         before = self._kept.pop(key, None)
-        failure = Failure(domain, direction, at, reason, 1 if before is None else before.times + 1, steps)
+        failure = Failure(
+            domain, direction, at, one_line(reason), 1 if before is None else before.times + 1, steps
+        )
         self._kept[key] = failure
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 # More steps than any attempt has that ends well; one that goes on and on is cut off.
 MOST_STEPS = 200
+# Characters of what another server says, or of a reason made of it.
+LONGEST = 500
 
 
 class Step(NamedTuple):
@@ -31,7 +33,12 @@ class Journal:
     def note(self, event: str, detail: str = "") -> None:
         """This happened now."""
         if len(self.steps) < MOST_STEPS:
-            step = Step(self.clock() - self.began, event, detail)
+            step = Step(self.clock() - self.began, event, one_line(detail))
             self.steps.append(step)
             if self.watch is not None:
                 self.watch(step)
+
+
+def one_line(text: str) -> str:
+    """What others may have written, for people: not too long, and nothing that a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text[:LONGEST])

@@ -1,7 +1,9 @@
 """RFC 6120 §3.2, XEP-0368: what DNS says, asked without blocking and remembered as long as it may be."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import dns.asyncresolver
@@ -20,6 +22,7 @@ KEEP_NOTHING = 60.0
 KEEP_FAILURE = 20.0
 PATIENCE = 10.0  # for one question, with all that the resolver tries
 REMEMBERED = 20_000  # answers
+MOST_RECORDS = 20  # of one answer: whoever publishes thousands is not helped by it
 
 
 class UnansweredError(Exception):
@@ -75,7 +78,8 @@ class Dns:
         secure = self._is_validated(answer.response)
         if answer.rrset is None:
             return Records((), KEEP_NOTHING, secure)
-        return Records(tuple(answer.rrset), float(answer.rrset.ttl), secure)
+        found = tuple(islice(answer.rrset, MOST_RECORDS))
+        return Records(found, float(answer.rrset.ttl), secure)
 
     def _is_validated(self, response: dns.message.Message) -> bool:
         return self._validates and bool(response.flags & dns.flags.AD)
@@ -117,7 +121,7 @@ class Memory:
             asked = self._asked.get(key)
             if asked is None:
                 asked = self._asked[key] = self._start(self._ask(key))
-            answer = await asked
+            answer = await asyncio.shield(asked)  # whoever gives up waiting ends it for nobody else
         if isinstance(answer, UnansweredError):
             raise UnansweredError(*answer.args)  # what is kept is not raised: it would hold on to the frames
         return answer

@@ -17,8 +17,9 @@ from commonroom.core.questions import Timer
 from commonroom.federation.dialing import Dialer, UnreachableError
 from commonroom.federation.failures import Failures
 from commonroom.federation.journal import Journal
-from commonroom.federation.keeping import Keeping
+from commonroom.federation.keeping import Keeping, is_settled
 from commonroom.federation.policy import Policies
+from commonroom.federation.resting import Resting
 from commonroom.net.peer import Carrier
 from commonroom.net.s2s import OutgoingConnection
 from commonroom.protocol.dialback import Pair, Verification, Verified
@@ -30,7 +31,8 @@ from commonroom.protocol.errors import (
     remote_server_timeout,
     resource_constraint,
 )
-from commonroom.protocol.stanza import Presence, PresenceType, Stanza
+from commonroom.protocol.jid import JID
+from commonroom.protocol.stanza import Message, Presence, PresenceType, Stanza
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,6 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN = 0.25
 # Pauses until the next try of a server that could not be connected to, or cut the connection.
 AGAIN_AFTER = (0.5, 2.0)
-# Domains that are left alone for a while, at most: of the oldest it is forgotten that they failed.
-RESTING = 10_000
 # After a start, so many pairs of domains for which something was kept are tried each second.
 BEGUN_PER_SECOND = 50
 
@@ -66,25 +66,20 @@ class Link:
     def __init__(self, pair: Pair, waiting: Iterable[Stanza] = ()) -> None:
         self.pair = pair
         self.carriers: tuple[Carrier, ...] = ()
-        self.queue: deque[Stanza] | None = deque(waiting) or None
-        self.size = sum(len(stanza.xml()) for stanza in self.queue or ())
+        self.put(waiting)
         self.is_dialing = False
         self.is_full = False  # and that was logged
         self.congested_since: float | None = None
+
+    def put(self, waiting: Iterable[Stanza]) -> None:
+        """This waits, and nothing else."""
+        self.queue: deque[Stanza] | None = deque(waiting) or None
+        self.size = sum(len(stanza.xml()) for stanza in self.queue or ())
 
     @property
     def carrier(self) -> Carrier | None:
         """What stanzas go over."""
         return self.carriers[0] if self.carriers else None
-
-
-@dataclass(slots=True)
-class _Rest:
-    """A pair that is left alone until then. `error` is never raised itself: it would grow with each time."""
-
-    until: float
-    delay: float
-    error: StanzaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +111,14 @@ class Outgoing:
         keeping.postpone = self._postpone
         self._failures = failures
         self._links: dict[Pair, Link] = {}
-        self._resting: dict[Pair, _Rest] = {}
+        self._resting = Resting(
+            limits.retry_first, limits.retry_longest, around.clock, around.random, around.later
+        )
         self._kept: dict[Pair, list[Stanza]] = {}  # what goes ahead of all else when its pair is tried again
         self._carried: dict[Carrier, set[Pair]] = {}
         self._streams: dict[str, set[OutgoingConnection]] = {}  # by their domain, those that may take more
         self._asked: dict[OutgoingConnection, set[Pair]] = {}  # whether they take these, too
-        self._is_stopping = self._is_forgetting = False
+        self._is_stopping = False
 
     def connect(self, dialer: Dialer) -> None:
         """Give it what opens streams, which needs this as their owner."""
@@ -133,7 +130,7 @@ class Outgoing:
         """Send it, or queue it. Raises StanzaError if there is no way or no room."""
         link = self._links.get(pair)
         if link is None:
-            self._check_rest(pair)
+            self._resting.check(pair)
             link = self._begin(pair) if pair in self._kept else Link(pair)
         carrier = link.carrier
         if carrier is not None and link.queue is None and not carrier.is_congested:
@@ -163,12 +160,6 @@ class Outgoing:
         link = self._links[pair] = Link(pair, self._kept.pop(pair))
         self._find_way(link)
         return link
-
-    def _check_rest(self, pair: Pair) -> None:
-        rest = self._resting.get(pair)
-        if rest is not None and rest.until > self._around.clock():
-            again = rest.error
-            raise StanzaError(again.condition, again.kind, again.text)
 
     def _enqueue(self, stanza: Stanza, link: Link) -> None:
         size = len(stanza.xml())
@@ -222,9 +213,9 @@ class Outgoing:
             link.congested_since = since  # it has not caught up since then
 
     def _bounce(self, link: Link, error: StanzaError) -> None:
-        queue, link.queue = link.queue, None
         if self._is_stopping:
-            return
+            return  # the end keeps it
+        queue, link.queue = link.queue, None
         kept = []
         for stanza in queue or ():
             if self._keeping.must_wait(stanza):
@@ -234,7 +225,7 @@ class Outgoing:
             else:
                 self._keeping.refuse(stanza, error)
         if kept and self._links.get(link.pair) is link:
-            link.queue, link.size = deque(kept), sum(len(stanza.xml()) for stanza in kept)
+            link.put(kept)
         elif kept:
             self._try_later(link.pair, kept)
 
@@ -258,9 +249,7 @@ class Outgoing:
     def _try_later(self, pair: Pair, kept: list[Stanza]) -> None:
         """When the pair has rested; whoever finds a way before, takes it along."""
         self._kept.setdefault(pair, []).extend(kept)
-        rest, now = self._resting.get(pair), self._around.clock()
-        delay = self._limits.retry_first if rest is None else max(0.0, rest.until - now)
-        self._around.later(delay, partial(self._try_again, pair))
+        self._around.later(self._resting.left(pair), partial(self._try_again, pair))
 
     # Ways
 
@@ -310,39 +299,16 @@ class Outgoing:
 
     def _failed(self, link: Link, why: UnreachableError, journal: Journal) -> None:
         link.is_dialing = False
-        if link.carriers:
-            return  # the peer was faster, and its stream carries both directions
+        if link.carriers or self._is_stopping:
+            return  # the peer was faster, and its stream carries both directions; or the end keeps what waits
         pair, reason = link.pair, why.reason
         failure = self._failures.add(pair.to, "out", self._around.now(), reason, tuple(journal.steps))
         facts = {"domain": pair.to, "from": pair.sender, "reason": reason, "times": failure.times}
         log.info("server not reached", extra=facts)
         error = _told(pair.to, why)
-        self._rest(pair, error)
+        self._resting.begin(pair, error)
         self._drop_link(link)
         self._bounce(link, error)
-
-    def _rest(self, pair: Pair, error: StanzaError) -> None:
-        before = self._resting.pop(pair, None)
-        limits = self._limits
-        delay = limits.retry_first if before is None else min(before.delay * 2, limits.retry_longest)
-        until = self._around.clock() + delay * (0.75 + self._around.random() / 2)
-        self._resting[pair] = _Rest(until, delay, error)
-        if len(self._resting) > RESTING:
-            del self._resting[next(iter(self._resting))]
-        if not self._is_forgetting:
-            self._is_forgetting = True
-            self._around.later(limits.retry_longest, self._forget)
-
-    def _forget(self) -> None:
-        """Who was not tried again for long is tried like anybody: they are in the order of their failures."""
-        long_ago = self._around.clock() - self._limits.retry_longest
-        for pair, rest in tuple(self._resting.items()):
-            if rest.until > long_ago:
-                break
-            del self._resting[pair]
-        self._is_forgetting = bool(self._resting)
-        if self._is_forgetting:
-            self._around.later(self._limits.retry_longest, self._forget)
 
     def _drop_link(self, link: Link) -> None:
         if self._links.get(link.pair) is link:
@@ -368,7 +334,7 @@ class Outgoing:
         link.is_dialing = False
         if carrier not in link.carriers:
             link.carriers += (carrier,)
-        self._resting.pop(pair, None)
+        self._resting.end(pair)
         self._carried.setdefault(carrier, set()).add(pair)
         self._flush(link)
 
@@ -421,11 +387,32 @@ class Outgoing:
         for stanza in reversed(carrier.unacknowledged()):
             assert stanza.sender is not None and stanza.to is not None
             link = self._links.get(Pair(stanza.sender.domain, stanza.to.domain))
-            if link is not None and carrier in link.carriers:
+            if link is not None and carrier in link.carriers and not is_settled(stanza):
                 if link.queue is None:
                     link.queue, link.size = deque(), 0
                 link.queue.appendleft(stanza)
                 link.size += len(stanza.xml())
+
+    def forget(self, account: JID) -> None:
+        """It was erased: what its owner wrote goes nowhere any more, and nobody hears of that."""
+        for pair, kept in tuple(self._kept.items()):
+            kept[:] = self._without(account, kept)
+            if not kept:
+                del self._kept[pair]
+        for link in self._links.values():
+            if link.queue is not None:
+                link.put(self._without(account, link.queue))
+        for carrier in self._carried:
+            self._without(account, carrier.unacknowledged())  # but settled: see `_take_back`
+
+    def _without(self, account: JID, stanzas: Iterable[Stanza]) -> list[Stanza]:
+        left = []
+        for stanza in stanzas:
+            if type(stanza) is Message and stanza.sender is not None and stanza.sender.bare == account:
+                self._keeping.settle(stanza)
+            else:
+                left.append(stanza)
+        return left
 
     # For operators, and the end
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import idna
 
-from commonroom.federation.lookup import Lookup, Records, UnansweredError
+from commonroom.federation.lookup import Answer, Lookup, Records, UnansweredError
 from commonroom.net.certificates import ascii_domain
 
 PORT = 5269
@@ -89,6 +89,7 @@ class Resolver:
             targets = in_order(records, self._random)[:MOST_TARGETS]
             return Plan(tuple(targets), secure, "from SRV records")
         if any(isinstance(answer, Records) and answer.found for answer in answers):
+            _check_answered(answers)  # "." may be the direct one's alone
             # A target of "." (RFC 6120 §3.2.1); XEP-0368 §5 forbids to look further.
             raise NoServerError(f"DNS says that {domain} has no XMPP server (SRV record '.')", lasts=True)
         return Plan((Target(name, PORT, False),), secure, "it has no SRV records, so its own address")
@@ -105,9 +106,7 @@ class Resolver:
         both = [address for pair in zip_longest(*lists) for address in pair if address is not None]
         if both:
             return both[:MOST_ADDRESSES]
-        failures = [str(answer) for answer in answers if isinstance(answer, UnansweredError)]
-        if failures:
-            raise NoServerError(failures[0], lasts=False)
+        _check_answered(answers)
         raise NoServerError(f"DNS has no address for {host}", lasts=True)
 
     async def tlsa(self, target: Target) -> tuple[Any, ...]:
@@ -117,11 +116,17 @@ class Resolver:
         answer = await self._ask(f"_{target.port}._tcp.{target.host}", "TLSA")
         return answer.found if isinstance(answer, Records) and answer.secure else ()
 
-    async def _ask(self, name: str, kind: str = "SRV") -> Records | UnansweredError:
+    async def _ask(self, name: str, kind: str = "SRV") -> Answer:
         try:
             return await self._lookup(name, kind)
         except UnansweredError as failure:
             return failure
+
+
+def _check_answered(answers: Sequence[Answer]) -> None:
+    for answer in answers:
+        if isinstance(answer, UnansweredError):
+            raise NoServerError(str(answer), lasts=False)
 
 
 def dns_name(domain: str) -> str:

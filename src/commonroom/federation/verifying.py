@@ -64,6 +64,9 @@ class Verifier:
         except TimeoutError:
             text = f"{domain} did not answer within {self._timeout:g} seconds"
             verified = Verified(Outcome.ERROR, "remote-server-timeout", text)
+        except Exception:
+            log.exception("a dialback key was not verified", extra={"domain": domain})
+            verified = Verified(Outcome.ERROR, "internal-server-error", "internal error")
         finally:
             self._asked[domain] -= 1
             if not self._asked[domain]:

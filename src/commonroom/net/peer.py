@@ -439,6 +439,12 @@ class PeerConnection:
             delay = min(delay, max(0.0, left) + GRAIN)
         self._service.rounds.meet(self, self._service.clock(), delay)
 
+    def _say_something(self, otherwise: str) -> None:
+        """Ask once more for what was not acknowledged: it would be sent again when the stream ends."""
+        text = REQUEST if self._outbox else otherwise
+        if text and not self._stream.closed:
+            self._connection.write(text)
+
     def known_as(self, domain: str) -> None:
         """From now on, what it may send is shared with the other streams of this domain."""
         self._allowance = self._service.allowances.of(domain)

@@ -1,10 +1,13 @@
 """Appointments of many connections that share their timers: uvloop's cost 544 bytes each."""
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from commonroom.core.questions import Timer
+
+log = logging.getLogger(__name__)
 
 
 class Visited(Protocol):
@@ -64,4 +67,7 @@ class Rounds(Generic[Member]):
         for member in self._due.pop(number):
             if member.appointment == number:  # another's visit can have ended it
                 member.appointment = NONE
-                self._visit(member)
+                try:
+                    self._visit(member)
+                except Exception:  # one member's fault; the others have deadlines
+                    log.exception("a visit failed")

@@ -118,6 +118,11 @@ class IncomingConnection(PeerConnection):
             if not self._stream.closed:
                 self._service.carry(pair, self)
 
+    def close(self) -> None:
+        """The stream has said its last word: it carries nothing while the peer reads that."""
+        super().close()
+        self._service.drop(self)
+
     def left(self, words: str) -> None:
         """It says why it goes."""
         self._log("server left", domain=" ".join(self.speaks_for), reason=words)
@@ -149,6 +154,7 @@ class IncomingConnection(PeerConnection):
             self.judge_again()
         if self._service.clock() - self._connection.last_received >= REST_AFTER:
             self._stream.rest()
+        self._say_something("")
         self._look_after(KEEP_ALIVE)
 
     def _log(self, event: str, **facts: str) -> None:
@@ -309,6 +315,5 @@ class OutgoingConnection(PeerConnection):
             return
         if now - self._connection.last_received >= REST_AFTER:
             self._stream.rest()
-        if not self._stream.closed:
-            self._connection.write(" ")
+        self._say_something(" ")
         self._look_after(min(KEEP_ALIVE, longest - unused))

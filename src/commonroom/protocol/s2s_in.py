@@ -61,6 +61,10 @@ class Demand(Protocol):
         """Whether it must speak TLS."""
 
     @property
+    def needs_certificate(self) -> bool:
+        """Whether nothing is sent to it before a certificate shows who it is."""
+
+    @property
     def allows_dialback(self) -> bool:
         """Whether something less than a certificate may do."""
 
@@ -381,8 +385,12 @@ class IncomingStream(PeerStream):
         self._turn_around(pair)
 
     def _turn_around(self, pair: Pair) -> None:
-        if self._is_bidi:
+        if self._is_bidi and self._may_hear(pair.sender):
             self._host.turned_around(pair.reverse)
+
+    def _may_hear(self, domain: str) -> bool:
+        """Somebody in between, who passes a dialback key on, is not to get what we send as well."""
+        return not self._host.demand(domain).needs_certificate or self._host.distrust(domain) is None
 
     # Stanzas: RFC 6120 §8
 

@@ -38,6 +38,9 @@ from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CLIENT, NS_SASL, NS_SERVER, NS_STREAMS, NS_TLS
 from commonroom.xml.parser import StreamHeader
 
+# What a failure begins with where the server does not serve the domain.
+NOT_SERVED = "it ends the stream: host-unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

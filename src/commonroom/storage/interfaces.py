@@ -439,8 +439,10 @@ class RoomStore(Protocol):
     ) -> tuple[RoomHead, ...]:
         """List those where somebody was last between these moments, not included, the longest ago first."""
 
-    def put(self, room: RoomHead) -> None:
-        """Make a room, also where one was destroyed, or replace what is kept of it; its lists stay."""
+    def put(self, room: RoomHead, lists: Sequence[RoomAffiliation] = ()) -> None:
+        """Make a room, also where one was destroyed, or replace what is kept of it, and these entries.
+
+        Its lists stay but for these; all of it or nothing is kept."""
 
     async def vcard(self, room: JID) -> str | None:
         """Read what a room shows of itself (XEP-0486), as XML; None if that is nothing."""

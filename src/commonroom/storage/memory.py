@@ -7,7 +7,7 @@ from types import coroutine
 
 from commonroom.protocol.jid import JID
 from commonroom.protocol.sasl.scram_keys import ScramKeys
-from commonroom.storage.errors import StorageError
+from commonroom.storage.errors import StorageBusy, StorageError
 from commonroom.storage.interfaces import Stores, Told
 from commonroom.storage.memory_archive import MemoryArchiveStore
 from commonroom.storage.memory_audit import MemoryAuditStore, MemoryStatisticStore, MemoryTokenStore
@@ -38,13 +38,17 @@ def _next_turn() -> Generator[None, None, None]:
 
 
 class MemoryWrites:
-    """See `interfaces.Writes`. `hold` plays a slow disk, `release` lets it catch up or fail."""
+    """See `interfaces.Writes`. `hold` plays a slow disk, `release` lets it catch up or fail.
+
+    While it `is_full`, it takes nothing.
+    """
 
     def __init__(self) -> None:
         self.appended = 0
+        self.is_full = False
         self._settled = 0
         self._held = False
-        self._waiting: list[tuple[int, Told]] = []
+        self._waiting: list[tuple[int, int, Told]] = []
         self._failed: list[tuple[range, StorageError]] = []
 
     @property
@@ -53,7 +57,9 @@ class MemoryWrites:
         return self.appended - self._settled
 
     def note(self) -> None:
-        """Count a write."""
+        """Count a write; raises StorageBusy."""
+        if self.is_full:
+            raise StorageBusy("too much waits for the disk")
         self.appended += 1
         if not self._held:
             self._settled = self.appended
@@ -62,9 +68,9 @@ class MemoryWrites:
         """Call back at once, or when what is held is released."""
         since = self._settled if since is None else since
         if self.behind:
-            self._waiting.append((since, told))
+            self._waiting.append((since, self.appended, told))
         else:
-            told(self._failure(since))
+            told(self._failure(since, self.appended))
 
     async def flushed(self, since: int | None = None) -> None:
         """Wait for `release`, if writes are held."""
@@ -86,11 +92,16 @@ class MemoryWrites:
             self._failed.append((range(self._settled + 1, self.appended + 1), failure))
         self._settled = self.appended
         waiting, self._waiting = self._waiting, []
-        for since, told in waiting:
-            told(self._failure(since))
+        for since, through, told in waiting:
+            told(self._failure(since, through))
 
-    def _failure(self, since: int) -> StorageError | None:
-        return next((failure for numbers, failure in self._failed if numbers and numbers[-1] > since), None)
+    def _failure(self, since: int, through: int) -> StorageError | None:
+        asked = range(since + 1, through + 1)
+        return next((failure for numbers, failure in self._failed if _overlap(numbers, asked)), None)
+
+
+def _overlap(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 @dataclass(slots=True)

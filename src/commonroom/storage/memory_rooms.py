@@ -1,7 +1,7 @@
 """Rooms in memory; see `memory.py`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
@@ -75,14 +75,14 @@ class MemoryRoomStore:
         found = [head for head in old if after is None or head.used > after]
         return tuple(sorted(found, key=attrgetter("used", "address"))[:limit])
 
-    def put(self, room: RoomHead) -> None:
-        """Make or replace a room, with an archive."""
+    def put(self, room: RoomHead, lists: Sequence[RoomAffiliation] = ()) -> None:
+        """Make or replace a room, with an archive, and some of its lists."""
         created, used, subject = _kept(room.created), _kept(room.used), room.subject
         if subject is not None:
             subject = StoredSubject(subject.xml, _kept(subject.stamp))
         self._note()
         self.heads[room.address] = replace(room, created=created, used=used, subject=subject)
-        self.lists.setdefault(room.address, {})
+        self.lists.setdefault(room.address, {}).update({entry.jid: entry for entry in lists})
         self.graves.pop(room.address, None)
         self._archive.kept.setdefault(room.address, [])
 

@@ -122,12 +122,13 @@ class SqlRoomStore:
             self._unused, {"domain": domain, "before": to_stamp(before), "since": since, "limit": limit}
         )
 
-    def put(self, room: RoomHead) -> None:
-        """Make or replace a room, with an archive."""
+    def put(self, room: RoomHead, lists: Sequence[RoomAffiliation] = ()) -> None:
+        """Make or replace a room, with an archive, and some of its lists."""
         self._writer.append_together(
             (self._put, (_to_row(room),)),
             (self._archives.add, ({"owner": room.address},)),
             (self._dig_up, ({"address": room.address},)),
+            *((self._put_affiliation, (_to_entry(room.address, entry),)) for entry in lists),
         )
 
     async def vcard(self, room: JID) -> str | None:
@@ -141,8 +142,7 @@ class SqlRoomStore:
 
     def put_affiliation(self, room: JID, affiliation: RoomAffiliation) -> None:
         """Add or replace somebody in a room's lists."""
-        row: Parameters = {name: getattr(affiliation, name) for name in _LISTED}
-        self._writer.append(self._put_affiliation, {"address": room, **row})
+        self._writer.append(self._put_affiliation, _to_entry(room, affiliation))
 
     def remove_affiliation(self, room: JID, jid: JID) -> None:
         """Keep nothing of somebody."""
@@ -304,6 +304,10 @@ def _to_row(room: RoomHead) -> Parameters:
         "subject": None if subject is None else subject.xml,
         "subject_stamp": None if subject is None else to_stamp(subject.stamp),
     }
+
+
+def _to_entry(room: JID, affiliation: RoomAffiliation) -> Parameters:
+    return {"address": room, **{name: getattr(affiliation, name) for name in _LISTED}}
 
 
 def _to_head(row: Row) -> RoomHead:

@@ -116,7 +116,7 @@ offline_message = Table(
     Index(None, "account_id", "id", "size"),
 )
 
-# What waits for other servers, as ours would write it to them; it outlives the account that sent it.
+# What waits for other servers, as ours would write it to them; the ends of subscriptions outlive the account.
 outbound = Table(
     "outbound",
     metadata,

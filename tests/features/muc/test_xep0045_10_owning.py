@@ -321,3 +321,9 @@ def test_what_strangers_are_told_is_small():
     assert coven.owner(CRONE, form("roomconfig", contacts))[0].endswith("modify not-acceptable")
     contacts["{urn:x-commonroom:room}contacts"].pop()
     assert coven.owner(CRONE, form("roomconfig", contacts))[-1].endswith("104")
+
+
+def test_xep0045_10_2_an_empty_room_that_is_to_be_temporary_ends():
+    coven = Coven()
+    assert coven.configure(CRONE, persistentroom="0") == ["crone1/desktop < room: result"]
+    assert coven.effects.has_ended

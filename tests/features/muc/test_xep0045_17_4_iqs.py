@@ -2,9 +2,9 @@
 
 import pytest
 
-from commonroom.features.muc.relaying import MOST_OF_ONE
+from commonroom.features.muc.relaying import MOST_OF_ONE, MOST_RELAYED
 from commonroom.protocol.stanza import Stanza
-from tests.features.muc.coven import CRONE, HAG, HECATE, HIDDEN, OPEN, Coven, brief
+from tests.features.muc.coven import CRONE, HAG, HECATE, HIDDEN, OPEN, WICCA, Coven, brief
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
@@ -148,3 +148,15 @@ def test_xep0045_17_4_in_a_non_anonymous_room_it_works_as_well():
     coven = Coven(OPEN).everybody()
     [question] = ask(coven, HAG, "firstwitch")
     assert brief(answer(coven, CRONE, question)[0]) == "hag66/pda < firstwitch: result"
+
+
+def test_one_user_who_asks_too_much_takes_nothing_from_others(coven: Coven):
+    phones = [f"hag66@shakespeare.lit/{number}" for number in range(MOST_RELAYED // MOST_OF_ONE)]
+    for phone in phones:
+        coven.enter(phone, "thirdwitch")
+    [mine] = ask(coven, WICCA, "hecate")
+    for phone in phones:
+        for _ in range(MOST_OF_ONE):
+            [question] = ask(coven, phone, "hecate")
+    assert len(coven.room.relayed) == MOST_RELAYED
+    assert len(answer(coven, HECATE, mine)) == len(answer(coven, HECATE, question)) == 1

@@ -202,3 +202,13 @@ def test_xep0045_7_12_ones_own_reserved_nickname():
     assert "<identity category='conference' name='thirdwitch' type='text'/>" in nick(coven, HAG)
     assert "thirdwitch" not in nick(coven, HECATE)
     assert MUC not in nick(coven, HAG)
+
+
+def test_xep0045_9_9_a_request_that_cannot_be_granted_still_waits():
+    coven = Coven(approve_registration=True).everybody()
+    register(coven, "owl")
+    coven.admin(CRONE, "<item affiliation='member' jid='owl@shakespeare.lit' nick='owl'/>")
+    assert approve(coven, CRONE, nick="owl") == ["crone1/desktop < room: cancel conflict"]
+    assert list(coven.room.requests.values()) == ["owl"]
+    assert approve(coven, CRONE, nick="owl", allow="0") == []
+    assert not coven.room.requests

@@ -293,3 +293,27 @@ def test_joins_share_what_is_serialized():
     assert seen < again
     assert len(again) == 21
     assert JID.parse(HAG) in room.by_address
+
+
+def test_xep0045_17_3_who_enters_again_keeps_a_nickname_that_looks_the_same():
+    coven = Coven().everybody()
+    heard = coven.enter(CRONE, "FirstWitch")
+    assert to(heard, HAG) == []
+    assert to(heard, CRONE)[-2] == "firstwitch: owner/moderator jid=crone1/desktop 100 110 210"
+    assert not [text for text in heard if "303" in text]
+
+
+def test_xep0045_7_10_who_enters_again_keeps_the_reserved_nickname():
+    coven = Coven(lock_nicks=True).everybody()
+    coven.admin(CRONE, "<item affiliation='member' jid='hag66@shakespeare.lit' nick='thirdwitch'/>")
+    heard = coven.enter(HAG, "other")
+    assert to(heard, HAG)[-2] == "thirdwitch: member/participant jid=hag66/pda 100 110 210"
+    assert not [text for text in heard if "303" in text]
+
+
+def test_xep0045_7_2_8_what_a_client_shows_that_enters_again_its_others_see():
+    coven = Coven().everybody()
+    phone = "hag66@shakespeare.lit/phone"
+    coven.enter(phone, "thirdwitch")
+    heard = coven.enter(HAG, "thirdwitch", more="<show>away</show><priority>5</priority>")
+    assert to(heard, phone) == ["thirdwitch: away member/participant jid=hag66/pda 110"]

@@ -41,8 +41,17 @@ class Carrying:
     def out(
         self, held: Held, effects: Effects, began: int, now: datetime, original: ArchivedMessage | None
     ) -> AfterCommit | None:
-        """Write, wait, tell. `began`: what was written when it began; `original`: what it retracts."""
-        self._keeping.keep(held, effects, now, original)
+        """Write, wait, tell. `began`: what was written when it began; `original`: what it retracts.
+
+        Raises StorageError, if it cannot even be tried.
+        """
+        try:
+            self._keeping.keep(held, effects, now, original)
+        except StorageError:
+            self._undo(held, effects)
+            if held.is_closed:
+                self._send(held, leaving.given_up(held.room, effects, is_kept=False))
+            raise
         self._shelf.place(held, effects.has_ended)
         if self._writes.appended == began and not held.pending:
             self._send(held, effects)
@@ -52,6 +61,10 @@ class Carrying:
         self._writes.when_flushed(partial(self._flushed, held, effects), began)
         return AfterCommit(self._writes, began, _nothing)
 
+    def note_use(self, held: Held, now: datetime) -> None:
+        """Somebody is there, or was until now."""
+        self._keeping.note_use(held, now)
+
     def close(self, held: Held) -> None:
         """Put everybody out, and the room out of memory (XEP-0045 §11.2)."""
         self._shelf.forget(held)
@@ -59,17 +72,21 @@ class Carrying:
 
     def _flushed(self, held: Held, effects: Effects, failure: StorageError | None) -> None:
         held.pending -= 1
-        if failure is not None and effects.writes and not held.is_closed:
-            log.error("a room could not be stored", extra={"room": held.room.address})
-            held.is_closed = True  # what is in memory is not what is on disk
-            self._shelf.forget(held)
+        if failure is not None:
+            self._undo(held, effects)
         if held.is_closed:
             self._send(held, leaving.given_up(held.room, effects, failure is None))
         elif failure is None:
             self._send(held, effects)
-        else:
-            for archived in effects.archive:
-                forget_spoken(held.room, archived.id, None)
+
+    def _undo(self, held: Held, effects: Effects) -> None:
+        """What cannot be stored was not said; a room that is not as it is on disk is given up."""
+        for archived in effects.archive:
+            forget_spoken(held.room, archived.id, None)
+        if effects.writes and not held.is_closed:
+            log.error("a room could not be stored", extra={"room": held.room.address})
+            held.is_closed = True
+            self._shelf.forget(held)
 
     def _send(self, held: Held, effects: Effects) -> None:
         """What a copy brings about, because nobody took it, comes after all copies."""

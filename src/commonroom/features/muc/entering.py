@@ -12,7 +12,6 @@ from commonroom.features.muc.appearances import (
     occupants_for,
     seen,
     shown_presence,
-    to_all,
     to_others,
 )
 from commonroom.features.muc.config import RoomConfig
@@ -93,7 +92,7 @@ def enter(room: Room, presence: Presence, now: datetime) -> Effects:
         room.add(occupant)
         others = to_others(room, occupant, seen(room, occupant)) if room.is_shown(occupant) else []
     else:
-        others = _add_session(room, occupant, sender, shown)
+        others = _show_session(room, occupant, sender, shown)
     _welcome(room, effects, occupant, presence, others, place.is_assigned, now)
     return effects
 
@@ -142,12 +141,12 @@ def _new_occupant(room: Room, sender: JID, nick: str) -> Occupant:
     return Occupant(room.address.with_resource(nick), user, affiliation, role, id)
 
 
-def _add_session(room: Room, occupant: Occupant, sender: JID, shown: Presence) -> list[Broadcast]:
-    """One more client of somebody who is inside; gives what the others and the other clients see of it."""
+def _show_session(room: Room, occupant: Occupant, client: JID, shown: Presence) -> list[Broadcast]:
+    """What a client of somebody who is inside shows; gives what the others, and its others, see of it."""
     before = seen(room, occupant).revealed.payload()
-    others = tuple(occupant.sessions)
-    occupant.sessions[sender] = shown
-    room.by_address[sender] = occupant
+    others = tuple(other for other in occupant.sessions if other != client)
+    occupant.sessions[client] = shown
+    room.by_address[client] = occupant
     occupant.appearance = None
     after = seen(room, occupant)
     if after.revealed.payload() == before:
@@ -160,17 +159,11 @@ def _enter_again(room: Room, occupant: Occupant, presence: Presence, nick: str, 
     """A client that lost track gets all that it would get if it entered (XEP-0045 §7.2.1, §17.3 rule 3)."""
     assert presence.sender is not None
     effects = Effects()
-    place = Place(nick, False)
-    if nick != occupant.nick:
-        place = assigned_place(room, presence.sender, nick)
+    place = Place(nick, False) if nick == occupant.nick else assigned_place(room, presence.sender, nick)
+    if place.nick != occupant.nick:
         occupant, renamed = rename(room, occupant, place.nick)
         effects.send += renamed
-    before = seen(room, occupant).revealed.payload()
-    occupant.sessions[presence.sender] = shown_presence(room, presence)
-    occupant.appearance = None
-    after = seen(room, occupant)
-    has_changed = after.revealed.payload() != before
-    others = to_all(room, occupant, after)[:-1] if has_changed else []
+    others = _show_session(room, occupant, presence.sender, shown_presence(room, presence))
     _welcome(room, effects, occupant, presence, others, place.is_assigned, now)
     return effects
 

@@ -65,3 +65,8 @@ class Held(Limited):
         send as the room gives it."""
         self.people.pop(session, None)
         self.came.pop(session, None)
+
+    def forget_gone(self) -> None:
+        """The same for those whom others put out."""
+        for session in (self.people.keys() | self.came.keys()) - self.room.by_address.keys():
+            self.left(session)

@@ -1,5 +1,6 @@
 """What a use case changes of a room, on its way to the disk."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from commonroom.features.muc.effects import (
@@ -15,6 +16,7 @@ from commonroom.features.muc.loading import all_affiliations, to_affiliation, to
 from commonroom.protocol.jid import JID
 from commonroom.protocol.muc import NS_OCCUPANT_ID, NS_RETRACT
 from commonroom.protocol.stanza_ids import origin_of
+from commonroom.storage.errors import StorageError
 from commonroom.storage.interfaces import ArchiveStore, RoomStore
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import RoomGrave
@@ -57,12 +59,20 @@ class Keeping:
             for archived in effects.archive:
                 self._archive.append(room.address, _kept(archived))
 
+    def note_use(self, held: Held, now: datetime) -> None:
+        """Keep in mind, to the day, that somebody is there, or was until now; nothing else fails with it."""
+        if held.is_stored and now - held.used >= _DAY:
+            held.used = now
+            held.announced = None
+            with suppress(StorageError):
+                self._keep_head(held)
+
     def _end(self, held: Held, ended: RoomDestroyed, now: datetime) -> None:
         if not held.is_stored:
             return
         held.is_stored = False
         address, config = held.room.address, held.room.config
-        if self._with_graves:
+        if self._with_graves and config.persistent:  # a temporary one just ends
             # Whoever comes reads it, so that of a closed room says nothing: who was a member is forgotten.
             is_open = not config.members_only and config.password is None
             words = (ended.reason, ended.alternate) if is_open else (None, None)
@@ -73,9 +83,7 @@ class Keeping:
     def _keep_all(self, held: Held, now: datetime) -> None:
         held.is_stored = True
         held.used = now
-        self._keep_head(held)
-        for affiliation in all_affiliations(held.room):
-            self._store.put_affiliation(held.room.address, affiliation)
+        self._store.put(to_head(held), tuple(all_affiliations(held.room)))
 
     def _keep_changes(
         self, held: Held, effects: Effects, now: datetime, original: ArchivedMessage | None
@@ -89,10 +97,6 @@ class Keeping:
                 is_changed = True
             elif isinstance(change, MessageRetracted) and original is not None:
                 self._retract(held.room.address, change, original)
-        if held.room.occupants and now - held.used >= _DAY:
-            held.used = now
-            held.announced = None
-            is_changed = True
         if is_changed:
             self._keep_head(held)
 

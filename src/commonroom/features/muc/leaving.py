@@ -185,6 +185,6 @@ def tell(
 
 def end_if_empty(room: Room, effects: Effects) -> None:
     """A temporary room, or one never configured, ends with its last occupant (XEP-0045 §7.14, §10.1.3)."""
-    if not room.occupants and (room.is_locked or not room.config.persistent):
+    if not (effects.has_ended or room.occupants) and (room.is_locked or not room.config.persistent):
         effects.has_ended = True
         effects.writes.append(RoomDestroyed())

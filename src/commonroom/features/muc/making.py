@@ -54,17 +54,17 @@ class Making:
         self._next_id = next_id
         self._now = now
         self._declared = {JID.of(name, self._domain): name for name in terms.declared}
-        self._looks: dict[str, set[JID]] = {}  # of rooms that were made lately, and may not be on disk
+        # Rooms that were made lately, and may not be on disk: by how they look, and by whom.
+        self._looks: dict[str, set[JID]] = {}
+        self._made: dict[JID, JID] = {}
 
     async def by(self, who: JID, address: JID) -> tuple[Room, Effects]:
         """Make the room of somebody who enters it first; raises StanzaError."""
         begun = await self._allow(who, address)
         await self._check_looks(address)
-        most = self._terms.owned
-        if len(await self._store.of(who.bare, _OWNER, max(most, 1))) >= most:
-            raise resource_constraint(f"you own {most} rooms, which is as many as one may have here")
+        owned = await self._store.of(who.bare, _OWNER, max(self._terms.owned, 1))
+        self._note_new(who.bare, address, owned)
         room, effects = found(address, begun.config, who, self._random(KEY_LENGTH), self._next_id)
-        self._looks.setdefault(skeleton(address.local or ""), set()).add(address)
         self._enlist(room, effects, begun)
         return room, effects
 
@@ -93,15 +93,25 @@ class Making:
         """Nobody takes a name that is mistaken for another one's (UTS #39)."""
         if not self._policy.forbids_look_alikes:
             return
-        looks = skeleton(address.local or "")
-        stored = await self._store.alike(self._domain, looks, 2)
-        if any(other != address for other in (*stored, *self._looks.get(looks, ()))):
+        stored = await self._store.alike(self._domain, skeleton(address.local or ""), 2)
+        if any(other != address for other in stored):
             raise alike()
+
+    def _note_new(self, who: JID, address: JID, owned: Collection[JID]) -> None:
+        """Raise what the rooms forbid that were made lately, maybe while this one waited; or it is made."""
+        made = self._looks.get(skeleton(address.local or ""), set())
+        if self._policy.forbids_look_alikes and made - {address}:
+            raise alike()
+        most = self._terms.owned
+        if len({*owned, *(room for room, founder in self._made.items() if founder == who)}) >= most:
+            raise resource_constraint(f"you own {most} rooms, which is as many as one may have here")
+        self._looks.setdefault(skeleton(address.local or ""), made).add(address)
+        self._made[address] = who
 
     def left(self, address: JID) -> None:
         """A room is in memory no more: if it still exists, it is on disk."""
-        looks = skeleton(address.local or "") if self._looks else ""
-        if looks in self._looks:
+        if self._made.pop(address, None) is not None:
+            looks = skeleton(address.local or "")
             self._looks[looks].discard(address)
             if not self._looks[looks]:
                 del self._looks[looks]

@@ -16,7 +16,7 @@ from commonroom.features.muc.config import RoomConfig, Whois
 from commonroom.features.muc.consequences import Consequences
 from commonroom.features.muc.effects import Broadcast, Effects, RoomDestroyed, RoomPut
 from commonroom.features.muc.history import trim
-from commonroom.features.muc.leaving import dismiss
+from commonroom.features.muc.leaving import dismiss, end_if_empty
 from commonroom.features.muc.room import Room
 from commonroom.protocol.dataforms import NS_DATA, submitted
 from commonroom.protocol.errors import bad_request, forbidden, jid_malformed, not_acceptable
@@ -80,7 +80,9 @@ def _configure(room: Room, iq: Iq, fields: Mapping[str, Sequence[str]]) -> Effec
         effects.writes.append(RoomPut())
     put_affiliations(room, effects, told, items, iq.sender)  # first: new admins may stay in a closed room
     _apply(room, effects, told, config)
-    return told.conclude(effects, (iq.result(),))
+    told.conclude(effects, (iq.result(),))
+    end_if_empty(room, effects)
+    return effects
 
 
 def configure(room: Room, config: RoomConfig, now: datetime) -> Effects:
@@ -90,7 +92,9 @@ def configure(room: Room, config: RoomConfig, now: datetime) -> Effects:
         room.is_locked = False
         effects.writes.append(RoomPut())
     _apply(room, effects, told, config)
-    return told.conclude(effects)
+    told.conclude(effects)
+    end_if_empty(room, effects)
+    return effects
 
 
 def _list_items(room: Room, fields: Mapping[str, Sequence[str]]) -> tuple[AffiliationItem, ...]:

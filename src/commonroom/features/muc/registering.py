@@ -172,11 +172,12 @@ def approve(room: Room, message: Message, now: datetime) -> Effects:
     )
     if user is None:
         raise item_not_found("there is no such request")
+    items: tuple[AffiliationItem, ...] = ()
+    if is_allowed and room.affiliation(user) is Affiliation.NONE:
+        items = (AffiliationItem(user, Affiliation.MEMBER, nick),)
+    check_lists(room, items)
     del room.requests[user]
     effects, told = Effects(), Consequences(room)
     effects.writes.append(RoomPut())
-    if is_allowed and room.affiliation(user) is Affiliation.NONE:
-        item = AffiliationItem(user, Affiliation.MEMBER, nick)
-        check_lists(room, (item,))
-        put_affiliations(room, effects, told, (item,), None)
+    put_affiliations(room, effects, told, items, None)
     return told.conclude(effects)

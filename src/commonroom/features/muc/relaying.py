@@ -1,5 +1,6 @@
 """XEP-0045 §7.5, §17.4 rule 3: questions between occupants, and answers and errors on their way back."""
 
+from collections import Counter
 from datetime import datetime
 
 from commonroom.features.muc.effects import Broadcast, Effects
@@ -8,7 +9,7 @@ from commonroom.features.muc.leaving import GONE, condition_of, failed
 from commonroom.features.muc.occupant import Occupant
 from commonroom.features.muc.room import Relayed, Room
 from commonroom.features.muc.self_ping import is_self_ping
-from commonroom.protocol.errors import bad_request, item_not_found, not_acceptable, resource_constraint
+from commonroom.protocol.errors import bad_request, item_not_found, not_acceptable
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, IqType, Message, MessageType
 from commonroom.xml.element import Element
@@ -66,16 +67,23 @@ def _asked(target: Occupant, iq: Iq) -> JID:
 
 
 def _remember(room: Room, relayed: Relayed) -> str:
-    """Under which id the answer will come; raises resource-constraint when too many are missing."""
+    """Under which id the answer will come. Of too many that are missing, one is waited for no more."""
     own = [key for key, other in room.relayed.items() if other.asker == relayed.asker]
     if len(own) >= MOST_OF_ONE:
         del room.relayed[own[0]]  # so old that nobody waits for its answer any more
     if len(room.relayed) >= MOST_RELAYED:
-        raise resource_constraint("too many questions wait for answers in this room")
+        _forget_one(room)
     room.relays += 1
     key = f"relayed-{room.relays}"
     room.relayed[key] = relayed
     return key
+
+
+def _forget_one(room: Room) -> None:
+    """The oldest question of the user who has asked most, with whatever clients."""
+    askers = [relayed.asker.bare for relayed in room.relayed.values()]
+    [(most, _)] = Counter(askers).most_common(1)
+    del room.relayed[list(room.relayed)[askers.index(most)]]
 
 
 def answer(room: Room, iq: Iq, now: datetime) -> Effects:

@@ -9,7 +9,7 @@ from commonroom.core.turns import Turns
 from commonroom.features.muc.describing import has_address
 from commonroom.features.muc.room import Room
 from commonroom.protocol.archive_query import ArchiveQuery, ArchiveResult, metadata, query_form, read_query
-from commonroom.protocol.errors import forbidden
+from commonroom.protocol.errors import forbidden, item_not_found
 from commonroom.protocol.jid import JID
 from commonroom.protocol.stanza import Iq, Stanza
 from commonroom.storage.records import ArchivedMessage
@@ -22,16 +22,18 @@ AT_ONCE = 2
 
 
 class RoomArchive:
-    """Answers for rooms whose messages are kept."""
+    """Answers for rooms whose messages are kept; `load` gives a room as it is now, or raises gone."""
 
     def __init__(
         self,
         pages: ArchivePages,
         tell: Callable[[Stanza], None],
         start: Callable[[Coroutine[Any, Any, Any]], Awaitable[None]],
+        load: Callable[[JID], Awaitable[Room | None]],
     ) -> None:
         self._pages = pages
         self._tell = tell
+        self._load = load
         self._turns: Turns[Element] = Turns(AT_ONCE, start)
 
     async def form(self, iq: Iq, room: Room) -> Element:
@@ -51,16 +53,25 @@ class RoomArchive:
         """Where the archive begins and ends (XEP-0313 §5)."""
         _gate(iq, room)
         bounds = await self._pages.bounds(room.address)
+        _gate(iq, await self._now(room))
         return metadata(None if bounds is None else (bounds.first, bounds.last))
 
     async def _answer(self, asked: ArchiveQuery, iq: Iq, room: Room) -> Element:
         messages, end = await self._pages.answer(asked, room.address)
+        room = await self._now(room)
         sender = _gate(iq, room)  # it may be another matter now
         is_revealed = has_address(room, sender)
         for message in messages:
             xml = _revealed(message, room) if is_revealed else message.xml
             self._tell(ArchiveResult(sender, room.address, asked.queryid, message.id, xml))
         return end
+
+    async def _now(self, room: Room) -> Room:
+        """The room as it is now; raises item-not-found if it is no more, and another one has its name."""
+        found = await self._load(room.address)
+        if found is None or found.occupant_key != room.occupant_key:
+            raise item_not_found("this room is no more")
+        return found
 
 
 def _gate(iq: Iq, room: Room) -> JID:

@@ -32,6 +32,7 @@ from commonroom.protocol.stanza_ids import read_archive_id
 from commonroom.storage.records import ArchivedMessage
 from commonroom.storage.room_records import StoredRoom
 from commonroom.xml.element import Element
+from commonroom.xml.names import NS_CLIENT
 
 # How often the service looks for what is idle or silent, in seconds.
 ROUND = 60.0
@@ -111,7 +112,8 @@ class RoomService:
             stanza.sender = sender
         held = self._shelf.get(to.bare)
         if held is None:
-            return None if _needs_no_room(stanza) else self._come(stanza, to.bare)
+            is_left_alone = _needs_no_room(stanza) and not self._turns.has(to.bare)
+            return None if is_left_alone else self._come(stanza, to.bare)
         try:
             return self._handle(held, stanza)
         except StanzaError as error:
@@ -137,7 +139,10 @@ class RoomService:
             self._tell(answer)
 
     async def _arrive(self, stanza: Stanza, address: JID) -> None:
-        held = await self._get(address) or await self._make(stanza, address)
+        if _needs_no_room(stanza):
+            held = self._shelf.get(address)
+        else:
+            held = await self._get(address) or await self._make(stanza, address)
         if held is None:
             return
         try:
@@ -224,23 +229,30 @@ class RoomService:
         assert stanza.sender is not None
         held.touched = seconds = now.timestamp()
         self._gate.check(room, held, stanza, seconds)
-        began = self._writes.appended
-        if isinstance(stanza, Message):
-            began = began if stanza.began is None else stanza.began
-            known = returning.said_before(held, stanza) or repeated(room, stanza)
-            if known is not None and stanza.sender in room.by_address:
-                return self._carry_out(held, _reflection(known, stanza.sender), began)
         was_inside = stanza.sender in room.by_address
+        if was_inside and isinstance(stanza, Message):
+            known = returning.said_before(held, stanza) or repeated(room, stanza)
+            if known is not None:
+                return self._carry_out(held, _reflection(known, stanza.sender), self._began(stanza))
         effects = handling.receive(room, stanza, now)
         if is_counted(stanza):
             held.activity.count(seconds)
         self._watch.note(stanza.sender, room.address, seconds)
-        if stanza.sender not in room.by_address:
+        if not _is_error(stanza):  # which servers send for clients that are not there
+            self._watch.trust(stanza.sender, room.address)
+        is_inside = stanza.sender in room.by_address
+        if not is_inside:
             held.left(stanza.sender)
         elif not was_inside:
             held.came[stanza.sender] = None
-        self._begin_rounds()
-        return self._carry_out(held, effects, began, original)
+        if isinstance(stanza, Presence) and (was_inside or is_inside):
+            self._carrying.note_use(held, now)
+        return self._carry_out(held, effects, self._began(stanza), original)
+
+    def _began(self, stanza: Stanza) -> int:
+        """What was written before anything of this stanza was; a message may be in other archives already."""
+        began = stanza.began if isinstance(stanza, Message) else None
+        return self._writes.appended if began is None else began
 
     def _carry_out(
         self, held: Held, effects: Effects, began: int, original: ArchivedMessage | None = None
@@ -266,7 +278,8 @@ class RoomService:
 
     async def create(self, owner: JID, address: JID) -> Room | None:
         """Make a room for an operator, also where one was destroyed; None if there is one."""
-        if self._shelf.get(address) is not None or isinstance(await self._opening.kept(address), StoredRoom):
+        stored = await self._opening.kept(address)
+        if isinstance(stored, StoredRoom) or self._shelf.get(address) is not None:
             return None
         held = self._take_in(*self._opening.appoint(owner, address))
         await self._writes.flushed()
@@ -338,6 +351,8 @@ class RoomService:
     def _go_round(self) -> None:
         self._has_round = False
         now = self._now().timestamp()
+        for held in self._shelf.all():
+            held.forget_gone()
         self._shelf.go_round(now)
         self._watch.go_round(now)
         self._begin_rounds()
@@ -387,6 +402,10 @@ def _needs_no_room(stanza: Stanza) -> bool:
     if isinstance(stanza, Iq):
         return not stanza.is_request
     return stanza.type is MessageType.ERROR
+
+
+def _is_error(stanza: Stanza) -> bool:
+    return stanza.child(NS_CLIENT, "error") is not None
 
 
 def _retracted(stanza: Stanza) -> int | None:

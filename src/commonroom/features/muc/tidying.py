@@ -1,6 +1,7 @@
 """Rooms that nobody uses: their owners hear of it, and some time later they go (docs/rooms.md)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from commonroom.features.muc.affiliations import Affiliation
@@ -10,6 +11,7 @@ from commonroom.features.muc.owning import destroy
 from commonroom.features.muc.policy import NamePolicy
 from commonroom.features.muc.room import Room
 from commonroom.features.muc.service import RoomService
+from commonroom.protocol.errors import StanzaError
 from commonroom.protocol.stanza import Message, MessageType
 from commonroom.storage.interfaces import RoomStore
 from commonroom.storage.room_records import RoomHead
@@ -51,7 +53,8 @@ class Tidying:
         while heads := await self._store.unused(self._service.domain.domain, before, AT_ONCE, place):
             place = heads[-1].used
             for head in heads:
-                await self._look_at(head, now)
+                with suppress(StanzaError):  # it was destroyed meanwhile
+                    await self._look_at(head, now)
 
     async def _look_at(self, head: RoomHead, now: datetime) -> None:
         after = self._policy.unused_after(head.address.local or "")
@@ -66,7 +69,7 @@ class Tidying:
                 self._announce(room, head, now)
         elif announced + self._notice <= now:
             room = await self._service.load(head.address)
-            if room is not None:
+            if room is not None and not room.occupants:  # nobody came in while it was read
                 waiting = self._service.tell(room, destroy(room, RoomDestroyed(REASON)))
                 if waiting is not None:
                     await waiting

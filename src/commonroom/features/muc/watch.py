@@ -35,7 +35,8 @@ class Watch:
         self._is_online = is_online
         self._patience = patience
         self._attendance = Attendance()
-        self._doubted: set[tuple[JID, JID]] = set()
+        self._doubted: dict[tuple[JID, JID], int] = {}  # by the number of the question
+        self._asked = 0
 
     def __bool__(self) -> bool:
         return bool(self._attendance)
@@ -46,6 +47,10 @@ class Watch:
             self._attendance.heard(session, room, now)
         else:
             self._attendance.left(session, room)
+
+    def trust(self, session: JID, room: JID) -> None:
+        """The client itself sent something: whatever it was asked, it is there."""
+        self._doubted.pop((session, room), None)
 
     def rooms(self, session: JID) -> int:
         """In how many rooms a client is; those that put it out are forgotten."""
@@ -74,16 +79,19 @@ class Watch:
         if is_online is None:
             key = (session, room)
             if key not in self._doubted:
-                self._doubted.add(key)
+                self._asked += 1
+                self._doubted[key] = self._asked
                 ping = Iq(IqType.GET, to=session, sender=room, children=[Element(NS_PING, "ping")])
-                self._ask(ping, partial(self._answered, key))
+                self._ask(ping, partial(self._answered, key, self._asked))
         elif not is_online:
             self._drop(session, room)
 
-    def _answered(self, key: tuple[JID, JID], answer: Iq | NoAnswer) -> None:
-        """Any answer but that nobody is there comes from somebody."""
-        self._doubted.discard(key)
-        if not isinstance(answer, Iq) or condition_of(answer) in GONE:
+    def _answered(self, key: tuple[JID, JID], number: int, answer: Iq | NoAnswer) -> None:
+        """Any answer but that nobody is there comes from somebody; so does what was sent instead of one."""
+        is_doubted = self._doubted.get(key) == number
+        if is_doubted:
+            del self._doubted[key]
+        if condition_of(answer) in GONE if isinstance(answer, Iq) else is_doubted:
             self._drop(*key)
 
     def _drop(self, session: JID, room: JID) -> None:
