@@ -86,7 +86,7 @@ def test_attack_byte_flood(server: Server):
         assert all(other.next().tag.endswith("message") for _ in range(25))
         sending.join()
         assert time.monotonic() - begun > 0.7  # 1.5 MiB: a half at once, a half each second
-        assert watching.most - before < 8 * MIB
+        assert watching.most - before < 12 * MIB
     assert watching.worst < PROMPT
 
 

@@ -1,6 +1,7 @@
 """Security rules: what a room may tell whom, who may change it, and how much one may make it do."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import count
 from xml.etree.ElementTree import Element
 
@@ -94,11 +95,16 @@ def test_attack_rooms_nicknames_without_end(owner: Client, mallory: Client):
     destroy(owner, room)
 
 
-def test_attack_rooms_entered_without_end(mallory: Client):
+def test_attack_rooms_entered_without_end(server: Server, mallory: Client):
     """A client is in so many rooms, and no more."""
-    answers = [enter(mallory, f"e{number}-{mallory.user}@{SERVICE}", "m") for number in range(15)]
-    refused = [condition(answer[-1]) for answer in answers if answer[-1].get("type") == "error"]
-    assert refused == ["resource-constraint"] * 5
+    with ExitStack() as stack:
+        owners = [stack.enter_context(online(server, resource="owner")) for _ in range(5)]
+        rooms = [(owner, make(owner)) for owner in owners for _ in range(3)]
+        answers = [enter(mallory, room, "m") for _, room in rooms]
+        refused = [condition(answer[-1]) for answer in answers if answer[-1].get("type") == "error"]
+        assert refused == ["resource-constraint"] * 5
+        for owner, room in rooms:
+            destroy(owner, room)
 
 
 def test_attack_rooms_come_and_go(owner: Client, mallory: Client):

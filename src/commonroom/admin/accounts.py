@@ -10,9 +10,9 @@ from commonroom.accounts.chain import Standing
 from commonroom.accounts.stored import new_account
 from commonroom.admin.errors import AccountExists, AdminError, BadAddress, BadPassword, NoSuchAccount
 from commonroom.admin.operation import Arg, Form, operation
+from commonroom.admin.outbound import forget_sender
 from commonroom.admin.registry import Registry
 from commonroom.admin.scopes import Scope
-from commonroom.federation.keeping import forget_sender
 from commonroom.protocol.jid import JID, InvalidJID
 from commonroom.storage.records import Account, OfflineUsage
 

@@ -12,7 +12,7 @@ from commonroom.features.offline import is_worth_keeping
 from commonroom.protocol.debts import Owed
 from commonroom.protocol.delay import NS_DELAY, delay
 from commonroom.protocol.errors import StanzaError, resource_constraint
-from commonroom.protocol.jid import JID, InvalidJID
+from commonroom.protocol.jid import JID
 from commonroom.protocol.repeats import has_unique_id, is_same
 from commonroom.protocol.stanza import READERS, Message, MessageType, Presence, Stanza
 from commonroom.protocol.stanza_ids import origin_of
@@ -21,7 +21,7 @@ from commonroom.storage.interfaces import OutboundStore, Writes
 from commonroom.storage.records import OutboundStanza
 from commonroom.storage.stamps import from_stamp
 from commonroom.xml.names import NS_CLIENT
-from commonroom.xml.parser import XmlError, parse_fragment
+from commonroom.xml.parser import parse_fragment
 
 log = logging.getLogger(__name__)
 
@@ -306,23 +306,6 @@ class Keeping:
 def is_settled(stanza: Stanza) -> bool:
     """Whether nobody waits any more for what was to be kept."""
     return isinstance(stanza.held, Kept) and stanza.held.stanza is None
-
-
-async def forget_sender(store: OutboundStore, account: JID) -> None:
-    """An account is erased where no service runs: what its owner wrote leaves the disk, and nothing else."""
-    after = 0
-    while page := await store.load(PAGE, after):
-        after = page[-1].id
-        if wrote := [kept.id for kept in page if _wrote(account, kept.xml)]:
-            store.remove(*wrote)
-
-
-def _wrote(account: JID, xml: str) -> bool:
-    try:
-        element = parse_fragment(xml, NS_CLIENT)
-        return element.name == "message" and JID.parse(element.attributes["from"]).bare == account
-    except (XmlError, InvalidJID, KeyError):
-        return False  # the next start removes it
 
 
 def _presence(presence: Presence) -> KeptPresence:
