@@ -2,11 +2,13 @@
 
 import pytest
 
+from commonroom.admin.rooms import RoomAdmin, approve
+from commonroom.config.rooms import Rooms, WhoCreates
 from commonroom.protocol.muc import NS_MUC_ADMIN
 from commonroom.xml.element import Element
 from commonroom.xml.names import NS_CONFERENCE, NS_MUC_USER
 from tests.conversations.rooms import HALL, codes, enter, make
-from tests.conversations.world import Client, World, condition
+from tests.conversations.world import Client, World, condition, with_options
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 REASON = "Hey Bob, this is the place for all good witches!"
@@ -103,3 +105,14 @@ def test_xep0249_2_a_room_takes_no_invitation_for_others(w: World, alice: Client
     invite(alice, HALL)
     assert alice.one().get("type") == "error"
     assert bob.received() == []
+
+
+def test_who_asked_for_a_room_is_invited_into_it_when_an_operator_approves() -> None:
+    w = World(ALICE, settings=with_options(rooms=Rooms(create=WhoCreates.NOBODY, requests=True)))
+    alice = w.online(f"{ALICE}/a")
+    assert condition(enter(alice, "A")[0]) == "not-allowed"
+    services = {str(each.domain): each for each in w.core.rooms}
+    w.start(approve(RoomAdmin(services, w.stores), HALL))
+    w.turn()
+    assert invited(alice.one()) == {"jid": HALL}
+    assert "201" not in codes(enter(alice, "A"))
