@@ -1,8 +1,10 @@
 """Files become a snapshot, and a plan: conflicts, sizes, and a hundred thousand accounts."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,21 @@ def test_files_that_are_replaced_while_they_are_read_are_one_or_the_other(place:
     done.set()
     writer.join()
     assert counts <= {0, *sizes}
+
+
+@pytest.mark.parametrize("table", ["timing", "alias"])
+def test_a_damaged_snapshot_leaves_the_one_before_in_use(place: Place, table: str) -> None:
+    place.write("passwd", f"romeo:{SHA512}")
+    place.build()
+    directory = place.directory()
+    before = directory.stand_in(JID.parse("nobody@example.org"))
+    place.write("passwd", f"romeo:{BCRYPT}")
+    damaged = place.build().path
+    with closing(sqlite3.connect(damaged)) as connection:
+        connection.execute(f"DROP TABLE {table}")
+    with pytest.raises(sqlite3.Error, match=table):
+        directory.use(damaged)
+    found = directory.find(JID.parse("romeo@example.org"))
+    assert found is not None
+    assert found.hash == SHA512
+    assert directory.stand_in(JID.parse("nobody@example.org")) == before

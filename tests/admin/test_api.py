@@ -89,6 +89,7 @@ class Door:
         ("/v1/user/list", b"[" * 100_000, "POST", JSON, 400),
         ("/v1/user/list", b'{"limit": ' + b"9" * 10_000 + b"}", "POST", JSON, 400),
         ("/v1/user/list", {"limit": "1"}, "POST", JSON, 400),
+        ("/v1/user/list", {"\ud800": 1}, "POST", JSON, 400),
         ("/v1/user/show", {"address": "nobody@example.org"}, "POST", JSON, 404),
         ("/v1/user/show", {"address": "alice@example.net"}, "POST", JSON, 400),
         ("/v1/session/list", {}, "POST", JSON, 409),

@@ -132,13 +132,27 @@ def test_nothing_is_written_outside(made: tuple[Settings, Path], tmp_path: Path,
     assert not Path("/tmp/escaped-commonroom").exists()
 
 
+def test_a_backup_that_cannot_be_read_is_told(made: tuple[Settings, Path], tmp_path: Path) -> None:
+    wanted, _ = made
+    with pytest.raises(BadBackup, match=r"it cannot be read \(Is a directory\)"):
+        check_backup(tmp_path, wanted)
+
+
+@pytest.mark.parametrize("sums", [None, [], "commonroom.sqlite3", {"commonroom.sqlite3": 1, "": 2}])
+def test_a_manifest_that_is_none_is_told(made: tuple[Settings, Path], sums: object) -> None:
+    wanted, file = made
+    repacked(file, {MANIFEST: json.dumps(manifest(file) | {"sha256": sums}).encode()})
+    with pytest.raises(BadBackup):
+        check_backup(file, wanted)
+
+
 def test_a_backup_goes_over_nothing(made: tuple[Settings, Path], tmp_path: Path) -> None:
     wanted, file = made
     with pytest.raises(AlreadyThere):
         back_up(wanted, tmp_path / "commonroom.toml", file, NOW)
     with pytest.raises(AlreadyThere, match="say --replace"):
         restore(wanted, file, False, NOW)
-    with pytest.raises(AdminError, match="it cannot be written"):
+    with pytest.raises(AdminError, match="/nowhere: it cannot be written"):
         back_up(wanted, tmp_path / "commonroom.toml", tmp_path / "nowhere" / "b.tar", NOW)
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from commonroom.admin.certificates import check, dns_records, request, self_signed, show_certificates
-from commonroom.admin.errors import AdminError, BadAddress
+from commonroom.admin.errors import AdminError, BadAddress, BadArgument
 from commonroom.app.certificates import expiries, warn_now
 from commonroom.config import ListenAddress, Settings
 from commonroom.config.c2s import C2s
@@ -99,6 +99,13 @@ def test_a_domain_that_is_not_served_has_no_certificate(settings: Settings) -> N
     for operation in (self_signed, request):
         with pytest.raises(BadAddress, match="is not served here"):
             done(operation(settings, OFFICE, "example.net"))
+    assert list(settings.state.iterdir()) == []
+
+
+@pytest.mark.parametrize("days", [0, 36_501, 1_000_000_000])
+def test_a_time_that_no_certificate_has_is_refused(settings: Settings, days: int) -> None:
+    with pytest.raises(BadArgument, match="days: write a number from 1 to 36500"):
+        done(self_signed(settings, OFFICE, days=days))
     assert list(settings.state.iterdir()) == []
 
 

@@ -111,7 +111,7 @@ def desk(book: Book, machine: Machine | None = None) -> Desk:
         ("machine paint", {**GIVEN, "secret": "a\0b"}, BadArgument, "secret: it has characters"),
         ("machine paint", {**GIVEN, "secret": "\ud800"}, BadArgument, "secret: it has characters"),
         ("machine paint", {**GIVEN, "coats": 3}, AdminError, "not so much paint"),
-        ("machine move", {}, NeedsService, "this needs the service, which is not running"),
+        ("machine move", {}, NeedsService, "the configuration of this service turns off what this is about"),
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_and_recorded(
@@ -122,6 +122,11 @@ def test_a_wish_that_cannot_be_is_refused_and_recorded(
         done(desk(book).call(name, arguments, ALICE))
     (call,) = book.calls
     assert (call.outcome, call.caller) == (error.kind, ALICE)
+
+
+def test_without_a_service_it_is_told_that_there_is_none() -> None:
+    with pytest.raises(NeedsService, match="this needs the service, which is not running"):
+        done(desk(Book()).call("machine move", {}, ALICE._replace(way=Way.COMMAND)))
 
 
 def test_who_lacks_the_scope_is_refused_before_anything_is_read() -> None:

@@ -57,6 +57,22 @@ def test_what_cannot_be_kept_is_told_and_bounded(
     assert caplog.records[0].__dict__["lost"] == 5
 
 
+def test_what_was_too_much_at_once_is_told_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LARGEST", 3)
+    stores = registry().stores
+    log = AuditLog(stores.audit, Source, iter(range(9)).__next__)
+    for _ in range(5):
+        log.record(Tag.SESSION_BEGAN, "a@b/c")
+    log.flush()
+    log.record(Tag.SESSION_ENDED, "a@b/c")
+    log.flush()
+    assert len(done(stores.audit.find(AuditFilter(), 9))) == 4
+    (told,) = caplog.records
+    assert told.__dict__["lost"] == 2
+
+
 def test_every_source_has_its_option_and_every_tag_its_source() -> None:
     assert set(OPTIONS) == set(Source)
     for option in OPTIONS.values():

@@ -4,15 +4,18 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from commonroom.accounts.libcrypt import crypt
 from commonroom.config import load
 from commonroom.net.certificates import create_self_signed
 
@@ -167,6 +170,29 @@ def test_what_the_privacy_policy_says_counts_at_once(service: tuple[Path, Runnin
         say(alice)
         time.sleep(1.5)  # records are gathered for a second
         assert recorded() == 1
+
+
+def test_accounts_in_files_get_the_keys_that_are_offered_since(tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text(f"juliet:{crypt(b'secret', b'ab').decode()}\n")
+    more = (
+        "[accounts]\nkeys = 'offered'\n[accounts.files.people]\npasswords = ['passwd']\n"
+        "[sasl]\nmechanisms = ['SCRAM-SHA-1', 'PLAIN']\n"
+    )
+
+    def derived(config: Path) -> list[str]:
+        """For which hashes there are keys after a login."""
+        (address,) = load(config).c2s.listen_direct_tls
+        with RawClient(address.port, tmp_path / "var" / "certificate.pem") as juliet:
+            juliet.login("juliet", "secret")
+        with closing(sqlite3.connect(tmp_path / "var" / "commonroom.sqlite3")) as database:
+            (text,) = database.execute("SELECT scram_keys FROM account WHERE origin <> ''").fetchone()
+        return [line.partition("$")[0] for line in text.splitlines()]
+
+    with operated(tmp_path, more) as (config, _):
+        assert derived(config) == ["SCRAM-SHA-1"]
+        config.write_text(config.read_text().replace("'PLAIN'", "'SCRAM-SHA-256', 'PLAIN'"))
+        assert "sasl.mechanisms" in worked(run("reload", "-c", config))
+        wait_until(lambda: derived(config) == ["SCRAM-SHA-1", "SCRAM-SHA-256"], "no keys for what is offered")
 
 
 def test_a_signal_reloads(service: tuple[Path, Running]) -> None:

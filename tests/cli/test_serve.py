@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,37 @@ def test_a_signal_during_the_start_ends_it_all_the_same(config: Path) -> None:
             _, said = process.communicate(timeout=10)
         assert process.returncode in (0, -signal.SIGTERM)
         assert b"Traceback" not in said
+
+
+# A service that is asked to reload while it starts, and ended as soon as it has.
+HASTY = """
+import os, signal, sys
+from functools import partial
+from pathlib import Path
+from threading import Timer
+from commonroom.app.logs import log_to_stderr
+from commonroom.app.running import run
+from commonroom.config import load
+
+async def before():
+    os.kill(os.getpid(), signal.SIGHUP)
+
+def ready(service):
+    Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+path = Path(sys.argv[1])
+settings = load(path)
+log_to_stderr(settings.log)
+run(settings, ready, before, partial(load, path))
+"""
+
+
+def test_a_reload_that_is_asked_for_during_the_start_comes_after_it(config: Path) -> None:
+    done = subprocess.run(
+        (sys.executable, "-c", HASTY, str(config)), capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("configuration reloaded") == 1
 
 
 def test_what_was_accepted_is_there_after_a_restart(config: Path, service: Running) -> None:

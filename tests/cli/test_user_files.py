@@ -8,9 +8,11 @@ import pytest
 from commonroom.accounts.libcrypt import crypt
 from commonroom.admin.account_files import (
     CONFIRMED,
+    STATUS,
     FilesState,
     FilesStatus,
     builder,
+    read_status,
     write_status,
 )
 from commonroom.admin.places import accounts_folder, snapshot_in_force
@@ -49,6 +51,14 @@ def test_without_files_there_is_nothing_to_plan(tmp_path: Path) -> None:
     config = set_up(tmp_path)
     assert "no files are configured" in failed(run("user", "plan", "-c", config))
     assert "no files are configured" in failed(run("user", "confirm", "--yes", "-c", config))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "odd"}'])
+def test_a_state_that_is_none_is_as_if_there_were_none(config: Path, text: str) -> None:
+    """As of a service that lost its power while it wrote."""
+    settings = settings_of(config)
+    (accounts_folder(settings) / STATUS).write_text(text)
+    assert read_status(settings) is None
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "=new", "old="])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_options_without_their_number_sign_are_the_defaults_and_the_examples() -
 def test_lines_of_notes_are_short() -> None:
     notes = [line[2:] for line in render(Settings()).splitlines() if line.startswith("# ")]
     assert [line for line in notes if len(line) > 98 and " " in line] == []
+
+
+def test_notes_go_on_to_the_end_of_their_line() -> None:
+    """However the text is broken where it was written."""
+    lines = render(Settings(domains=("example.org",))).splitlines()
+    for line, following in itertools.pairwise(lines):
+        words = following.removeprefix("# ").split()
+        if line.startswith("# ") and following.startswith("# ") and words[0].isalpha() and words[0].islower():
+            assert len(f"{line} {words[0]}") > 98, line
 
 
 def test_a_listen_address_is_written_as_it_is_read() -> None:

@@ -122,6 +122,23 @@ def test_no_keys_are_kept_where_none_are_wanted(tmp_path: Path) -> None:
     assert found.keys == ()
 
 
+def test_what_is_offered_since_a_reload_gets_keys_at_the_next_login(tmp_path: Path) -> None:
+    world = ListedWorld(tmp_path, "juliet", keys=KeyPolicy.OFFERED)
+    world.keys.use(("SHA-1",))
+    world.try_login("juliet")
+    first = kept(world, JULIET)
+    world.keys.use(("SHA-256", "SHA-1"))
+    assert world.try_login("juliet", "other") == "not-authorized"
+    assert kept(world, JULIET) == first
+    assert world.try_login("juliet") == "success"
+    second = kept(world, JULIET)
+    assert first is not None
+    assert second is not None
+    assert [keys.hash_name for keys in second.keys] == ["SHA-1", "SHA-256"]
+    assert second.keys[0] == first.keys[0]
+    assert second.verifier == first.verifier
+
+
 # Changes of the files
 
 
@@ -312,6 +329,22 @@ def test_a_file_that_stays_broken_is_not_read_again_and_again(
     status = read_status(world.settings)
     assert status is not None
     assert status.since == int(world.now().timestamp())
+
+
+def test_a_change_that_could_not_be_put_in_force_is_tried_again(world: ListedWorld) -> None:
+    """The disk was full, or the database out of reach: the files are the same, and still to be followed."""
+    world.files.people("romeo", "nurse")
+    in_the_way = world.settings.state / "accounts" / "next.sqlite3"
+    in_the_way.unlink(missing_ok=True)
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match=r"next\.sqlite3"):
+        world.look()
+    in_the_way.rmdir()
+    world.look()
+    assert world.try_login("juliet") == "success"
+    world.seconds += RETRY_AFTER
+    world.look()
+    assert world.try_login("juliet") == "not-authorized"
 
 
 def test_an_emptied_file_is_held_back_however_few_there_were(world: ListedWorld) -> None:

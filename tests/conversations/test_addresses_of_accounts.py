@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from commonroom.admin.account_files import read_status
+from commonroom.app.account_files import RETRY_AFTER
 from commonroom.config.accounts import Unmapped
 from commonroom.core.renaming import NS_MOVED
 from commonroom.protocol.errors import StanzaError
@@ -376,3 +377,44 @@ def test_an_account_that_is_kept_here_is_no_alias_of_somebody_else(world: Listed
         world.turn()
     assert world.run(world.stores.offline.usage(JID.parse("jules@example.org"))).count == 2
     assert world.run(world.stores.offline.usage(JULIET)).count == 0
+
+
+# What fails on the way
+
+
+@pytest.mark.parametrize(
+    ("mapping", "now"),
+    [
+        (("jc12:juliet.montague", "nn3:nurse"), MARRIED),
+        (("jc12:nurse", "nn3:juliet.capulet"), JID.parse("nurse@example.org")),  # they change places
+    ],
+)
+def test_a_renaming_that_is_done_again_renames_once(
+    world: ListedWorld, monkeypatch: pytest.MonkeyPatch, mapping: tuple[str, ...], now: JID
+) -> None:
+    """The database, or the disk, failed after it was done and before that was known."""
+    world.befriend(str(JULIET), str(ROMEO))
+    world.online("nurse@example.org/n")
+    juliet = world.online(f"{JULIET}/j")
+    juliet.send(f"<message to='{ROMEO}' type='chat'><body>wherefore</body></message>")
+    world.turn()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.watch), "_settle", _fail)
+        world.files.write("map", *mapping)
+        with pytest.raises(OSError, match="the disk is full"):
+            world.look()
+    world.seconds += RETRY_AFTER
+    world.look()
+    again = world.connect()
+    again.open("example.org")
+    again.authenticate("jc12", "secret")
+    again.open("example.org")
+    again.bind("j")
+    assert again.jid == f"{now}/j"
+    assert world.run(world.stores.archive.count(now, ArchiveFilter(), 10)) == 1
+    (item,) = world.run(world.stores.rosters.load(ROMEO)).items
+    assert item.jid == now
+
+
+def _fail(*_: object) -> None:
+    raise OSError("the disk is full")

@@ -137,7 +137,7 @@ class World:
 
     def _service(self) -> ClientService:
         c2s, sasl = self.settings.c2s, self.settings.sasl
-        keys = chain_accounts(self.settings, self.stores, self.core.accounts, self._off_loop, b"fake")
+        self.keys = chain_accounts(self.settings, self.stores, self.core.accounts, self._off_loop, b"fake")
         return ClientService(
             stream_settings=stream_settings(self.settings, self.core, b"fake", self.random),
             limits=ClientLimits(
@@ -148,7 +148,7 @@ class World:
                 c2s.stanza_burst,
             ),
             tls=None,  # type: ignore[arg-type]  # connections here are a trusted proxy's
-            accounts=keys,
+            accounts=self.keys,
             devices=self.core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, lambda: self.seconds),
             sessions=self.core.sessions,

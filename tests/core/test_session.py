@@ -232,6 +232,27 @@ def test_a_feature_that_breaks_at_a_moment_harms_nobody(world: World, juliet: Cl
     assert "clumsy" in caplog.text
 
 
+def test_a_session_that_breaks_is_not_silent_for_ever(
+    world: World, slow: Slow, romeo: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """What fails outside of the net for stanzas is a bug; the client comes anew."""
+    user = world.core.users.find(JID.parse("romeo@example.org"))
+    assert user is not None
+    session = user.sessions["orchard"]
+    assert isinstance(session, Session)
+
+    def breaks(stanza: object, session: Session) -> None:
+        raise RuntimeError("clumsy")
+
+    romeo.send(WAIT + chat(1))
+    monkeypatch.setattr(session, "_submit", breaks)
+    opened(world, slow)
+    assert condition(romeo.received()[-1]) == "internal-server-error"
+    assert romeo.closed
+    assert not session.is_waiting
+    assert user.sessions == {}
+
+
 # A stop
 
 

@@ -458,26 +458,3 @@ def test_the_keeper_of_what_is_kept_is_let_go() -> None:
         assert getattr(message.held, "stanza", None) is None
 
     run(test)
-
-
-def test_what_its_sender_sends_again_after_a_crash_goes_out_once():
-    long = "0b6a2c9e-arise-fair-sun"
-
-    async def test(world: World) -> None:
-        owed, carrier = Owed(), Carrier()
-        for id in ("2", long):
-            send(world, said(id), owed)
-        owed.secure()
-        other = await restarted(world)
-        other.dialer.outcomes = [carrier]
-        other_body = said(long, child=Element(NS_CLIENT, "body", {}, "ho"))
-        for message in (said("2"), said(long), other_body, said(long)):
-            send(other, message, Owed())
-        await other.turn()
-        bodies = [(each.id, each.child(NS_CLIENT, "body")) for each in carrier.sent]
-        assert [(id, body and body.text()) for id, body in bodies] == [
-            *[("2", "hi"), (long, "hi")],  # what was kept
-            *[("2", "hi"), (long, "ho"), (long, "hi")],  # an id that is not unique; another text; once more
-        ]
-
-    run(test)

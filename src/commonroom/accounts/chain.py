@@ -110,7 +110,11 @@ class ChainAccounts:
         self._fake_secret = fake_secret
         self._iterations = iterations
         self._policy = policy
-        self._derived = hash_names if policy is KeyPolicy.OFFERED else (FIRST_HASH,)
+        self.use(hash_names)
+
+    def use(self, hash_names: tuple[str, ...]) -> None:
+        """SCRAM is offered with these from now on: a login by PLAIN makes the keys that are missing."""
+        self._derived = hash_names if self._policy is KeyPolicy.OFFERED else (FIRST_HASH,)
 
     async def credentials(self, account: JID) -> Credentials:
         """See `interfaces.Accounts`; derived keys only where SCRAM is offered to such accounts."""
@@ -169,30 +173,26 @@ class ChainAccounts:
         """All that the thread needs is looked up here."""
         may = decision.standing in (Standing.THERE, Standing.ARRIVES)
         listed = decision.listed
-        keys = next(iter(self._usable_keys(kept, listed)), None) if may and kept is not None else None
-        against = keys or fake_keys(self._fake_secret, account, FIRST_HASH, self._iterations)
+        keys = self._usable_keys(kept, listed) if may and kept is not None else ()
+        against = keys[0] if keys else fake_keys(self._fake_secret, account, FIRST_HASH, self._iterations)
         if not self._directory.serves(account.domain):
-            return lambda: Checked(check_password(against, password) and keys is not None)
+            return lambda: Checked(check_password(against, password) and bool(keys))
         hash = listed.hash if may and listed is not None else ""
         shown = hash or self._directory.stand_in(account)
-        salts = [fake_keys(self._fake_secret, account, name, 1).salt for name in self._derived]
+        wanted = self._wanted(account) if hash else ()
 
         def check() -> Checked:
-            if check_password(against, password) and keys is not None:
-                return Checked(True)
-            matches = shown is not None and is_password(shown, password) and bool(hash)
-            return Checked(matches, self._derive(password, salts) if matches else ())
+            by_keys = check_password(against, password) and bool(keys)
+            if by_keys or (shown is not None and is_password(shown, password) and bool(hash)):
+                return Checked(True, _derived(password, keys if by_keys else (), wanted))
+            return Checked(False)
 
         return check
 
-    def _derive(self, password: str, salts: Sequence[bytes]) -> tuple[ScramKeys, ...]:
-        if self._policy is KeyPolicy.NONE:
-            return ()
-        pairs = zip(self._derived, salts, strict=True)
-        try:
-            return tuple(derive_keys(password, name, salt, self._iterations) for name, salt in pairs)
-        except ValueError:
-            return ()  # a password that SCRAM cannot have (RFC 8265 §4.2)
+    def _wanted(self, account: JID) -> tuple[ScramKeys, ...]:
+        """What is to be derived of a password: keys in the form of those that are shown of nobody."""
+        names = () if self._policy is KeyPolicy.NONE else self._derived
+        return tuple(fake_keys(self._fake_secret, account, name, self._iterations) for name in names)
 
     def _usable_keys(self, kept: Account, listed: Listed | None) -> tuple[ScramKeys, ...]:
         """An account's own keys; of a listed one, those that were derived for the hash that it has now."""
@@ -208,6 +208,19 @@ class ChainAccounts:
     def _directory_moved(self, account: JID, decision: Decision) -> bool:
         """Whether the files said something else when the check had ended."""
         return decision.listed is not None and self._directory.find(account) != decision.listed
+
+
+def _derived(password: str, there: Sequence[ScramKeys], wanted: Sequence[ScramKeys]) -> tuple[ScramKeys, ...]:
+    """Those that are there, and those that are not yet; none, if there is nothing to be added."""
+    known = {each.hash_name for each in there}
+    missing = [each for each in wanted if each.hash_name not in known]
+    if not missing:
+        return ()
+    try:
+        made = [derive_keys(password, each.hash_name, each.salt, each.iterations) for each in missing]
+    except ValueError:
+        return ()  # a password that SCRAM cannot have (RFC 8265 §4.2)
+    return (*there, *made)
 
 
 def adding(store: AccountStore, writes: Writes) -> Callable[[JID, ScramKeys, int], Awaitable[None]]:

@@ -33,11 +33,16 @@ class Directory:
     def use(self, path: Path) -> None:
         """From now on, this snapshot counts; raises sqlite3.Error, and changes nothing then."""
         connection = snapshot.open_finished(path)
-        timings = connection.execute("SELECT count, sample FROM timing ORDER BY scheme, cost").fetchall()
+        try:
+            timings = connection.execute("SELECT count, sample FROM timing ORDER BY scheme, cost").fetchall()
+            has_aliases = _any(connection, "SELECT 1 FROM alias LIMIT 1")
+            has_logins = _any(connection, "SELECT 1 FROM sqlite_master WHERE name = 'by_login'")
+        except sqlite3.Error:
+            connection.close()
+            raise
         self._samples = [sample for _, sample in timings]
         self._shares = list(accumulate(count for count, _ in timings))
-        self._has_aliases = _any(connection, "SELECT 1 FROM alias LIMIT 1")
-        self._has_logins = _any(connection, "SELECT 1 FROM sqlite_master WHERE name = 'by_login'")
+        self._has_aliases, self._has_logins = has_aliases, has_logins
         self.close()
         self._connection = connection
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from commonroom.accounts.build import Builder
 from commonroom.accounts.line_files import Unreadable
 from commonroom.accounts.plan import HoldRule, Plan, is_snapshot, read_plan
+from commonroom.admin.encoding import plain, read
 from commonroom.admin.errors import AdminError
 from commonroom.admin.places import accounts_folder, snapshot_in_force
 from commonroom.config import Settings
@@ -117,35 +118,19 @@ def _this_user() -> str:
 def write_status(settings: Settings, status: FilesStatus) -> None:
     """As the service does."""
     path = accounts_folder(settings) / STATUS
-    text = json.dumps(
-        {
-            "state": status.state.value,
-            "accounts": status.accounts,
-            "since": status.since,
-            "reason": status.reason,
-            "digest": status.digest,
-            "faults": list(status.faults),
-        }
-    )
     new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
+    new.write_text(json.dumps(plain(status)), encoding="utf-8")
     os.replace(new, path)
 
 
 def read_status(settings: Settings) -> FilesStatus | None:
     """What the service said last; None if none has run with account files."""
     try:
-        found = json.loads((accounts_folder(settings) / STATUS).read_text(encoding="utf-8"))
-        return FilesStatus(
-            FilesState(found["state"]),
-            found["accounts"],
-            found["since"],
-            found["reason"],
-            found["digest"],
-            tuple(found["faults"]),
-        )
-    except (OSError, ValueError, KeyError):
+        text = (accounts_folder(settings) / STATUS).read_text(encoding="utf-8")
+        status: FilesStatus = read(FilesStatus, json.loads(text))
+    except (OSError, ValueError):
         return None
+    return status
 
 
 def _replaced(settings: Settings, instead: Mapping[Path, Path]) -> Settings:

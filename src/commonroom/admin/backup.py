@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -127,7 +128,7 @@ def working_folder(beside: Path | None) -> Iterator[Path]:
         with TemporaryDirectory(prefix=".commonroom-", dir=beside) as name:
             yield Path(name)
     except OSError as error:
-        place = error.filename or beside or "the folder for temporary files"
+        place = beside or error.filename or "the folder for temporary files"
         raise AdminError(f"{place}: it cannot be written ({error.strerror})") from None
 
 
@@ -189,7 +190,7 @@ def _for_the_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 def _unpack(file: Path, folder: Path) -> Manifest:
     """Only what the manifest names, under plain names, with the sums that it says."""
     try:
-        with tarfile.open(file, "r:") as tar:
+        with _opened(file) as content, tarfile.open(fileobj=content, mode="r:") as tar:
             manifest = _manifest(file, tar)
             for name, sha256 in manifest.sha256.items():
                 member = tar.extractfile(name)
@@ -199,11 +200,18 @@ def _unpack(file: Path, folder: Path) -> Manifest:
                     shutil.copyfileobj(member, out, BLOCK)
                 if _sha256(folder / name) != sha256:
                     raise BadBackup(f"{file}: {name} in it is damaged; take another backup")
-    except FileNotFoundError:
-        raise BadBackup(f"{file}: there is no such file") from None
     except (tarfile.TarError, KeyError, EOFError) as error:
         raise BadBackup(f"{file}: this is not a whole backup ({error}); take another one") from None
     return manifest
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except FileNotFoundError:
+        raise BadBackup(f"{file}: there is no such file") from None
+    except OSError as error:
+        raise BadBackup(f"{file}: it cannot be read ({error.strerror})") from None
 
 
 def _manifest(file: Path, tar: tarfile.TarFile) -> Manifest:
@@ -213,9 +221,14 @@ def _manifest(file: Path, tar: tarfile.TarFile) -> Manifest:
         manifest = Manifest(**found)  # type: ignore[arg-type]  # looked at below
     except (ValueError, TypeError):
         manifest = None
-    if manifest is None or manifest.format != FORMAT or manifest.database not in (SQLITE_FILE, DUMP):
+    if manifest is None or not _is_known(manifest):
         raise BadBackup(f"{file}: this program does not know such backups; use the one that made it")
     return manifest
+
+
+def _is_known(manifest: Manifest) -> bool:
+    is_of_ours = manifest.format == FORMAT and manifest.database in (SQLITE_FILE, DUMP)
+    return is_of_ours and isinstance(manifest.sha256, dict)
 
 
 def _look_inside(folder: Path, manifest: Manifest, settings: Settings) -> tuple[str, int]:

@@ -1,13 +1,13 @@
 """Operations on certificates, and the DNS records that lead to the service."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from commonroom.admin.checks import check_certificates
-from commonroom.admin.errors import AdminError, BadAddress
+from commonroom.admin.errors import AdminError, BadAddress, BadArgument
 from commonroom.admin.operation import Arg, Form, operation
 from commonroom.admin.places import server_key_pairs, shared_key_pair
 from commonroom.admin.registry import Registry
@@ -24,6 +24,7 @@ from commonroom.net.certificates import (
 )
 
 SELF_SIGNED_DAYS = 365
+LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,11 @@ async def self_signed(
     days: Annotated[int, Arg("How long it is valid.")] = SELF_SIGNED_DAYS,
 ) -> Written:
     """Where the configuration says, if nothing is there. Raises AdminError."""
+    if not 1 <= days <= LONGEST_DAYS:
+        raise BadArgument(f"days: write a number from 1 to {LONGEST_DAYS}")
     pair, domains = _wanted(settings, registry, domain)
     try:
-        create_self_signed(*pair, domains, registry.now(), max(1, days))
+        create_self_signed(*pair, domains, registry.now(), days)
     except CertificateError as error:
         raise AdminError(str(error)) from None
     return Written(str(pair.certificate), str(pair.key))
@@ -194,23 +197,7 @@ def _shown(path: Path, domains: tuple[str, ...], now: datetime) -> CertificateFa
         it = facts(path)
     except CertificateError as error:
         raise AdminError(str(error)) from None
-    return CertificateFacts(
-        file=str(path),
-        used_for=domains,
-        subject=it.subject,
-        issuer=it.issuer,
-        dns=it.dns,
-        srv=it.srv,
-        xmpp=it.xmpp,
-        key=it.key,
-        signature=it.signature,
-        serial=it.serial,
-        sha256=it.sha256,
-        begins=it.begins,
-        ends=it.ends,
-        days_left=(it.ends - now).days,
-        chain=it.chain,
-    )
+    return CertificateFacts(file=str(path), used_for=domains, days_left=(it.ends - now).days, **asdict(it))
 
 
 def _what_it_is(it: Facts, now: datetime) -> str:

@@ -116,7 +116,7 @@ class Desk:
         at_hand = {**self._subjects, Caller: caller}
         for subject in operation.subjects:
             if subject.type not in at_hand and not subject.optional:
-                raise NeedsService(f"{operation.name}: this needs the service, which is not running")
+                raise NeedsService(f"{operation.name}: {_absent(caller)}")
         subjects = {each.name: at_hand.get(each.type) for each in operation.subjects}
         try:
             result = await operation.function(**subjects, **given)
@@ -128,12 +128,21 @@ class Desk:
         return result
 
 
+def _absent(caller: Caller) -> str:
+    """Why there is nothing that an operation could work with."""
+    if caller.way is Way.COMMAND:
+        return "this needs the service, which is not running"
+    return "the configuration of this service turns off what this is about"
+
+
 def _read(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
     known = {each.name: each for each in operation.arguments}
     for name in arguments:
         if name not in known:
             there = f"it has: {', '.join(known)}" if known else "it has none"
-            raise BadArgument(f"{name[:RECORDED]}: {operation.name} has no such argument; {there}")
+            raise BadArgument(
+                f"{_recordable(name[:RECORDED])}: {operation.name} has no such argument; {there}"
+            )
     given = {}
     for name, argument in known.items():
         if name in arguments:
@@ -187,7 +196,7 @@ def _is_xml(text: str) -> bool:
 
 
 def _recordable(text: str) -> str:
-    """Also of what is refused because no database takes it."""
+    """Also of what is refused because no database takes it, and no answer can carry it."""
     return text if _is_xml(text) else ascii(text)
 
 

@@ -45,7 +45,7 @@ Thread = Callable[[Callable[[], T]], Awaitable[T]]
 LOOK_EVERY = 0.5
 # Accounts that change in one step: others have their turn between steps.
 STEP = 200
-# What could not be read is tried again after so long, if it does not change before.
+# What could not be read, or put in force, is tried again after so long, if it does not change before.
 RETRY_AFTER = 30.0
 # An alarm is repeated.
 ALARM_EVERY = 3600.0
@@ -141,11 +141,10 @@ class AccountFilesWatch:
 
     async def _read_again(self, stamps: list[Stamp | None]) -> None:
         self._held = None
-        self._read, self._retry_at = stamps, math.inf
+        self._read, self._retry_at = stamps, self._now() + RETRY_AFTER  # if it fails, the disk perhaps
         try:
             plan = await self._thread(self._build)
         except Unreadable as error:
-            self._retry_at = self._now() + RETRY_AFTER  # it may be the disk, and no other file then
             await self._tell(FilesState.UNREADABLE, str(error))
             if self._warn("account files cannot be read; what they said before counts", str(error)):
                 self._audit.record(Tag.FILES_UNREADABLE, facts={"reason": str(error)})
@@ -153,8 +152,9 @@ class AccountFilesWatch:
         reason = plan.hold(hold_rule(self._settings))
         if reason is None or confirmed_by(self._settings, plan) is not None:
             await self._apply(plan)
+            self._retry_at = math.inf
             return
-        self._held = plan
+        self._held, self._retry_at = plan, math.inf
         await self._tell(FilesState.HELD, reason, plan)
         self._record(Tag.FILES_HELD, plan)
         self._warn("account files are held back; see `commonroom user plan` and `confirm`", reason)
@@ -167,36 +167,14 @@ class AccountFilesWatch:
     # A change becomes true
 
     async def _apply(self, plan: Plan) -> None:
-        """May be done again after a crash: only the end of it makes it the state to compare with."""
-        renamings = [
-            Renaming(change.former, change.address)
-            for change in plan.changes(ChangeKind.RENAMED)
-            if change.former is not None
-        ]
+        """May be done again after a failure or a crash: only its end makes it the state to compare with."""
         by = await self._thread(partial(confirmed_by, self._settings, plan))
         if by is not None:
             self._record(Tag.FILES_CONFIRMED, plan, by)
         if not plan.is_empty:
             self._record(Tag.FILES_CHANGED, plan)
-        formers = {one.former for one in renamings}
-        news = [one.new for one in renamings if one.new not in formers]
-        owners = await self._thread(partial(plan.logins, news))
-        logins = await self._lifecycle.logins(one.former for one in renamings)
-        await self._lifecycle.make_way(owners)
-        self._directory.use(plan.path)
-        renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
-        self._lifecycle.rename(renamings)
-        steps = (
-            (self._lifecycle.depart, (ChangeKind.DEPARTED,)),
-            (self._lifecycle.lock, (ChangeKind.LOCKED,)),
-            (self._lifecycle.unlock, (ChangeKind.UNLOCKED,)),
-            (self._lifecycle.change, (ChangeKind.PASSWORD,)),
-            (self._lifecycle.appear, (ChangeKind.ADDED,)),
-        )
-        for do, kinds in steps:
-            for accounts in _in_steps(plan, kinds):
-                await do(accounts)
-                await self._writes.flushed()
+        renamings = await self._rename(plan)
+        await self._change(plan)
         await self._lifecycle.follow(renamings)
         await self._lifecycle.tell_contacts(renamings)
         await self._writes.flushed()
@@ -206,6 +184,37 @@ class AccountFilesWatch:
         log.info("account files are in force", extra=_counts(plan))
         if plan.fault_count:
             self._warn(f"account files have {plan.fault_count} faults", plan.faults[0])
+
+    async def _rename(self, plan: Plan) -> list[Renaming]:
+        """From here on the new files say who is who. Gives what was to be done."""
+        renamings = [
+            Renaming(change.former, change.address)
+            for change in plan.changes(ChangeKind.RENAMED)
+            if change.former is not None
+        ]
+        formers = {one.former for one in renamings}
+        news = [one.new for one in renamings if one.new not in formers]
+        owners = await self._thread(partial(plan.logins, news))
+        logins = await self._lifecycle.logins(one.former for one in renamings)
+        await self._lifecycle.make_way(owners)
+        self._directory.use(plan.path)
+        renamings = [one for one in renamings if self._is_due(one, logins.get(one.former))]
+        self._lifecycle.rename(renamings)
+        return renamings
+
+    async def _change(self, plan: Plan) -> None:
+        """What becomes of accounts beside their addresses."""
+        steps = (
+            (self._lifecycle.depart, ChangeKind.DEPARTED),
+            (self._lifecycle.lock, ChangeKind.LOCKED),
+            (self._lifecycle.unlock, ChangeKind.UNLOCKED),
+            (self._lifecycle.change, ChangeKind.PASSWORD),
+            (self._lifecycle.appear, ChangeKind.ADDED),
+        )
+        for do, kind in steps:
+            for accounts in _in_steps(plan, kind):
+                await do(accounts)
+                await self._writes.flushed()
 
     def _is_due(self, renaming: Renaming, login: str | None) -> bool:
         """Not if it was done before a crash, and somebody else has the former address since."""
@@ -247,8 +256,8 @@ def _counts(plan: Plan) -> dict[str, int]:
     return {"accounts": plan.accounts} | {kind.value: count for kind, count in plan.counts.items() if count}
 
 
-def _in_steps(plan: Plan, kinds: tuple[ChangeKind, ...]) -> Iterator[list[JID]]:
-    changes = (change.address for change in plan.changes(*kinds))
+def _in_steps(plan: Plan, kind: ChangeKind) -> Iterator[list[JID]]:
+    changes = (change.address for change in plan.changes(kind))
     while step := list(islice(changes, STEP)):
         yield step
 

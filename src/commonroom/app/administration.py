@@ -21,7 +21,7 @@ from commonroom.admin.live import Live
 from commonroom.admin.operations import operations
 from commonroom.admin.places import SOCKET_FILE
 from commonroom.admin.privacy import for_accounts
-from commonroom.admin.registry import Registry, registry
+from commonroom.admin.registry import Registry, hash_names, registry
 from commonroom.admin.reload import Control, Reloaded
 from commonroom.admin.roles import Roles
 from commonroom.admin.rooms import RoomAdmin
@@ -63,7 +63,8 @@ CERTIFICATES_EVERY = 5.0
 class Operated:
     """The parts of a service that operators see and change. `end` ends it; `start` runs a coroutine.
 
-    `show_peers` has other servers see the certificates of a configuration from now on.
+    `show_peers` has other servers see the certificates of a configuration from now on, `derive` has keys made
+    for these hashes.
     """
 
     settings: Settings
@@ -77,6 +78,7 @@ class Operated:
     witnessed: Witnessed
     stream_settings: Callable[[Settings], StreamSettings]
     show_peers: Callable[[Settings], None]
+    derive: Callable[[tuple[str, ...]], None]
     start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
     end: Callable[[], None]
     servers: Overview | None
@@ -123,7 +125,7 @@ class Administration:
 
     def _changeable(self) -> Changeable:
         parts = self._parts
-        others = (self.roles.use, self._use_records)
+        others = (self.roles.use, self._use_records, self._use_mechanisms)
         return Changeable(
             parts.entrance,
             parts.retention,
@@ -136,6 +138,9 @@ class Administration:
     def _use_records(self, settings: Settings) -> None:
         self._parts.core.audit.keep(recorded(settings))
         self._parts.core.statistics.days = days(settings)
+
+    def _use_mechanisms(self, settings: Settings) -> None:
+        self._parts.derive(hash_names(settings.sasl.mechanisms))
 
     def _records(self) -> Records:
         return self._reloading.settings.records
@@ -222,7 +227,7 @@ class Administration:
                 told = str(error)
 
     def _ready(self) -> Response:
-        """Whether new clients are let in, and what they send can be written."""
+        """Whether new clients are let in."""
         if not self._parts.entrance.is_open:
             return Response(503, b"draining\n")
         return Response(200, b"ready\n")

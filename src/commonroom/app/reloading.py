@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from commonroom.accounts.line_files import Stamp, stamp
 from commonroom.admin.archive import keep_rules
 from commonroom.admin.errors import BadConfiguration
 from commonroom.admin.places import server_key_pairs
@@ -21,8 +22,6 @@ from commonroom.protocol.c2s import StreamSettings
 from commonroom.storage.retention import KeepRules, Retention
 
 log = logging.getLogger(__name__)
-
-Stamp = tuple[int, int, int]  # inode, size and time of change
 
 
 class Changeable(NamedTuple):
@@ -100,20 +99,12 @@ class Reloading:
         self.settings = settings
 
 
-def _stamps(settings: Settings) -> dict[KeyPair, tuple[Stamp, ...]]:
+def _stamps(settings: Settings) -> dict[KeyPair, tuple[Stamp | None, ...]]:
     """Which files these are; they are read again when that changes."""
-    return {pair: tuple(_stamp(file) for file in pair) for pair in set(server_key_pairs(settings).values())}
+    return {pair: tuple(map(stamp, pair)) for pair in set(server_key_pairs(settings).values())}
 
 
-def _stamp_of_authorities(settings: Settings) -> Stamp:
+def _stamp_of_authorities(settings: Settings) -> Stamp | None:
     """Whom other servers are judged by."""
     wanted = settings.federation
-    return _stamp(authorities_file(wanted.authorities)) if wanted.enabled else (0, 0, 0)
-
-
-def _stamp(file: Any) -> Stamp:
-    try:
-        found = file.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_ino, found.st_size, found.st_mtime_ns)
+    return stamp(authorities_file(wanted.authorities)) if wanted.enabled else None

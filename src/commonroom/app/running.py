@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import FrameType
 
 import uvloop
@@ -37,7 +38,8 @@ def run(
 ) -> None:
     """Do what must be done before; start, say that it is ready, and stop cleanly at SIGTERM or SIGINT.
 
-    A second signal ends the process at once. SIGHUP has the configuration read again, by `reread`.
+    A second signal ends the process at once. SIGHUP has the configuration read again, by `reread`; during the
+    start, that waits for its end.
     Raises what `Service.start` does.
     """
     _allow_files(settings)
@@ -51,7 +53,9 @@ async def _run(
     before: Callable[[], Awaitable[None]],
     reread: Callable[[], Settings] | None,
 ) -> None:
-    stopping = _stopping()
+    loop = asyncio.get_running_loop()
+    stopping, wanted = _stopping(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, wanted.set)
     await before()
     notify = Notify()
     service = Service(settings, reread, stopping)
@@ -62,12 +66,14 @@ async def _run(
         starting.cancel()
     alive = asyncio.ensure_future(notify.watchdog())
     try:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, service.reload, notify.reloading, notify.ready)
+        reload = partial(service.reload, notify.reloading, notify.ready)
+        loop.add_signal_handler(signal.SIGHUP, reload)
         with collecting_in_small_portions(loop):
             if not stopping.is_set():
                 ready(service)
                 notify.ready()
+            if wanted.is_set():
+                reload()
             await stopping.wait()
     finally:
         notify.stopping()

@@ -166,6 +166,7 @@ class Service:
             Witnessed(core, clients),
             partial(self._stream_settings, core, clients.stream_settings.fake_secret),
             neighbours.use_certificates,
+            self._accounts.use,
             self._tasks.start,
             self._ended.set,
             neighbours.overview,
@@ -225,11 +226,12 @@ class Service:
         settings, sasl = self._settings, self._settings.sasl
         loop = asyncio.get_running_loop()
         self._passwords = Bounded[Checked](partial(loop.run_in_executor, threads))
+        self._accounts = chain_accounts(settings, stores, core.accounts, self._passwords, fake_secret)
         return ClientService(
             stream_settings=self._stream_settings(core, fake_secret, settings),
             limits=client_limits(settings),
             tls=tls,
-            accounts=chain_accounts(settings, stores, core.accounts, self._passwords, fake_secret),
+            accounts=self._accounts,
             devices=core.devices,
             throttle=Throttle(sasl.delay_first, sasl.delay_longest, time.monotonic),
             sessions=core.sessions,

@@ -29,7 +29,7 @@ class AuditLog:
         self._store = store
         self._now = microseconds
         self._gathered: list[AuditRecord] = []
-        self._lost = 0
+        self._lost = 0  # since that was told
         self.keep(sources)
 
     def keep(self, sources: Iterable[Source]) -> None:
@@ -62,8 +62,12 @@ class AuditLog:
         gathered, self._gathered = self._gathered, []
         if not gathered:
             return
+        reason = "too many at once"
         try:
             self._store.add(gathered)
         except StorageError as error:
             self._lost += len(gathered)
-            log.warning("records cannot be kept", extra={"lost": self._lost, "reason": str(error)})
+            reason = str(error)
+        if self._lost:
+            log.warning("records cannot be kept", extra={"lost": self._lost, "reason": reason})
+            self._lost = 0

@@ -27,7 +27,7 @@ def _table(declared: type[Any], settings: Any, key: Key) -> Iterator[str]:
     """The lines of one table and those inside it; of an example when there are no settings."""
     mark = "" if settings is not None else "#"
     if key:
-        yield from ["", "", f"{mark}[{toml_key(key)}]", *_note(declared.__doc__ or "")]
+        yield from ["", "", f"{mark}[{toml_key(key)}]", *_note(" ".join((declared.__doc__ or "").split()))]
     for name, entry in options(declared).items():
         value = entry.example if settings is None else getattr(settings, name)
         yield from ["", *_note(about(entry)), f"{_mark(entry, value, mark)}{name} = {written(entry, value)}"]

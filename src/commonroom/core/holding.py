@@ -1,7 +1,8 @@
 """XEP-0160: what is on disk, or will be, until a client of its recipient surely has it."""
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ class OfflineQuota(NamedTuple):
 class Held:
     """A message for which there is room on disk, until a client of its recipient surely has it."""
 
-    __slots__ = ("_holding", "has_arrived", "id", "is_on_disk", "is_settled", "size", "user")
+    __slots__ = ("_holding", "has_arrived", "id", "is_on_disk", "is_settled", "others", "size", "user")
 
     def __init__(self, holding: "Holding", user: User, id: int, size: int, is_on_disk: bool) -> None:
         self._holding = holding
@@ -54,14 +55,18 @@ class Held:
         self.is_on_disk = is_on_disk
         self.has_arrived = False
         self.is_settled = is_on_disk
+        self.others = 0  # whom it was shown to, beside the first, and who may still say that they have it
 
     def arrived(self) -> None:
         """It leaves the disk, or need not get there."""
         self._holding.forget(self)
 
     def missed(self) -> None:
-        """It waits for the next resource that takes messages."""
-        self._holding.put_back(self)
+        """It waits for the next resource that takes messages, once nobody is left who may have it."""
+        if self.others:
+            self.others -= 1
+        else:
+            self._holding.put_back(self)
 
     def secure(self) -> None:
         """Somebody is about to count on it."""
@@ -99,6 +104,7 @@ class Holding:
         self._waits = waits
         self._outlet = outlet
         self._flying: dict[JID, dict[int, Message]] = {}
+        self._watched: list[tuple[JID, set[int]]] = []  # by who reads what waits
         self._began = next_id()
         self._given: dict[int, None] = {}  # what waited since before this started, and has arrived
         self._unwritten: dict[int, Held] = {}  # what nobody will ask about, in the order of ids
@@ -107,6 +113,17 @@ class Holding:
     def flying(self, account: JID) -> Mapping[int, Message]:
         """What some session was given, by id."""
         return self._flying.get(account, NOTHING)
+
+    @contextmanager
+    def taken(self, account: JID) -> Iterator[set[int]]:
+        """What some session was given at any time since: a row of it, however early it was read, may have
+        left the disk."""
+        watched = (account, set(self.flying(account)))
+        self._watched.append(watched)
+        try:
+            yield watched[1]
+        finally:
+            self._watched = [each for each in self._watched if each is not watched]
 
     def is_full(self, user: User, size: int) -> bool:
         """Whether there is no room for so many bytes."""
@@ -125,6 +142,13 @@ class Holding:
         """Some session gets it now."""
         message.held = held
         self._flying.setdefault(held.user.jid, {})[held.id] = message
+        if self._watched:
+            self._note(held)
+
+    def _note(self, held: Held) -> None:
+        for account, taken in self._watched:
+            if account == held.user.jid:
+                taken.add(held.id)
 
     def write(self, message: Message, held: Held) -> None:
         """With the next commit it is on disk; who waits for that hears of a failure."""
@@ -205,6 +229,7 @@ class Holding:
             log.warning("a message that arrived stays on disk", extra={"reason": str(error)})
             return
         _release(held)
+        self._note(held)
         if held.id < self._began:
             self._given[held.id] = None
             if len(self._given) > REMEMBERED:

@@ -426,10 +426,19 @@ class Session:
         try:
             await self._finish(waiting)
             while queue:
-                await self._take_from(queue)
+                await self._take_next(queue)
         finally:  # at a stop some of it never begins
             _drop(queue)
         self._queue = None
+
+    async def _take_next(self, queue: Line) -> None:
+        """What fails outside of the router's net is a bug: a client that is silent for ever would be worse
+        than one that comes anew."""
+        try:
+            await self._take_from(queue)
+        except Exception:
+            log.exception("a session failed", extra={"jid": self.jid})
+            self.end(StreamError(StreamCondition.INTERNAL_SERVER_ERROR, "please reconnect"))
 
     async def _take_from(self, queue: Line) -> None:
         was_full = len(queue) >= HIGH_WATER

@@ -77,10 +77,10 @@ class ArchiveQueries(Feature):
             return fin(False, page_description(None, None))
         owner = session.user.jid
         messages, end = await self._pages.answer(asked, owner)
-        held = await self._waiting(session, [message.id for message in messages]) if messages else {}
-        for message in messages:
-            result = ArchiveResult(session.jid, owner, asked.queryid, message.id, message.xml)
-            result.held = held.get(message.id)
+        results = {m.id: ArchiveResult(session.jid, owner, asked.queryid, m.id, m.xml) for m in messages}
+        held = await self._waiting(session, [*results]) if results else {}
+        for id, result in results.items():
+            result.held = held.get(id)
             if result.held is not None and session.closed:
                 result.held.missed()
             session.send(result)

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 PAGE = 100
 # And so many characters of XML, but at least one message: what waits for an acknowledgement is bounded.
 PAGE_SIZE = 512 * 1024
+# Seconds; what could not be read is read again after so many.
+LATER = 30.0
 
 _CHAT, _NORMAL = MessageType.CHAT, MessageType.NORMAL  # a member of an Enum costs 0.1 µs to look up
 
@@ -36,17 +38,21 @@ _CHAT, _NORMAL = MessageType.CHAT, MessageType.NORMAL  # a member of an Enum cos
 class _ReadElsewhere:
     """A message that one client has yet to acknowledge, and that another one reads in the archive."""
 
-    __slots__ = ("_message",)
+    __slots__ = ("_held", "_message")
 
     def __init__(self, message: Message) -> None:
+        assert isinstance(message.held, Held)
         self._message = message
+        self._held = message.held
+        self._held.others += 1
 
     def arrived(self) -> None:
         """Then the account has it."""
         self._message.arrive()
 
     def missed(self) -> None:
-        """The first one may still have got it."""
+        """Another one may still have got it."""
+        self._held.missed()
 
 
 class Offline(Feature):
@@ -75,9 +81,11 @@ class Offline(Feature):
         self._writes = writes
         self._signs = signs
         self._holding = Holding(store, writes, quota, next_id, self._waits, outlet)
+        self._later = outlet.later
         self._mail_comes = mail_comes
         self._is_away = is_away
         self._catching_up: dict[JID, Session] = {}
+        self._unread: set[JID] = set()  # for whom it is tried again in a while
         self._left: dict[Session, int] = {}  # up to which id a session reads in the archive what is there
         self._more: set[JID] = set()  # for whom something began to wait since it was last looked
 
@@ -173,21 +181,38 @@ class Offline(Feature):
         """Who is to hear whether the session's client gets these messages of its archive: for those that no
         client surely has. They are sent at once."""
         user, wanted = session.user, frozenset(ids)
-        if not user.mail_count or not ids:
-            return {}
-        flying = dict(self._holding.flying(user.jid))
-        found = await self._rows(user, len(ids) + PAGE, min(ids) - 1)
-        if session.closed:
-            return {}
-        keepers: dict[int, Keeper] = {
-            id: _ReadElsewhere(message)
-            for id, message in flying.items()
-            if id in wanted and not message.arrived
-        }
-        for stored in found:
-            if stored.id in wanted:  # what nobody carries would never land
-                keepers[stored.id] = held = self._held(stored, user)
-                self._holding.hand_out(Message(), held)
+        while user.mail_count and wanted:
+            with self._holding.taken(user.jid) as taken:
+                found = await self._among(user, wanted)
+            flying = self._holding.flying(user.jid)
+            if session.closed:
+                break
+            if wanted & taken <= flying.keys():  # or else what came back meanwhile was not looked at
+                waiting = [stored for stored in found if stored.id not in taken]
+                return self._shown(waiting, [flying[id] for id in wanted & taken], user)
+        return {}
+
+    async def _among(self, user: User, wanted: frozenset[int]) -> list[OfflineMessage]:
+        """Those of them that wait, and that no session was given when they were read."""
+        found: list[OfflineMessage] = []
+        after, last = min(wanted) - 1, max(wanted)
+        while after < last:
+            rows = await self._rows(user, PAGE, after)
+            found += [stored for stored in rows if stored.id in wanted]
+            after = rows[-1].id if len(rows) >= PAGE else last
+        return found
+
+    def _shown(
+        self, waiting: Sequence[OfflineMessage], flying: Sequence[Message], user: User
+    ) -> dict[int, Keeper]:
+        """What nobody carries would never land: the others wait on."""
+        keepers: dict[int, Keeper] = {}
+        for message in flying:
+            if isinstance(message.held, Held):
+                keepers[message.held.id] = _ReadElsewhere(message)
+        for stored in waiting:
+            keepers[stored.id] = held = self._held(stored, user)
+            self._holding.hand_out(Message(), held)
         return keepers
 
     # Catching up
@@ -214,9 +239,22 @@ class Offline(Feature):
                 self._offer(session.user)
             else:
                 self._send(page, is_last, session)
-        except Exception:
+        except StorageError as error:
+            log.warning("what waits cannot be read", extra={"jid": session.user.jid, "reason": str(error)})
             self._done(session)  # what comes now need not wait behind what cannot be read
+            self._try_later(session.user)
+        except Exception:
+            self._done(session)
             raise
+
+    def _try_later(self, user: User) -> None:
+        if user.jid not in self._unread:
+            self._unread.add(user.jid)
+            self._later(LATER, partial(self._try_again, user))
+
+    def _try_again(self, user: User) -> None:
+        self._unread.discard(user.jid)
+        self._offer(user)
 
     async def _load(self, session: Session) -> tuple[list[OfflineMessage], bool]:
         """Up to a page of what waits; and whether that is all, also of what came while it was read."""
@@ -231,31 +269,32 @@ class Offline(Feature):
 
     async def _rows_for(self, session: Session) -> list[OfflineMessage]:
         """More than a page, if there is more; without what its client reads in the archive."""
-        found: list[OfflineMessage] = []
-        left, after = self._left.get(session, 0), 0
+        left, account = self._left.get(session, 0), session.user.jid
         while True:
-            rows = await self._rows(session.user, PAGE + 1, after)
-            found += [s for s in rows if s.id > left or not _is_archived(s, session.user.jid)]
-            if len(rows) <= PAGE or len(found) > PAGE:
-                return found
-            after = rows[-1].id
+            found: list[OfflineMessage] = []
+            after, is_more = 0, True
+            with self._holding.taken(account) as taken:
+                while is_more and len(found) <= PAGE:
+                    rows = await self._rows(session.user, PAGE + 1, after)
+                    found += [s for s in rows if s.id > left or not _is_archived(s, account)]
+                    after, is_more = rows[-1].id if rows else 0, len(rows) > PAGE
+                if taken.isdisjoint(stored.id for stored in found):
+                    return found
 
     async def _rows(self, user: User, limit: int, after: int = 0) -> list[OfflineMessage]:
         """The first of those that wait and that no session was given; `limit` at least, if there are so many.
 
-        What was on its way to a client when the reading began may have left the disk meanwhile, or be about
-        to: it is looked at before what was written so far is waited for.
+        What was on its way to a client while it was read may have left the disk, or be about to: that is
+        looked at before what was written so far is waited for.
         """
-        flying = set(self._holding.flying(user.jid))
-        await self._writes.flushed()
-        while True:
-            flying.update(self._holding.flying(user.jid))
-            asked = limit + len(flying)
-            stored = await self._store.load(user.jid, asked, after)
-            flying.update(self._holding.flying(user.jid))
-            found = [message for message in stored if message.id not in flying]
-            if len(found) >= limit or len(stored) < asked:
-                return found
+        with self._holding.taken(user.jid) as taken:
+            await self._writes.flushed()
+            while True:
+                asked = limit + len(taken)
+                stored = await self._store.load(user.jid, asked, after)
+                found = [message for message in stored if message.id not in taken]
+                if len(found) >= limit or len(stored) < asked:
+                    return found
 
     def _send(self, page: list[OfflineMessage], is_last: bool, session: Session) -> None:
         for stored in page:
@@ -301,13 +340,12 @@ class Offline(Feature):
             return
         with suppress(StorageError):  # was told to whoever wrote it
             await self._writes.flushed()
-        found: list[Held] = []
-        while page := await self._store.load(user.jid, PAGE, after):
-            after = page[-1].id
-            in_flight = self._holding.flying(user.jid)
-            for stored in page:
-                if stored.id not in in_flight and _is_archived(stored, user.jid):
-                    found.append(self._held(stored, user))
+        read: list[OfflineMessage] = []
+        with self._holding.taken(user.jid) as taken:
+            while page := await self._store.load(user.jid, PAGE, after):
+                after = page[-1].id
+                read += [stored for stored in page if _is_archived(stored, user.jid)]
+            found = [self._held(stored, user) for stored in read if stored.id not in taken]
         if found and not session.closed:
             self._left[session] = found[-1].id
             self._make_room(found)

@@ -1,6 +1,7 @@
 """XEP-0198: what somebody here counts on, and another server does not surely have yet."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 from commonroom.core.subscription import SUBSCRIPTION_TYPES
 from commonroom.features.offline import is_worth_keeping
+from commonroom.protocol.debts import Owed
 from commonroom.protocol.delay import NS_DELAY, delay
 from commonroom.protocol.errors import StanzaError, resource_constraint
 from commonroom.protocol.jid import JID, InvalidJID
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 PAGE = 500
 # After a start, for so long what was kept is compared with what clients send again.
 AGAIN = timedelta(minutes=5)
+# Messages that were taken, of which it is known whether one comes again; some 250 bytes each.
+TAKEN = 10_000
 
 _GROUPCHAT = MessageType.GROUPCHAT
 
@@ -114,11 +118,12 @@ class Keeping:
         self._patience = patience
         self.postpone: Callable[[Stanza], None] = self.settle  # until there is a queue for it
         self._loaded: dict[str, list[Message]] = {}  # what was kept before the start, by origin
+        self._taken: OrderedDict[str, Kept] = OrderedDict()  # by the id in the sender's archive
         self._until = now()
 
     def keep(self, stanza: Stanza) -> Stanza | None:
         """See to it that it outlives a crash, if anybody will count on that; gives what to send. None, if its
-        sender sends again what was kept before the start, and goes out by itself.
+        sender sends again what was taken before, and goes out by itself, or has.
 
         A message costs no write if the other server has it before its sender asks. A change of a
         subscription is written at once: the roster that says so is on disk as well.
@@ -128,11 +133,32 @@ class Keeping:
             if self._loaded and self._was_loaded(stanza):
                 return None
             if owed is not None and is_worth_keeping(stanza, _GROUPCHAT):
-                stanza.held = kept = Kept(self, self._next_id(), stanza)
-                owed.add(kept)
+                return self._keep_message(stanza, owed)
         elif isinstance(stanza, Presence) and stanza.type in SUBSCRIPTION_TYPES:
             return self._keep_presence(stanza)
         return stanza
+
+    def _keep_message(self, message: Message, owed: Owed) -> Message | None:
+        """What comes again over another stream has the id that its sender's archive knows (`Duplicates`).
+
+        Its sender counts on it from now on, by another stream than the one that owes it.
+        """
+        id = message.sent_id
+        if id is not None and (former := self._taken.get(id)) is not None:
+            self.secure(former)
+            return None
+        message.held = kept = Kept(self, self._next_id(), message)
+        owed.add(kept)
+        if id is not None:
+            self._taken[id] = kept
+            if len(self._taken) > TAKEN:
+                self._taken.popitem(last=False)
+        return message
+
+    def _may_come_again(self, stanza: Stanza) -> None:
+        """It is not sent: its sender may try again."""
+        if isinstance(stanza, Message) and stanza.sent_id is not None:
+            self._taken.pop(stanza.sent_id, None)
 
     def _was_loaded(self, message: Message) -> bool:
         """Each that was kept explains one that comes within a while after the start."""
@@ -187,6 +213,7 @@ class Keeping:
             return
         kept.is_on_disk = False
         self.forget(kept)
+        self._may_come_again(stanza)
         error = resource_constraint("the server cannot store this now; try again later")
         refusal = stanza.refused(error)
         if refusal is not None:
@@ -223,6 +250,7 @@ class Keeping:
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
         """Nothing is tried any more: its sender is told, by any client if the one that sent it is gone."""
+        self._may_come_again(stanza)
         if isinstance(stanza, Message) and self._loaded:
             former = self._loaded.get(origin_of(stanza) or "", [])
             former[:] = [each for each in former if each is not stanza]  # its sender may try again
@@ -237,6 +265,7 @@ class Keeping:
 
     def settle(self, stanza: Stanza) -> None:
         """Nobody waits for it any more."""
+        self._may_come_again(stanza)
         if stanza.held is not None:
             stanza.held.arrived()
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 class Debt(Protocol):
     """A message that its sender will count on; `is_settled` when nothing must be done for it any more.
-    Each has a greater `id` than those before.
+    Each has a greater `id` than those before, unless it had come before (`doubtful`).
     """
 
     id: int
@@ -43,9 +43,9 @@ class Owed:
             self.secure()
 
     def last(self) -> int | None:
-        """The id of the last one that is not settled; None if all are."""
+        """The greatest id of those that are not settled; None if all are."""
         debts = self.debts = [debt for debt in self.debts if not debt.is_settled]
-        return debts[-1].id if debts else None
+        return max([debt.id for debt in debts]) if debts else None
 
     def secure(self, through: int | None = None) -> None:
         """Before the client is told that those up to an id, or all, were handled; what that writes must be

@@ -2,16 +2,20 @@
 
 import asyncio
 import os
+import socket
 import stat
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from commonroom.config import ListenAddress
 from commonroom.net.http.exchange import HttpLimits, Request, Response
 from commonroom.net.http.server import HttpServer
 from commonroom.net.listener import ListenError
+from tests.cli.operated import free_ports
 
 QUICK = HttpLimits(header_bytes=2000, body_bytes=1000, patience=0.2, idle=0.3, connections=2)
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -99,6 +103,20 @@ def test_more_connections_than_there_may_be_are_closed(tmp_path: Path) -> None:
         return refused + await reader.readuntil(b"\r\n")
 
     assert talk(tmp_path, conversation).startswith(b"HTTP/1.1 200")
+
+
+def test_who_left_before_it_was_greeted_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        server = HttpServer(echo, QUICK)
+        (port,) = free_ports(1)
+        await server.listen(ListenAddress("127.0.0.1", port))
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        await asyncio.sleep(0.05)
+        await server.close()
+
+    uvloop.run(run())
+    assert caplog.text == ""
 
 
 def test_requests_come_one_after_the_other_or_in_one_packet(tmp_path: Path) -> None:

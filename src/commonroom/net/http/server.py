@@ -220,7 +220,9 @@ def _peer(writer: asyncio.StreamWriter) -> Peer:
     if sock.family == socket.AF_UNIX:
         data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
         return Peer("", *CREDENTIALS.unpack(data))
-    return Peer(str(writer.get_extra_info("peername")[0]))
+    if (name := writer.get_extra_info("peername")) is None:
+        raise ConnectionResetError("it left before it was greeted")
+    return Peer(str(name[0]))
 
 
 def _bound(short: str, path: Path, mode: int, group: int | None) -> socket.socket:
