@@ -51,11 +51,11 @@ class Server:
     `tables` holds what its configuration says beyond the defaults.
     """
 
-    def __init__(self, folder: Path, tables: Tables) -> None:
+    def __init__(self, folder: Path, tables: Tables, accounts: int = ACCOUNTS) -> None:
         self.folder = folder
         self.port, self.tls_port, self.plain_port = free_ports(3)
         self._log = folder / "server.log"
-        self._names = iter(f"u{number}" for number in range(2, ACCOUNTS))
+        self._names = iter(f"u{number}" for number in range(2, accounts))
         self._old_names = iter(f"old{number}" for number in range(OLD_ACCOUNTS))
         self._addresses = _addresses()
         create_self_signed(
@@ -63,7 +63,7 @@ class Server:
         )
         self.configuration = folder / "commonroom.toml"
         self.configuration.write_text(self._toml(tables))
-        asyncio.run(self._make_accounts())
+        asyncio.run(self._make_accounts(accounts))
 
     def _toml(self, tables: Tables) -> str:
         c2s = {
@@ -76,13 +76,13 @@ class Server:
             lines += [f"[{name}]", *(f"{key} = {_written(value)}" for key, value in options.items())]
         return "\n".join(lines) + "\n"
 
-    async def _make_accounts(self) -> None:
+    async def _make_accounts(self, count: int) -> None:
         """Straight into the database: the keys are made once, because they cost."""
         database = open_database("sqlite:///commonroom.sqlite3", self.folder, asyncio.get_running_loop())
         accounts = sql_stores(database).accounts
         now = datetime.now(UTC)
         first = new_account(JID.of("u0", DOMAIN), PASSWORD, HASHES, ITERATIONS, secrets.token_bytes, now)
-        for number in range(ACCOUNTS):
+        for number in range(count):
             accounts.put(type(first)(JID.of(f"u{number}", DOMAIN), first.keys, now))
         for number in range(OLD_ACCOUNTS):
             accounts.put(type(first)(JID.of(f"old{number}", DOMAIN), first.keys[:1], now))

@@ -31,12 +31,14 @@ NS_AFFILIATIONS = "urn:xmpp:muc:affiliations:1"  # XEP-0463
 
 
 class Status(IntEnum):
-    """What a room says in a number (XEP-0045 §16.6.2)."""
+    """What a room says in a number (XEP-0045 §16.6.2).
+
+    102 and 103 are not among them: whether a room shows members who are not inside is no option that an owner
+    has (§16.5.3), so it never changes.
+    """
 
     NON_ANONYMOUS = 100
     AFFILIATION_CHANGED = 101
-    SHOWS_UNAVAILABLE = 102
-    HIDES_UNAVAILABLE = 103
     CONFIGURATION_CHANGED = 104
     SELF = 110
     LOGGED = 170

@@ -108,6 +108,8 @@ def test_no_form_is_a_bad_request(inside: str):
         {"roomname": "x" * 5000},
         {"roomname": ["a", "b"]},
         {"roomadmins": ["@"]},
+        {"pubsub": "https://example.org/node"},
+        {"pubsub": "xmpp: no URI"},
         {"slow_mode_duration": "-1"},
         {"slow_mode_duration": "99999999"},
     ],
@@ -139,8 +141,8 @@ def test_xep0045_16_5_3_the_form_has_every_field_and_the_values():
     registered = """maxhistoryfetch roomconfig_allowpm roomconfig_allowinvites roomconfig_changesubject
         roomconfig_enablelogging roomconfig_getmemberlist roomconfig_lang roomconfig_maxusers
         roomconfig_membersonly roomconfig_moderatedroom roomconfig_passwordprotectedroom
-        roomconfig_persistentroom roomconfig_presencebroadcast roomconfig_publicroom roomconfig_roomadmins
-        roomconfig_roomdesc roomconfig_roomname roomconfig_roomowners
+        roomconfig_persistentroom roomconfig_presencebroadcast roomconfig_publicroom roomconfig_pubsub
+        roomconfig_roomadmins roomconfig_roomdesc roomconfig_roomname roomconfig_roomowners
         roomconfig_roomsecret roomconfig_whois"""
     assert {f"muc#{name}" for name in registered.split()} <= fields.keys()
     assert fields["muc#roomconfig_roomname"] == ("A Dark Cave",)

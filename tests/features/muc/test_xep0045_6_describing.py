@@ -107,6 +107,14 @@ def test_xep0045_6_4_the_form():
     assert said["muc#roominfo_slow_mode_duration"] == ("20",)  # XEP-0500 §5.2
 
 
+def test_xep0045_6_4_the_node_that_goes_with_a_room():
+    node = "xmpp:pubsub.shakespeare.lit?;node=the-coven-node"
+    coven = Coven().everybody()
+    assert "muc#roomconfig_pubsub" not in fields(coven)
+    assert coven.configure(CRONE, pubsub=node)[0].endswith("result")
+    assert fields(coven)["muc#roomconfig_pubsub"] == (node,)
+
+
 def test_the_subject_is_for_those_who_may_enter():
     coven = Coven(members_only=True).everybody()
     coven.hears(CRONE, "<message type='groupchat'><subject>Spells</subject></message>")

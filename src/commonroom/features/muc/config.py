@@ -41,6 +41,7 @@ class RoomConfig:
     lock_nicks          whoever has a reserved nickname has no other one here (XEP-0045 §7.10)
     self_registration   anybody who may enter may become a member (XEP-0045 §7.10) ...
     approve_registration ... when an admin says so (§9.9)
+    pubsub              the URI of a publish-subscribe node that goes with the room
     slow_mode_seconds   between two messages of somebody (XEP-0500)
     """
 
@@ -62,6 +63,7 @@ class RoomConfig:
     logging: bool = False
     history_length: int = 20
     contacts: tuple[JID, ...] = ()
+    pubsub: str = ""
     allow_query_users: bool = False
     voice_requests: bool = True
     lock_nicks: bool = False

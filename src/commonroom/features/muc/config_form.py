@@ -27,6 +27,7 @@ ADMINS = "muc#roomconfig_roomadmins"
 _PROTECTED = "muc#roomconfig_passwordprotectedroom"
 _SECRET = "muc#roomconfig_roomsecret"
 
+_XMPP_URI = re.compile(r"xmpp:\S+", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,9}")  # int() takes more: "1_0", other digits
 
 
@@ -47,6 +48,13 @@ def _text(values: Sequence[str]) -> str:
     text = single(values).strip()
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"longer than {LONGEST_TEXT} characters")
+    return text
+
+
+def _uri(values: Sequence[str]) -> str:
+    text = _text(values)
+    if text and _XMPP_URI.fullmatch(text) is None:
+        raise ValueError("not an XMPP URI")
     return text
 
 
@@ -200,6 +208,7 @@ SETTINGS = (
         _named,
         _ROLE_OPTIONS,
     ),
+    Setting(f"{_ROOM}pubsub", "pubsub", "text-single", "URI of its publish-subscribe node", _uri, _shown),
     Setting(
         f"{_ROOM}slow_mode_duration",
         "slow_mode_seconds",

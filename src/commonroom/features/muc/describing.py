@@ -109,6 +109,8 @@ def _info_fields(room: Room, asker: JID) -> dict[str, tuple[str, ...]]:
     }
     if config.lang:
         fields["muc#roominfo_lang"] = (config.lang,)
+    if config.pubsub:
+        fields["muc#roomconfig_pubsub"] = (config.pubsub,)
     if config.contacts:
         fields["muc#roominfo_contactjid"] = tuple(map(str, config.contacts))
     if room.subject is not None and room.may_read(asker):
