@@ -125,6 +125,14 @@ def test_accounts_do_not_need_the_server() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_a_service_has_no_driver_for_postgresql_in_memory_before_it_is_told_to_use_it() -> None:
+    code = (
+        "import sys; import commonroom.app.service;"
+        "sys.exit(bool({'psycopg', 'sqlalchemy.dialects.postgresql'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("typed", "completions"),
     [("commonroom us", {"user"}), ("commonroom user d", {"disable"}), ("commonroom serve --c", {"--config"})],

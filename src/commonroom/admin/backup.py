@@ -17,8 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from psycopg.conninfo import conninfo_to_dict
-
 from commonroom import __version__
 from commonroom.admin.errors import AdminError, AlreadyThere, BadBackup
 from commonroom.admin.lock import StateLock
@@ -308,5 +306,8 @@ def _run(program: str, settings: Settings, *options: str) -> None:
 
 
 def _variables(settings: Settings) -> Mapping[str, str]:
+    # Not at the top: the driver would be in the memory of every service, whatever its database.
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
     found = conninfo_to_dict(settings.database.url)
     return {PG_VARIABLES[name]: str(value) for name, value in found.items() if name in PG_VARIABLES and value}
