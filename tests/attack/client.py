@@ -101,6 +101,12 @@ class Client:
         """Go away without a word."""
         self.socket.close()
 
+    def leave(self) -> None:
+        """Go away in order: nothing that came waits for whoever is this next."""
+        self.send("</stream:stream>")
+        with suppress(Ended):
+            self.exhaust()
+
     def __enter__(self) -> Self:
         return self
 

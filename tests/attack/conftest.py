@@ -97,7 +97,8 @@ def still_serving(server: Server) -> Iterator[Server]:
     assert server.is_running, server.log()[before:]
     with online(server, "u0") as one, online(server, "u1") as other:
         one.send(f"<message to='{other.jid}' id='still-there'><body>Still there?</body></message>")
-        while (came := other.next()).get("id") != "still-there":
-            assert came.tag.endswith("presence"), came  # of a client of theirs that has gone
+        while other.next().get("id") != "still-there":
+            pass  # what the attack left for it
+        other.leave()
     logged = server.log()[before:]
     assert "Traceback" not in logged, logged

@@ -85,6 +85,7 @@ def server(running: Server) -> Iterator[Server]:
     with online(running, "u0") as one, online(running, "p0") as other:
         one.send(f"<message to='{other.jid}' id='still-there'><body>Still there?</body></message>")
         assert other.next().get("id") == "still-there"
+        other.leave()
     assert "Traceback" not in running.log()[before:], running.log()[before:]
 
 

@@ -149,7 +149,7 @@ def same(condition: str, expected: str) -> bool:
 @pytest.mark.parametrize(("data", "expected"), RESTRICTED.values(), ids=RESTRICTED.keys())
 def test_attack_restricted_xml_after_login(server: Server, data: bytes, expected: str):
     """What XMPP forbids of XML ends the stream with the error that says so; what follows is not read."""
-    with online(server, "u0") as client, online(server, "u1") as other:
+    with online(server, "u0") as client, online(server) as other:
         client.send(data + f"<message to='{other.jid}'/>".encode())
         assert same(client.error(), expected)
         assert [e for e in other.fence() if e.tag.endswith("message")] == []
@@ -189,7 +189,7 @@ def test_attack_huge_version(server: Server):
 
 def test_attack_rebound_prefix_is_read_by_its_namespace(server: Server):
     """A stanza under another prefix is a stanza; the recipient gets it without one."""
-    with online(server, "u0") as client, online(server, "u1") as other:
+    with online(server, "u0") as client, online(server) as other:
         client.send(f"<stream:message xmlns:stream='jabber:client' to='{other.jid}' id='m'/>")
         client.fence()
         (arrived,) = other.fence()
@@ -200,8 +200,7 @@ def test_attack_rebound_prefix_is_read_by_its_namespace(server: Server):
 def test_attack_bytes_before_the_error_count(server: Server):
     """However the bytes are cut, what was complete before the fault is dealt with, and nothing after it."""
     data = "<message to='{0}' id='good'/><message><!-- --></message><message to='{0}' id='evil'/>"
-    with online(server, "u1") as other:
-        other.fence()  # what waited for it
+    with online(server) as other:
         for cut in (1, 7, 1000):
             with logged_in(server, "u0") as client:
                 text = data.format(other.jid).encode()
