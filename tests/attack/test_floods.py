@@ -13,7 +13,7 @@ from tests.attack.client import PING, Client, auth, connect, fail_to_log_in, log
 from tests.attack.server import DOMAIN, Server
 
 MIB = 1024  # KiB
-PROMPT = 0.5  # seconds: what somebody who does nothing wrong waits at most, on a machine that is busy
+PROMPT = 1.0  # seconds: what somebody who does nothing wrong waits at most, on a machine that is busy
 
 
 class Bystander:
