@@ -14,7 +14,7 @@ from tests.conversations.managed import Managed, chat, managed, waiting
 from tests.conversations.returning import by_password
 from tests.conversations.slow_reads import SlowReads, slow_reads
 from tests.conversations.test_xep0198_redelivery import catch_up, gone, on_disk
-from tests.conversations.world import World, condition, with_options
+from tests.conversations.world import Gate, World, condition, with_options
 
 ROMEO, JULIET, NURSE = "romeo@example.org", "juliet@example.org", "nurse@example.org"
 
@@ -95,8 +95,8 @@ def test_what_comes_back_while_it_is_read_and_is_acknowledged_then_waits_no_more
     assert (on_disk(world), user(world).mail_count) == (0, 0)
 
 
-def test_what_arrives_while_it_is_read_is_counted_once(world: World, reads: SlowReads, romeo: Managed):
-    romeo.send(chat(1))
+def given_while_read(world: World, reads: SlowReads) -> tuple[Managed, Managed, Gate]:
+    """Who reads the archive, which waits at the gate; and who was sent the message meanwhile."""
     other, first = reader(world, "other"), reader(world, "first")
     reads.stop()
     gate = reads.gate
@@ -104,6 +104,12 @@ def test_what_arrives_while_it_is_read_is_counted_once(world: World, reads: Slow
     reads.go_on()
     first.send("<presence/>")
     assert first.bodies() == ["1"]
+    return other, first, gate
+
+
+def test_what_arrives_while_it_is_read_is_counted_once(world: World, reads: SlowReads, romeo: Managed):
+    romeo.send(chat(1))
+    other, first, gate = given_while_read(world, reads)
     first.acknowledge()
     reads.go_on(gate)
     world.turn()
@@ -115,13 +121,7 @@ def test_what_is_given_to_another_and_comes_back_while_it_is_read_waits_no_more_
     world: World, reads: SlowReads, romeo: Managed
 ):
     romeo.send(chat(1))
-    other, first = reader(world, "other"), reader(world, "first")
-    reads.stop()
-    gate = reads.gate
-    assert catch_up(other.client) == []
-    reads.go_on()
-    first.send("<presence/>")
-    assert first.bodies() == ["1"]
+    other, first, gate = given_while_read(world, reads)
     gone(world, first)
     reads.go_on(gate)
     world.turn()

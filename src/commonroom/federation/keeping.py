@@ -157,8 +157,13 @@ class Keeping:
 
     def _may_come_again(self, stanza: Stanza) -> None:
         """It is not sent: its sender may try again."""
-        if isinstance(stanza, Message) and stanza.sent_id is not None:
+        if not isinstance(stanza, Message):
+            return
+        if stanza.sent_id is not None:
             self._taken.pop(stanza.sent_id, None)
+        elif self._loaded:  # what was on disk does not tell the id in the sender's archive
+            former = self._loaded.get(origin_of(stanza) or "", [])
+            former[:] = [each for each in former if each is not stanza]
 
     def _was_loaded(self, message: Message) -> bool:
         """Each that was kept explains one that comes within a while after the start."""
@@ -251,9 +256,6 @@ class Keeping:
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
         """Nothing is tried any more: its sender is told, by any client if the one that sent it is gone."""
         self._may_come_again(stanza)
-        if isinstance(stanza, Message) and self._loaded:
-            former = self._loaded.get(origin_of(stanza) or "", [])
-            former[:] = [each for each in former if each is not stanza]  # its sender may try again
         answer = stanza.refused(error)
         if isinstance(answer, Message) and answer.to is not None and self._is_promised(stanza):
             answer.to = self._listeners.find(answer.to) or answer.to
